@@ -1,1 +1,15 @@
-//! Placeholder.
+//! What the edges of both components share. Nothing here knows orders or stock.
+//!
+//! Modules in reading order; those that need a runtime are compiled for WebAssembly only.
+
+pub mod problem;
+pub mod json;
+
+#[cfg(target_family = "wasm")]
+pub mod clock;
+#[cfg(target_family = "wasm")]
+pub mod redis;
+#[cfg(target_family = "wasm")]
+pub mod http;
+#[cfg(target_family = "wasm")]
+pub mod events;

@@ -1,0 +1,45 @@
+//! The envelope around an event: the fields of its stream entry.
+
+use crate::events::Event;
+
+/// The version of every event's `data`; raised when a meaning changes.
+pub const VERSION: &str = "1";
+
+/// Reads the event of a stream entry.
+///
+/// Only `data` is required, so that an event can be appended by hand; `v` and `type` are checked where they are there.
+///
+/// # Errors
+/// What is wrong with the entry and at which field, for the person who finds it among the dead letters.
+pub fn read<'a, E: Event>(field: impl Fn(&str) -> Option<&'a str>) -> Result<E, String> {
+    if let Some(version) = field("v")
+        && version != VERSION
+    {
+        return Err(format!("v: this consumer knows version {VERSION}, not {version:?}"));
+    }
+    if let Some(kind) = field("type")
+        && kind != E::STREAM
+    {
+        return Err(format!("type: must be {:?} in this stream, is {kind:?}", E::STREAM));
+    }
+    let data = field("data").ok_or("data: the field is missing")?;
+    let event: E = serde_json::from_str(data).map_err(|_| fault::<E>(data))?;
+    event.check().map_err(|reason| format!("data.{reason}"))?;
+    Ok(event)
+}
+
+/// Why the JSON text is no `E`: parsed once more, this time keeping track of the path, which the fast way does not.
+fn fault<E: Event>(json: &str) -> String {
+    let mut deserializer = serde_json::Deserializer::from_str(json);
+    match serde_path_to_error::deserialize::<_, E>(&mut deserializer) {
+        Err(error) if error.path().to_string() == "." => format!("data: {}", error.inner()),
+        Err(error) => format!("data.{}: {}", error.path(), error.inner()),
+        Ok(_) => "data: there is more than one JSON object".to_owned(),
+    }
+}
+
+/// The fields of an event's entry but its `data`, in the order in which they are appended: `id`, `type`, `v`, `time`.
+#[must_use]
+pub fn header<'a>(id: &'a str, stream: &'a str, time: &'a str) -> [(&'a str, &'a str); 4] {
+    [("id", id), ("type", stream), ("v", VERSION), ("time", time)]
+}

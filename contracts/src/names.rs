@@ -1,0 +1,19 @@
+//! Every stream and every consumer group, once.
+
+/// An order waits for its payment. Store to store.
+pub const ORDER_PLACED: &str = "order-placed";
+/// An order is placed and paid. Store to warehouse.
+pub const ORDER_COMPLETED: &str = "order-completed";
+/// An order cannot be fulfilled. Warehouse to store.
+pub const REFUND_ORDER: &str = "refund-order";
+/// The stock of an order was taken. Warehouse to store.
+pub const ORDER_FULFILLED: &str = "order-fulfilled";
+/// A product's name, price or availability changed. Warehouse to store.
+pub const PRODUCT_CHANGED: &str = "product-changed";
+
+/// The store's group for money: charges and refunds.
+pub const PAYMENT_GROUP: &str = "payment-group";
+/// The store's group for everything else that it learns from the warehouse.
+pub const STORE_GROUP: &str = "store-group";
+/// The warehouse's group.
+pub const WAREHOUSE_GROUP: &str = "warehouse-group";

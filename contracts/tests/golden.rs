@@ -1,0 +1,128 @@
+//! One golden JSON text per event: what is on the wire changes only on purpose.
+#![allow(clippy::unwrap_used)]
+
+use contracts::envelope;
+use contracts::events::{
+    Event, OrderCompleted, OrderFulfilled, OrderLine, OrderPlaced, ProductChanged, RefundOrder, RefundReason,
+    ShortLine,
+};
+
+fn check<E: Event + PartialEq + std::fmt::Debug>(event: &E, golden: &str) {
+    assert_eq!(serde_json::to_string(event).unwrap(), golden);
+    let read: E = envelope::read(|field| (field == "data").then_some(golden)).unwrap();
+    assert_eq!(&read, event);
+}
+
+fn line() -> OrderLine {
+    OrderLine {
+        line_id: 1,
+        product_id: "teapot".to_owned(),
+        qty: 5,
+    }
+}
+
+#[test]
+fn every_event_has_its_golden_text() {
+    check(
+        &OrderPlaced {
+            order_id: "o-1".to_owned(),
+        },
+        r#"{"order_id":"o-1"}"#,
+    );
+    check(
+        &OrderCompleted {
+            order_id: "o-1".to_owned(),
+            customer_id: "ada".to_owned(),
+            lines: vec![line()],
+        },
+        r#"{"order_id":"o-1","customer_id":"ada","lines":[{"line_id":1,"product_id":"teapot","qty":5}]}"#,
+    );
+    check(
+        &OrderFulfilled {
+            order_id: "o-1".to_owned(),
+            lines: vec![line()],
+        },
+        r#"{"order_id":"o-1","lines":[{"line_id":1,"product_id":"teapot","qty":5}]}"#,
+    );
+    for (reason, word) in [
+        (RefundReason::InsufficientStock, "insufficient_stock"),
+        (RefundReason::UnknownProduct, "unknown_product"),
+        (RefundReason::CustomerCancelled, "customer_cancelled"),
+    ] {
+        check(
+            &RefundOrder {
+                order_id: "o-1".to_owned(),
+                reason,
+                lines: vec![ShortLine {
+                    line_id: 1,
+                    product_id: "teapot".to_owned(),
+                    requested: 5,
+                    available: 1,
+                }],
+            },
+            &format!(
+                r#"{{"order_id":"o-1","reason":"{word}","lines":[{{"line_id":1,"product_id":"teapot","requested":5,"available":1}}]}}"#
+            ),
+        );
+    }
+    check(
+        &ProductChanged {
+            product_id: "teapot".to_owned(),
+            rev: 3,
+            name: "Teapot, \"large\"".to_owned(),
+            price_minor: 4_900,
+            currency: "EUR".to_owned(),
+            active: true,
+        },
+        r#"{"product_id":"teapot","rev":3,"name":"Teapot, \"large\"","price_minor":4900,"currency":"EUR","active":true}"#,
+    );
+}
+
+#[test]
+fn a_refusal_names_the_field() {
+    let refusal = |fields: &[(&str, &str)]| {
+        let find = |name: &str| fields.iter().find(|(key, _)| *key == name).map(|(_, value)| *value);
+        envelope::read::<OrderCompleted>(find).unwrap_err()
+    };
+    let order = |line: &str| format!(r#"{{"order_id":"o-1","customer_id":"ada","lines":[{line}]}}"#);
+
+    assert_eq!(refusal(&[]), "data: the field is missing");
+    assert!(refusal(&[("data", "{}"), ("v", "2")]).starts_with("v: "));
+    assert!(refusal(&[("data", "{}"), ("type", "order-placed")]).starts_with("type: "));
+    for (data, start) in [
+        ("not JSON".to_owned(), "data: "),
+        ("{}".to_owned(), "data: missing field `order_id`"),
+        (order(""), "data.lines: must hold 1 to 100 lines"),
+        (
+            order(r#"{"line_id":1,"product_id":"teapot","qty":1.5}"#),
+            "data.lines[0].qty: ",
+        ),
+        (
+            order(r#"{"line_id":1,"product_id":"teapot","qty":-3}"#),
+            "data.lines[0].qty: ",
+        ),
+        (
+            order(r#"{"line_id":1,"product_id":"teapot","qty":0}"#),
+            "data.lines[0].qty: must be",
+        ),
+        (
+            order(r#"{"line_id":0,"product_id":"teapot","qty":1}"#),
+            "data.lines[0].line_id: ",
+        ),
+        (
+            order(r#"{"line_id":1,"product_id":"tea pot","qty":1}"#),
+            "data.lines[0].product_id: ",
+        ),
+        (
+            order(r#"{"line_id":1,"product_id":"a","qty":1},{"line_id":1,"product_id":"b","qty":1}"#),
+            "data.lines[1].line_id: 1 is there twice",
+        ),
+        (
+            format!("{} {{}}", order(r#"{"line_id":1,"product_id":"a","qty":1}"#)),
+            "data: there is more than one",
+        ),
+    ] {
+        let reason = refusal(&[("data", &data), ("v", "1"), ("type", "order-completed")]);
+        assert!(reason.starts_with(start), "{data}: {reason}");
+    }
+}

@@ -1,0 +1,204 @@
+//! Requests in, answers out.
+//!
+//! Spin's listener does not set `TCP_NODELAY`, so an answer whose head and body leave in two segments waits for the
+//! client's delayed acknowledgement: 44 ms. Answers made here have their body ready when the head is sent, and an
+//! instance serves one request at a time, so that both leave together.
+
+use std::future::poll_fn;
+use std::pin::{Pin, pin};
+use std::task::Poll;
+use std::time::Duration;
+
+use axum::Router;
+use axum::body::Body;
+use axum::http::header::{CACHE_CONTROL, CONTENT_LENGTH, CONTENT_TYPE};
+use axum::http::{HeaderValue, Method, StatusCode};
+use axum::response::{IntoResponse, Response};
+use bytes::{Bytes, BytesMut};
+use futures::future::{Either, select};
+use http_body_util::BodyExt;
+use serde::Serialize;
+use spin_sdk::http::Request;
+use spin_sdk::wasip3::http::types;
+use spin_sdk::wasip3::{wit_future, wit_stream};
+use spin_sdk::{time, wit_bindgen};
+use tower_service::Service;
+
+use crate::problem::Problem;
+
+/// The largest request body that is read.
+pub const BODY_BYTES_MAX: usize = 256 * 1024;
+
+/// How long a client may take to send its body.
+const BODY_DEADLINE_MS: u64 = 10_000;
+
+/// Hands a request to the routes and makes the answer one that leaves at once.
+///
+/// # Errors
+/// When the host refuses the answer, as it does for illegal headers.
+pub async fn serve(request: Request, mut routes: Router) -> Result<types::Response, types::ErrorCode> {
+    let turn = Turn::begin();
+    let response = match read(request).await {
+        Ok(request) => match routes.call(request).await {
+            Ok(response) => response,
+            Err(never) => match never {},
+        },
+        Err(problem) => problem.into_response(),
+    };
+    answer(response, turn).await
+}
+
+/// The routes with answers for unknown paths and methods that are problems too.
+pub fn routes(routes: Router) -> Router {
+    routes
+        .fallback(async |method: Method, uri: axum::http::Uri| {
+            Problem::not_found(
+                "unknown_route",
+                "There is nothing at this path",
+                format!("no route {method} {}", uri.path()),
+            )
+        })
+        .method_not_allowed_fallback(async |method: Method, uri: axum::http::Uri| {
+            Problem::new(
+                405,
+                "method_not_allowed",
+                "The path exists, but not with this method",
+                format!("{} does not take {method}", uri.path()),
+            )
+        })
+}
+
+/// An answer with a JSON body.
+pub fn json(status: StatusCode, body: &impl Serialize) -> Response {
+    match serde_json::to_string(body) {
+        Ok(text) => json_text(status, text),
+        Err(error) => Problem::new(500, "internal", "The answer could not be written", error.to_string()).into_response(),
+    }
+}
+
+/// An answer with a body that is JSON already.
+pub fn json_text(status: StatusCode, body: String) -> Response {
+    let headers = [
+        (CONTENT_TYPE, HeaderValue::from_static("application/json")),
+        (CACHE_CONTROL, HeaderValue::from_static("no-store")),
+    ];
+    (status, headers, body).into_response()
+}
+
+impl IntoResponse for Problem {
+    fn into_response(self) -> Response {
+        let status = StatusCode::from_u16(self.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+        let mut response = json(status, &self);
+        let kind = HeaderValue::from_static("application/problem+json");
+        response.headers_mut().insert(CONTENT_TYPE, kind);
+        response
+    }
+}
+
+/// One request at a time per instance, as long as this value lives: others wait, or go to another instance.
+struct Turn;
+
+impl Turn {
+    fn begin() -> Self {
+        wit_bindgen::backpressure_inc();
+        Self
+    }
+}
+
+impl Drop for Turn {
+    fn drop(&mut self) {
+        wit_bindgen::backpressure_dec();
+    }
+}
+
+/// The request with its body read whole, within [`BODY_BYTES_MAX`] and [`BODY_DEADLINE_MS`].
+async fn read(request: Request) -> Result<axum::http::Request<Body>, Problem> {
+    let (parts, body) = request.into_parts();
+    if matches!(parts.method, Method::GET | Method::HEAD | Method::DELETE | Method::OPTIONS) {
+        return Ok(axum::http::Request::from_parts(parts, Body::empty()));
+    }
+    let announced = parts
+        .headers
+        .get(CONTENT_LENGTH)
+        .and_then(|value| value.to_str().ok()?.parse::<usize>().ok());
+    if announced.is_some_and(|length| length > BODY_BYTES_MAX) {
+        return Err(too_large());
+    }
+    let deadline = time::sleep(Duration::from_millis(BODY_DEADLINE_MS));
+    match select(pin!(collect(body)), pin!(deadline)).await {
+        Either::Left((body, _)) => Ok(axum::http::Request::from_parts(parts, Body::from(body?))),
+        Either::Right(((), _)) => Err(Problem::new(
+            408,
+            "body_too_slow",
+            "The body did not arrive",
+            format!("the body must arrive within {BODY_DEADLINE_MS} ms"),
+        )),
+    }
+}
+
+async fn collect(mut body: impl axum::body::HttpBody<Data = Bytes> + Unpin) -> Result<Bytes, Problem> {
+    let mut read = BytesMut::new();
+    while let Some(frame) = body.frame().await {
+        let Ok(frame) = frame else {
+            return Err(Problem::new(
+                400,
+                "body_incomplete",
+                "The body ended before its time",
+                "the connection or the transfer coding broke off within the body",
+            ));
+        };
+        if let Some(data) = frame.data_ref() {
+            if read.len() + data.len() > BODY_BYTES_MAX {
+                return Err(too_large());
+            }
+            read.extend_from_slice(data);
+        }
+    }
+    Ok(read.freeze())
+}
+
+fn too_large() -> Problem {
+    Problem::new(
+        413,
+        "body_too_large",
+        "The body is too large",
+        format!("a body may have {BODY_BYTES_MAX} bytes"),
+    )
+}
+
+async fn answer(response: Response, turn: Turn) -> Result<types::Response, types::ErrorCode> {
+    let (mut parts, body) = response.into_parts();
+    let body = match body.collect().await {
+        Ok(body) => body.to_bytes(),
+        Err(error) => return Err(types::ErrorCode::InternalError(Some(error.to_string()))),
+    };
+    parts.headers.insert(CONTENT_LENGTH, HeaderValue::from(body.len()));
+    let headers: Vec<_> = parts
+        .headers
+        .iter()
+        .map(|(name, value)| (name.to_string(), value.as_bytes().to_vec()))
+        .collect();
+    let headers = types::Fields::from_list(&headers)
+        .map_err(|error| types::ErrorCode::InternalError(Some(error.to_string())))?;
+
+    let (mut writer, reader) = wit_stream::new();
+    let (trailers_writer, trailers) = wit_future::new(|| Ok(None));
+    let (response, _sent) = types::Response::new(headers, Some(reader), trailers);
+    response
+        .set_status_code(parts.status.as_u16())
+        .map_err(|()| types::ErrorCode::InternalError(Some("the status code is not legal".to_owned())))?;
+
+    let mut write: Pin<Box<dyn Future<Output = ()>>> = Box::pin(async move {
+        // A client that went away wants no body: what could not be written is of no use.
+        let _ = writer.write_all(body.to_vec()).await;
+        drop(writer);
+        let _ = trailers_writer.write(Ok(None)).await;
+        drop(turn);
+    });
+    // Begun here, before the head is returned, so that the host finds the body beside the head.
+    let written = poll_fn(|context| Poll::Ready(write.as_mut().poll(context).is_ready())).await;
+    if !written {
+        wit_bindgen::spawn(write);
+    }
+    Ok(response)
+}

@@ -1,0 +1,211 @@
+//! The connection to the service's own Redis, and scripts run on it.
+//!
+//! **Every command and every script that goes through here may be run twice with the same arguments**: a connection
+//! that broke says nothing about whether the server had done the work, so it is done again on a new one.
+
+use std::cell::RefCell;
+use std::pin::pin;
+use std::sync::{Arc, LazyLock};
+use std::time::Duration;
+
+use futures::future::{Either, select};
+pub use spin_sdk::redis::RedisResult as Reply;
+use spin_sdk::redis::{Connection, Error, RedisParameter};
+use spin_sdk::{time, variables};
+
+use crate::problem::Problem;
+
+/// How long one command may take, the connection included; far below the sidecar's `answer_ms`.
+const COMMAND_DEADLINE_MS: u64 = 3_000;
+
+/// The component's variable that holds the URL of its Redis database.
+const URL_VARIABLE: &str = "redis_url";
+
+thread_local! {
+    /// Kept across the requests of an instance: opening one costs more than most commands.
+    static KEPT: RefCell<Option<Arc<Connection>>> = const { RefCell::new(None) };
+}
+
+/// Why Redis could not do what was asked. Nothing was done by halves.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Failure {
+    /// Redis is away, too slow, or refuses: what it said.
+    Unavailable(String),
+    /// Redis is out of memory and refuses writes: what it said.
+    Full(String),
+}
+
+impl Failure {
+    /// The failure in words for a person who operates the service.
+    #[must_use]
+    pub fn reason(&self) -> String {
+        match self {
+            Self::Unavailable(what) => format!("Redis is unavailable: {what}"),
+            Self::Full(what) => format!("Redis is full; raise maxmemory or remove data: {what}"),
+        }
+    }
+}
+
+impl From<Failure> for Problem {
+    fn from(failure: Failure) -> Self {
+        match failure {
+            Failure::Unavailable(_) => Self::new(
+                503,
+                "storage_unavailable",
+                "The service's storage does not answer",
+                failure.reason(),
+            ),
+            Failure::Full(_) => Self::new(503, "storage_full", "The service's storage is full", failure.reason()),
+        }
+    }
+}
+
+/// A Lua script that is one atomic commit.
+pub struct Script {
+    source: &'static str,
+    sha1: LazyLock<String>,
+}
+
+impl Script {
+    /// The script of this source text.
+    #[must_use]
+    pub const fn new(source: &'static str, sha1: fn() -> String) -> Self {
+        Self {
+            source,
+            sha1: LazyLock::new(sha1),
+        }
+    }
+
+    /// Runs the script, by its hash where the server knows it.
+    ///
+    /// # Errors
+    /// When Redis is away, full, or refuses the script as a whole.
+    pub async fn run(&self, keys: Vec<String>, arguments: Vec<String>) -> Result<Vec<Reply>, Failure> {
+        let count = RedisParameter::Int64(i64::try_from(keys.len()).unwrap_or(i64::MAX));
+        let mut parameters = Vec::with_capacity(2 + keys.len() + arguments.len());
+        parameters.push(text(self.sha1.clone()));
+        parameters.push(count);
+        parameters.extend(keys.into_iter().chain(arguments).map(text));
+        match execute("EVALSHA", &parameters).await {
+            Err(Failure::Unavailable(error)) if is_unknown_script(&error) => {
+                parameters[0] = text(self.source.to_owned());
+                execute("EVAL", &parameters).await
+            }
+            outcome => outcome,
+        }
+    }
+}
+
+/// Makes a [`Script`] of a file beside the calling one.
+#[macro_export]
+macro_rules! script {
+    ($file:literal) => {
+        $crate::redis::Script::new(include_str!($file), || {
+            $crate::redis::sha1_of(include_str!($file))
+        })
+    };
+}
+
+/// The hash by which Redis knows a script.
+#[must_use]
+pub fn sha1_of(source: &str) -> String {
+    sha1_smol::Sha1::from(source).hexdigest()
+}
+
+/// Runs one command. Nested replies arrive flattened.
+///
+/// # Errors
+/// When Redis is away, full, or refuses the command.
+pub async fn command<A: Into<String>>(
+    name: &str,
+    arguments: impl IntoIterator<Item = A>,
+) -> Result<Vec<Reply>, Failure> {
+    let parameters: Vec<_> = arguments.into_iter().map(|argument| text(argument.into())).collect();
+    execute(name, &parameters).await
+}
+
+/// The reply as text; other replies than text are empty.
+#[must_use]
+pub fn as_text(reply: &Reply) -> String {
+    match reply {
+        Reply::Binary(bytes) => String::from_utf8_lossy(bytes).into_owned(),
+        Reply::Status(status) => status.clone(),
+        Reply::Int64(number) => number.to_string(),
+        Reply::Nil => String::new(),
+    }
+}
+
+fn text(value: String) -> RedisParameter {
+    RedisParameter::Binary(value.into_bytes())
+}
+
+async fn execute(command: &str, parameters: &[RedisParameter]) -> Result<Vec<Reply>, Failure> {
+    let kept = KEPT.with_borrow(Clone::clone);
+    if let Some(connection) = kept {
+        match on(&connection, command, parameters).await {
+            // A kept connection that Redis has dropped fails for ever: drop it too, and try a new one.
+            Err(Failure::Unavailable(error)) if !is_unknown_script(&error) => forget(),
+            outcome => return outcome,
+        }
+    }
+    let connection = within_deadline(open()).await?;
+    let outcome = on(&connection, command, parameters).await;
+    if matches!(&outcome, Err(Failure::Unavailable(error)) if !is_unknown_script(error)) {
+        forget();
+    } else {
+        KEPT.set(Some(connection));
+    }
+    outcome
+}
+
+async fn on(connection: &Connection, command: &str, parameters: &[RedisParameter]) -> Result<Vec<Reply>, Failure> {
+    within_deadline(async {
+        connection
+            .execute(command, parameters.iter().cloned())
+            .await
+            .map_err(failure)
+    })
+    .await
+}
+
+async fn open() -> Result<Arc<Connection>, Failure> {
+    let url = variables::get(URL_VARIABLE)
+        .await
+        .map_err(|error| Failure::Unavailable(format!("the variable {URL_VARIABLE} is not set: {error}")))?;
+    Connection::open(url).await.map(Arc::new).map_err(failure)
+}
+
+fn forget() {
+    KEPT.set(None);
+}
+
+async fn within_deadline<T>(work: impl Future<Output = Result<T, Failure>>) -> Result<T, Failure> {
+    let deadline = time::sleep(Duration::from_millis(COMMAND_DEADLINE_MS));
+    match select(pin!(work), pin!(deadline)).await {
+        Either::Left((outcome, _)) => outcome,
+        Either::Right(((), _)) => Err(Failure::Unavailable(format!(
+            "no answer within {COMMAND_DEADLINE_MS} ms"
+        ))),
+    }
+}
+
+fn failure(error: Error) -> Failure {
+    let text = match error {
+        Error::InvalidAddress => format!(
+            "its address is not allowed or not valid; see {URL_VARIABLE} and allowed_outbound_hosts in spin.toml"
+        ),
+        Error::TooManyConnections => "too many connections are open".to_owned(),
+        Error::TypeError => "a value has another type than expected".to_owned(),
+        Error::Other(text) => text,
+    };
+    // Spin passes on Redis's error code within the text, and not always at its start.
+    if text.contains("OOM") {
+        Failure::Full(text)
+    } else {
+        Failure::Unavailable(text)
+    }
+}
+
+fn is_unknown_script(error: &str) -> bool {
+    error.contains("NoScriptError") || error.contains("NOSCRIPT")
+}
