@@ -25,6 +25,7 @@ use spin_sdk::{time, wit_bindgen};
 use tower_service::Service;
 
 use crate::problem::Problem;
+use crate::redis;
 
 /// The largest request body that is read.
 pub const BODY_BYTES_MAX: usize = 256 * 1024;
@@ -66,6 +67,15 @@ pub fn routes(routes: Router) -> Router {
                 format!("{} does not take {method}", uri.path()),
             )
         })
+}
+
+/// `GET /<service>/healthz`: whether the component and its Redis answer.
+///
+/// # Errors
+/// 503 when Redis does not.
+pub async fn health() -> Result<Response, Problem> {
+    redis::command("PING", [""; 0]).await?;
+    Ok(json_text(StatusCode::OK, r#"{"status":"ok"}"#.to_owned()))
 }
 
 /// An answer with a JSON body.

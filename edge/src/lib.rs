@@ -10,6 +10,10 @@ pub mod clock;
 #[cfg(target_family = "wasm")]
 pub mod redis;
 #[cfg(target_family = "wasm")]
+pub mod idempotency;
+#[cfg(target_family = "wasm")]
+pub mod page;
+#[cfg(target_family = "wasm")]
 pub mod http;
 #[cfg(target_family = "wasm")]
 pub mod events;

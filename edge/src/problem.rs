@@ -75,4 +75,9 @@ impl Problem {
     pub fn not_found(slug: &'static str, title: &'static str, detail: impl Into<String>) -> Self {
         Self::new(404, slug, title, detail)
     }
+
+    /// 500: data in storage that is not as the service writes it; a person must mend it.
+    pub fn corrupt(detail: impl Into<String>) -> Self {
+        Self::new(500, "corrupt_data", "The service's data is damaged", detail)
+    }
 }

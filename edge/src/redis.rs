@@ -5,7 +5,7 @@
 
 use std::cell::RefCell;
 use std::pin::pin;
-use std::sync::{Arc, LazyLock};
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use futures::future::{Either, select};
@@ -60,19 +60,30 @@ impl From<Failure> for Problem {
     }
 }
 
+/// Functions that every script may use; see the file.
+const PRELUDE: &str = include_str!("prelude.lua");
+
+/// Reads fields of many hashes in one step; see the file.
+static READ_HASHES: Script = Script::new(include_str!("read_hashes.lua"));
+
 /// A Lua script that is one atomic commit.
 pub struct Script {
-    source: &'static str,
-    sha1: LazyLock<String>,
+    body: &'static str,
+    whole: OnceLock<Source>,
+}
+
+struct Source {
+    text: String,
+    sha1: String,
 }
 
 impl Script {
-    /// The script of this source text.
+    /// The script of this source text, which may use the functions of `prelude.lua`.
     #[must_use]
-    pub const fn new(source: &'static str, sha1: fn() -> String) -> Self {
+    pub const fn new(body: &'static str) -> Self {
         Self {
-            source,
-            sha1: LazyLock::new(sha1),
+            body,
+            whole: OnceLock::new(),
         }
     }
 
@@ -81,14 +92,19 @@ impl Script {
     /// # Errors
     /// When Redis is away, full, or refuses the script as a whole.
     pub async fn run(&self, keys: Vec<String>, arguments: Vec<String>) -> Result<Vec<Reply>, Failure> {
-        let count = RedisParameter::Int64(i64::try_from(keys.len()).unwrap_or(i64::MAX));
+        let source = self.whole.get_or_init(|| {
+            let text = format!("{PRELUDE}{}", self.body);
+            let sha1 = sha1_smol::Sha1::from(&text).hexdigest();
+            Source { text, sha1 }
+        });
+        let count = i64::try_from(keys.len()).unwrap_or(i64::MAX);
         let mut parameters = Vec::with_capacity(2 + keys.len() + arguments.len());
-        parameters.push(text(self.sha1.clone()));
-        parameters.push(count);
+        parameters.push(text(source.sha1.clone()));
+        parameters.push(RedisParameter::Int64(count));
         parameters.extend(keys.into_iter().chain(arguments).map(text));
         match execute("EVALSHA", &parameters).await {
             Err(Failure::Unavailable(error)) if is_unknown_script(&error) => {
-                parameters[0] = text(self.source.to_owned());
+                parameters[0] = text(source.text.clone());
                 execute("EVAL", &parameters).await
             }
             outcome => outcome,
@@ -96,20 +112,41 @@ impl Script {
     }
 }
 
-/// Makes a [`Script`] of a file beside the calling one.
-#[macro_export]
-macro_rules! script {
-    ($file:literal) => {
-        $crate::redis::Script::new(include_str!($file), || {
-            $crate::redis::sha1_of(include_str!($file))
-        })
-    };
+/// What [`read_hashes`] found at a key.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Hash {
+    /// Nothing.
+    Absent,
+    /// Something that is no hash.
+    Corrupt,
+    /// A hash: the value of each field that was asked for.
+    Fields(Vec<Option<String>>),
 }
 
-/// The hash by which Redis knows a script.
-#[must_use]
-pub fn sha1_of(source: &str) -> String {
-    sha1_smol::Sha1::from(source).hexdigest()
+/// Reads the same fields of many hashes in one step.
+///
+/// # Errors
+/// When Redis is away or refuses.
+pub async fn read_hashes(keys: Vec<String>, fields: &[&str]) -> Result<Vec<Hash>, Failure> {
+    let count = keys.len();
+    if count == 0 {
+        return Ok(Vec::new());
+    }
+    let names = fields.iter().map(ToString::to_string).collect();
+    let replies = READ_HASHES.run(keys, names).await?;
+    let hashes: Vec<_> = replies
+        .chunks_exact(1 + fields.len())
+        .map(|chunk| match &chunk[0] {
+            Reply::Int64(1) => Hash::Fields(chunk[1..].iter().map(as_optional_text).collect()),
+            Reply::Int64(0) => Hash::Absent,
+            _ => Hash::Corrupt,
+        })
+        .collect();
+    if hashes.len() == count {
+        Ok(hashes)
+    } else {
+        Err(Failure::Unavailable("a reply had another length than expected".to_owned()))
+    }
 }
 
 /// Runs one command. Nested replies arrive flattened.
@@ -132,6 +169,13 @@ pub fn as_text(reply: &Reply) -> String {
         Reply::Status(status) => status.clone(),
         Reply::Int64(number) => number.to_string(),
         Reply::Nil => String::new(),
+    }
+}
+
+fn as_optional_text(reply: &Reply) -> Option<String> {
+    match reply {
+        Reply::Nil => None,
+        reply => Some(as_text(reply)),
     }
 }
 

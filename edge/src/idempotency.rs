@@ -1,0 +1,108 @@
+//! Idempotency keys: the same request sent twice has one effect and one answer.
+
+use axum::http::{HeaderMap, Method};
+
+use crate::problem::Problem;
+use crate::redis::{Hash, read_hashes};
+
+/// How long a key and its answer are kept.
+pub const KEPT_MS: u64 = 24 * 60 * 60 * 1_000;
+
+/// Length of a key, in characters.
+const KEY_CHARS_MAX: usize = 255;
+
+const HEADER: &str = "idempotency-key";
+
+/// Where the answer to a keyed request is kept, and what the request was.
+pub struct Scope {
+    /// The Redis key of the record.
+    pub record: String,
+    /// The canonical body: another body under the same key is refused.
+    pub request: String,
+}
+
+/// The scope of a request, from its header, method, path and canonical body; `None` without the header.
+///
+/// # Errors
+/// 422 when the header is there and not legal.
+pub fn scope(headers: &HeaderMap, method: &Method, path: &str, request: String) -> Result<Option<Scope>, Problem> {
+    let Some(value) = headers.get(HEADER) else {
+        return Ok(None);
+    };
+    let key = value.to_str().ok().filter(|key| {
+        (1..=KEY_CHARS_MAX).contains(&key.len()) && key.bytes().all(|byte| (b' '..=b'~').contains(&byte))
+    });
+    match key {
+        Some(key) => Ok(Some(Scope {
+            record: format!("idem:{method}:{path}:{key}"),
+            request,
+        })),
+        None => Err(Problem::new(
+            422,
+            "invalid_idempotency_key",
+            "The Idempotency-Key is not legal",
+            format!("Idempotency-Key must be 1 to {KEY_CHARS_MAX} printable ASCII characters"),
+        )),
+    }
+}
+
+/// The scope of a request that must have one.
+///
+/// # Errors
+/// 400 without the header, 422 when it is not legal.
+pub fn required_scope(headers: &HeaderMap, method: &Method, path: &str, request: String) -> Result<Scope, Problem> {
+    scope(headers, method, path, request)?.ok_or_else(|| {
+        Problem::new(
+            400,
+            "idempotency_key_required",
+            "An Idempotency-Key is required",
+            "send a header Idempotency-Key with a value of your own, and the same one when you repeat the request",
+        )
+    })
+}
+
+/// What came before under a key.
+pub enum Earlier {
+    /// The same request: its answer.
+    Answer {
+        /// The header `Location`.
+        location: String,
+        /// The body.
+        body: String,
+    },
+    /// Another request.
+    KeyReused,
+}
+
+/// Looks up what came before, without changing anything: the script that commits looks again.
+///
+/// # Errors
+/// 503 when Redis is away, 500 when the record is damaged.
+pub async fn earlier(scope: &Scope) -> Result<Option<Earlier>, Problem> {
+    let hashes = read_hashes(vec![scope.record.clone()], &["request", "location", "body"]).await?;
+    match hashes.into_iter().next() {
+        Some(Hash::Fields(fields)) => {
+            let mut fields = fields.into_iter().map(Option::unwrap_or_default);
+            let mut next = || fields.next().unwrap_or_default();
+            let (request, location, body) = (next(), next(), next());
+            if request == sha1_smol::Sha1::from(&scope.request).hexdigest() {
+                Ok(Some(Earlier::Answer { location, body }))
+            } else {
+                Ok(Some(Earlier::KeyReused))
+            }
+        }
+        Some(Hash::Corrupt) => Err(Problem::corrupt(format!("the key {} is no hash", scope.record))),
+        _ => Ok(None),
+    }
+}
+
+/// 422: the key came before with another body.
+#[must_use]
+pub fn reused() -> Problem {
+    Problem::new(
+        422,
+        "idempotency_key_reused",
+        "The Idempotency-Key was used for another request",
+        "this Idempotency-Key came before with another body; use a new one for a new request",
+    )
+}

@@ -1,0 +1,6 @@
+//! The store's rules: no clock, no randomness, no I/O. In reading order:
+
+pub mod order;
+pub mod pricing;
+pub mod place_order;
+pub mod charge_order;

@@ -1,0 +1,5 @@
+//! The store's edge: HTTP and events in, Redis out. Compiled for WebAssembly only.
+
+mod redis;
+mod http;
+mod events;

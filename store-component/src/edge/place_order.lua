@@ -1,0 +1,39 @@
+-- Places an order: the order, its history, its place in the list and the event order-placed, in one step.
+-- The rules of what may be placed are in domain/place_order.rs; here is only the commit.
+--
+-- KEYS: 1 the order, 2 its history, 3 the list of orders, 4 the stream order-placed, 5 the idempotency record (optional)
+-- ARGV: 1 order id, 2 history entry, 3 event id, 4 time, 5 event data,
+--       6 request, 7 location, 8 answer, 9 how long to keep the record in ms, 10... the order's fields and values
+-- Returns {'placed'}; {'stored', location, answer} or {'key_reused'} for a used idempotency key; {'corrupt', what}.
+-- Run again with the same order id, it changes nothing.
+
+local record = KEYS[5]
+local fault = first_misfit({
+  KEYS[1], 'hash', KEYS[2], 'list', KEYS[3], 'zset', KEYS[4], 'stream', record or KEYS[1], 'hash',
+})
+if fault then
+  return {'corrupt', fault}
+end
+if redis.call('EXISTS', KEYS[1]) == 1 then
+  return {'placed'}
+end
+if record then
+  local earlier = earlier_answer(record, ARGV[6])
+  if earlier then
+    return earlier
+  end
+end
+
+-- The one write that Redis may refuse, when the stream's ids are used up, comes first.
+local added = redis.pcall('XADD', KEYS[4], '*',
+  'id', ARGV[3], 'type', 'order-placed', 'v', '1', 'time', ARGV[4], 'data', ARGV[5])
+if added.err then
+  return {'corrupt', 'the stream ' .. KEYS[4] .. ' takes no event: ' .. added.err}
+end
+redis.call('HSET', KEYS[1], unpack(ARGV, 10))
+redis.call('RPUSH', KEYS[2], ARGV[2])
+redis.call('ZADD', KEYS[3], 0, ARGV[1])
+if record then
+  keep_answer(record, ARGV[6], ARGV[7], ARGV[8], ARGV[9])
+end
+return {'placed'}

@@ -1,0 +1,40 @@
+//! The stock of one product.
+
+/// Units of one product that the warehouse may hold: far above what movements of a lifetime bring in, far below what
+/// a Lua number keeps exact.
+pub const ON_HAND_MAX: u64 = 1_000_000_000_000;
+
+/// How many units there are, and where they came from and went.
+///
+/// Always `on_hand = supplied + returned - sold - written_off`, and never negative.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Stock {
+    /// Units there now.
+    pub on_hand: u64,
+    /// Units supplied, ever.
+    pub supplied: u64,
+    /// Units taken for fulfilled orders, ever.
+    pub sold: u64,
+    /// Units that came back, ever.
+    pub returned: u64,
+    /// Units lost, broken or thrown away, ever.
+    pub written_off: u64,
+}
+
+impl Stock {
+    /// A product's first stock.
+    #[must_use]
+    pub fn supplied(units: u64) -> Self {
+        Self {
+            on_hand: units,
+            supplied: units,
+            ..Self::default()
+        }
+    }
+
+    /// Whether the equation holds.
+    #[must_use]
+    pub fn is_balanced(&self) -> bool {
+        self.on_hand + self.sold + self.written_off == self.supplied + self.returned
+    }
+}
