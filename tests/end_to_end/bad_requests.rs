@@ -1,0 +1,156 @@
+//! Every bad request is a problem that names the fault, and writes nothing.
+
+use serde_json::json;
+
+use crate::Test;
+use crate::harness::System;
+use crate::runtime::Runtime;
+use crate::shop::order_body;
+
+pub const TESTS: &[Test] = &[
+    ("bad orders", bad_orders),
+    ("bad products and movements", bad_products),
+    ("bad paths, methods and queries", bad_paths),
+];
+
+fn bad_orders(runtime: Runtime) {
+    let system = System::start(runtime);
+    system.stock("cup", 10);
+    let line = |line: &str| format!(r#"{{"customer_id":"ada","lines":[{line}]}}"#);
+    let qty = |qty: &str| line(&format!(r#"{{"product_id":"cup","qty":{qty}}}"#));
+    let many = order_body(&[("cup", 1); 101]).to_string();
+    let large = format!(r#"{{"customer_id":"{}"}}"#, "x".repeat(300 * 1024));
+    for (body, status, slug, named) in [
+        (qty("0"), 422, "invalid_field", "lines[0].qty"),
+        (qty("-3"), 422, "invalid_field", "lines[0].qty"),
+        (qty("1.5"), 422, "invalid_field", "lines[0].qty"),
+        (qty("1000000000"), 422, "invalid_field", "lines[0].qty"),
+        (qty("99999999999999999999"), 422, "invalid_field", "lines[0].qty"),
+        (qty(r#""5""#), 422, "invalid_field", "lines[0].qty"),
+        (
+            line(r#"{"product_id":"cup","qty":1},{"product_id":"nothing","qty":1}"#),
+            422,
+            "unknown_product",
+            "lines[1].product_id",
+        ),
+        (
+            line(r#"{"product_id":"cup","qty":1,"colour":"red"}"#),
+            422,
+            "invalid_field",
+            "lines[0].colour",
+        ),
+        (line(r#"{"product_id":"a b","qty":1}"#), 422, "invalid_field", "lines[0].product_id"),
+        (line(""), 422, "invalid_field", "lines"),
+        (many, 422, "invalid_field", "lines"),
+        (r#"{"customer_id":"ada"}"#.to_owned(), 422, "invalid_field", "lines"),
+        (
+            r#"{"customer_id":"","lines":[{"product_id":"cup","qty":1}]}"#.to_owned(),
+            422,
+            "invalid_field",
+            "customer_id",
+        ),
+        ("this is no JSON".to_owned(), 400, "malformed_json", "JSON"),
+        (String::new(), 400, "malformed_json", "JSON"),
+        (large, 413, "body_too_large", "262144"),
+    ] {
+        let answer = system.post_text("/store/orders", &[], &body);
+        let short: String = body.chars().take(200).collect();
+        assert_eq!(answer.status, status, "{short}: {answer:?}");
+        assert_eq!(answer.content_type, "application/problem+json", "{short}");
+        let problem = answer.json();
+        assert_eq!((&problem["type"], &problem["status"]), (&json!(slug), &json!(status)), "{short}");
+        assert!(problem["detail"].as_str().unwrap().contains(named), "{short}: {problem}");
+        if status == 422 {
+            assert_eq!(problem["errors"][0]["field"], named, "{short}: {problem}");
+        }
+    }
+    let bad_key = system.post_text(
+        "/store/orders",
+        &[("Idempotency-Key", &"x".repeat(256))],
+        &order_body(&[("cup", 1)]).to_string(),
+    );
+    assert_eq!((bad_key.status, &bad_key.json()["type"]), (422, &json!("invalid_idempotency_key")));
+    assert_eq!(system.store_redis::<u64>(&["EXISTS", "orders", "order-placed"]), 0, "something was written");
+}
+
+fn bad_products(runtime: Runtime) {
+    let mut system = System::with_redis(runtime);
+    system.start_runtime();
+    let product = |field: &str, value: serde_json::Value| {
+        let mut product = json!({
+            "product_id": "cup", "sku": "C", "name": "Cup", "price_minor": 900, "currency": "EUR", "on_hand": 1,
+        });
+        product[field] = value;
+        product
+    };
+    for (field, value) in [
+        ("product_id", json!("-cup")),
+        ("product_id", json!("")),
+        ("sku", json!("")),
+        ("name", json!(" ")),
+        ("price_minor", json!(-1)),
+        ("price_minor", json!(1.5)),
+        ("price_minor", json!(1_000_000_001)),
+        ("currency", json!("euro")),
+        ("on_hand", json!(-1)),
+        ("on_hand", json!(1.5)),
+        ("on_hand", json!(1_000_000_000_001_u64)),
+        ("colour", json!("red")),
+    ] {
+        let answer = system.post("/warehouse/products", &product(field, value.clone()));
+        assert_eq!(answer.status, 422, "{field} {value}: {answer:?}");
+        assert_eq!(answer.json()["errors"][0]["field"], field, "{answer:?}");
+    }
+    let keys: Vec<String> = system.warehouse_redis(&["KEYS", "*"]);
+    assert_eq!(keys, Vec::<String>::new(), "something was written");
+
+    assert_eq!(system.post("/warehouse/products", &product("on_hand", json!(5))).status, 201);
+    let again = system.post("/warehouse/products", &product("on_hand", json!(7)));
+    assert_eq!((again.status, &again.json()["type"]), (409, &json!("product_exists")));
+
+    let path = "/warehouse/products/cup/movements";
+    for (path, key, body, status, slug) in [
+        (path, None, r#"{"type":"supply","qty":1}"#, 400, "idempotency_key_required"),
+        (path, Some("a"), r#"{"type":"supply","qty":0}"#, 422, "invalid_field"),
+        (path, Some("a"), r#"{"type":"supply","qty":-3}"#, 422, "invalid_field"),
+        (path, Some("a"), r#"{"type":"supply","qty":1.5}"#, 422, "invalid_field"),
+        (path, Some("a"), r#"{"type":"supply","qty":1000001}"#, 422, "invalid_field"),
+        (path, Some("a"), r#"{"type":"gift","qty":1}"#, 422, "invalid_field"),
+        (path, Some("a"), r#"{"type":"write_off","qty":6}"#, 409, "insufficient_stock"),
+        (
+            "/warehouse/products/pan/movements",
+            Some("a"),
+            r#"{"type":"supply","qty":1}"#,
+            404,
+            "unknown_product",
+        ),
+    ] {
+        let headers: Vec<_> = key.map(|key| ("Idempotency-Key", key)).into_iter().collect();
+        let answer = system.post_text(path, &headers, body);
+        assert_eq!((answer.status, &answer.json()["type"]), (status, &json!(slug)), "{body}: {answer:?}");
+    }
+    assert_eq!(system.stock_of("cup"), (5, 5, 0));
+}
+
+fn bad_paths(runtime: Runtime) {
+    let mut system = System::with_redis(runtime);
+    system.start_runtime();
+    for (path, status, slug) in [
+        ("/store/nothing", 404, "unknown_route"),
+        ("/warehouse/nothing", 404, "unknown_route"),
+        ("/store/orders/nothing", 404, "unknown_order"),
+        ("/store/orders/%00", 404, "unknown_order"),
+        ("/warehouse/products/nothing", 404, "unknown_product"),
+        ("/warehouse/allocations/nothing", 404, "unknown_allocation"),
+        ("/store/orders?limit=0", 422, "invalid_field"),
+        ("/store/orders?limit=201", 422, "invalid_field"),
+        ("/store/orders?limit=many", 422, "invalid_query"),
+        ("/store/orders?colour=red", 422, "invalid_query"),
+        ("/store/orders?cursor=a%20b", 422, "invalid_field"),
+    ] {
+        let answer = system.get(path);
+        assert_eq!((answer.status, &answer.json()["type"]), (status, &json!(slug)), "{path}: {answer:?}");
+    }
+    let answer = system.post("/store/healthz", &json!({}));
+    assert_eq!((answer.status, &answer.json()["type"]), (405, &json!("method_not_allowed")));
+}

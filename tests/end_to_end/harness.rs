@@ -1,0 +1,298 @@
+//! One whole system for one test.
+
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::Duration;
+
+use nix::sys::signal::Signal;
+use redis::{Connection, FromRedisValue};
+use serde_json::Value;
+
+use crate::process::{Process, binary, eventually, free_port, project};
+use crate::runtime::Runtime;
+
+/// The store's database on the test's Redis.
+const STORE_DATABASE: u8 = 0;
+/// The warehouse's.
+const WAREHOUSE_DATABASE: u8 = 1;
+
+/// How long a delivery's ownership lasts in the tests, so that what a killed process left is taken up soon.
+const LEASE_MS: u32 = 2_000;
+
+/// A Redis, a runtime and a sidecar, each of which a test may start, stop and kill.
+pub struct System {
+    kind: Runtime,
+    folder: PathBuf,
+    redis_port: u16,
+    http_port: u16,
+    admin_port: u16,
+    agent: ureq::Agent,
+    redis: Option<Process>,
+    runtime: Option<Process>,
+    sidecar: Option<Process>,
+}
+
+/// An answer to a request.
+#[derive(Debug)]
+pub struct Answer {
+    pub status: u16,
+    pub content_type: String,
+    pub location: Option<String>,
+    pub etag: Option<String>,
+    pub text: String,
+}
+
+impl Answer {
+    /// The body as JSON.
+    pub fn json(&self) -> Value {
+        serde_json::from_str(&self.text).unwrap_or_else(|error| panic!("{error}: {self:?}"))
+    }
+}
+
+impl System {
+    /// Everything started and ready.
+    pub fn start(kind: Runtime) -> Self {
+        let mut system = Self::with_redis(kind);
+        system.start_runtime();
+        system.start_sidecar();
+        system
+    }
+
+    /// Only Redis started.
+    pub fn with_redis(kind: Runtime) -> Self {
+        static COUNT: AtomicU32 = AtomicU32::new(0);
+        let count = COUNT.fetch_add(1, Ordering::Relaxed);
+        let folder = project().join(format!("target/end-to-end/{}-{}-{count}", kind.name(), std::process::id()));
+        std::fs::create_dir_all(&folder).unwrap();
+        let agent = ureq::Agent::config_builder()
+            .http_status_as_error(false)
+            .timeout_global(Some(Duration::from_secs(30)))
+            .build()
+            .new_agent();
+        let mut system = Self {
+            kind,
+            folder,
+            redis_port: free_port(),
+            http_port: free_port(),
+            admin_port: free_port(),
+            agent,
+            redis: None,
+            runtime: None,
+            sidecar: None,
+        };
+        system.start_redis();
+        system
+    }
+
+    /// Starts Redis with an append-only file, and waits until it answers.
+    pub fn start_redis(&mut self) {
+        let mut command = Command::new("redis-server");
+        command
+            .args(["--port", &self.redis_port.to_string()])
+            .args(["--bind", "127.0.0.1"])
+            .args(["--appendonly", "yes"])
+            .args(["--appendfsync", "everysec"])
+            .args(["--maxmemory-policy", "noeviction"])
+            .args(["--save", ""])
+            .arg("--dir")
+            .arg(&self.folder);
+        self.redis = Some(Process::start(&mut command, &self.log("redis")));
+        eventually("Redis answers", || {
+            let mut connection = self.connect(STORE_DATABASE).ok()?;
+            redis::cmd("PING").query::<String>(&mut connection).ok()
+        });
+    }
+
+    /// Starts the runtime, and waits until both components answer.
+    pub fn start_runtime(&mut self) {
+        let listen = format!("127.0.0.1:{}", self.http_port);
+        let manifest = project().join("spin.toml");
+        let mut command = self.kind.command(&manifest, &listen, &self.folder.join("logs"));
+        command.envs(self.runtime_variables()).current_dir(project());
+        self.runtime = Some(Process::start(&mut command, &self.log("runtime")));
+        self.wait_for_health();
+    }
+
+    /// The app's variables that say where this test's Redis is.
+    pub fn runtime_variables(&self) -> [(&'static str, String); 2] {
+        let host = format!("127.0.0.1:{}", self.redis_port);
+        [
+            ("SPIN_VARIABLE_STORE_REDIS_HOST", host.clone()),
+            ("SPIN_VARIABLE_WAREHOUSE_REDIS_HOST", host),
+        ]
+    }
+
+    /// Waits until both components and their Redis answer.
+    pub fn wait_for_health(&self) {
+        eventually("both components answer", || {
+            let healthy = |path| matches!(self.try_get(path), Ok(answer) if answer.status == 200);
+            (healthy("/store/healthz") && healthy("/warehouse/healthz")).then_some(())
+        });
+    }
+
+    /// Starts the sidecar, and waits until it is ready.
+    pub fn start_sidecar(&mut self) {
+        let mut command = Command::new(binary("stream-sidecar"));
+        command
+            .arg("run")
+            .arg("--config")
+            .arg(project().join("sidecar.toml"))
+            .envs(self.sidecar_settings());
+        self.sidecar = Some(Process::start(&mut command, &self.log("sidecar")));
+        self.wait_for_sidecar();
+    }
+
+    /// The sidecar's settings for this test, as environment.
+    pub fn sidecar_settings(&self) -> Vec<(&'static str, String)> {
+        let redis_url = format!("redis://127.0.0.1:{}", self.redis_port);
+        vec![
+            ("STREAM_SIDECAR__SERVICES__STORE__REDIS_URL", redis_url.clone()),
+            ("STREAM_SIDECAR__SERVICES__WAREHOUSE__REDIS_URL", redis_url),
+            (
+                "STREAM_SIDECAR__ADMIN__LISTEN",
+                format!("127.0.0.1:{}", self.admin_port),
+            ),
+            ("STREAM_SIDECAR__LIMITS__LEASE_MS", LEASE_MS.to_string()),
+            ("STREAM_SIDECAR__LIMITS__BACKOFF_MS_MIN", "50".to_owned()),
+            ("STREAM_SIDECAR__LIMITS__BACKOFF_MS_MAX", "500".to_owned()),
+        ]
+    }
+
+    /// Waits until the sidecar reads every group and reaches every component.
+    pub fn wait_for_sidecar(&self) {
+        let ready = format!("http://127.0.0.1:{}/readyz", self.admin_port);
+        eventually("the sidecar is ready", || {
+            let answer = self.agent.get(&ready).call().ok()?;
+            (answer.status() == 200).then_some(())
+        });
+    }
+
+    /// Stops Redis in an orderly way.
+    pub fn stop_redis(&mut self) {
+        self.redis.take().unwrap().stop(Signal::SIGTERM);
+    }
+
+    /// Kills the runtime.
+    pub fn kill_runtime(&mut self) {
+        self.runtime.take().unwrap().kill();
+    }
+
+    /// Kills the sidecar.
+    pub fn kill_sidecar(&mut self) {
+        self.sidecar.take().unwrap().kill();
+    }
+
+    /// Which runtime this is.
+    pub fn kind(&self) -> Runtime {
+        self.kind
+    }
+
+    /// The folder of this test's files.
+    pub fn folder(&self) -> &Path {
+        &self.folder
+    }
+
+    /// The address of the app.
+    pub fn listen(&self) -> String {
+        format!("127.0.0.1:{}", self.http_port)
+    }
+
+    /// The URL of this test's Redis, without a database.
+    pub fn redis_url(&self) -> String {
+        format!("redis://127.0.0.1:{}", self.redis_port)
+    }
+
+    fn log(&self, name: &str) -> PathBuf {
+        self.folder.join(format!("{name}.log"))
+    }
+
+    fn connect(&self, database: u8) -> redis::RedisResult<Connection> {
+        redis::Client::open(format!("{}/{database}", self.redis_url()))?.get_connection()
+    }
+
+    /// Runs a command on the store's database, written as in redis-cli; each part is one argument.
+    pub fn store_redis<T: FromRedisValue>(&self, command: &[&str]) -> T {
+        self.redis_command(STORE_DATABASE, command)
+    }
+
+    /// Runs a command on the warehouse's database.
+    pub fn warehouse_redis<T: FromRedisValue>(&self, command: &[&str]) -> T {
+        self.redis_command(WAREHOUSE_DATABASE, command)
+    }
+
+    fn redis_command<T: FromRedisValue>(&self, database: u8, command: &[&str]) -> T {
+        let mut connection = self.connect(database).unwrap();
+        redis::cmd(command[0])
+            .arg(&command[1..])
+            .query(&mut connection)
+            .unwrap_or_else(|error| panic!("{command:?}: {error}"))
+    }
+
+    /// `GET`.
+    pub fn get(&self, path: &str) -> Answer {
+        self.try_get(path).unwrap_or_else(|error| panic!("GET {path}: {error}"))
+    }
+
+    /// `GET`, when the app may be away.
+    pub fn try_get(&self, path: &str) -> Result<Answer, ureq::Error> {
+        self.agent.get(self.url(path)).call().map(answer)
+    }
+
+    /// `POST` with JSON.
+    pub fn post(&self, path: &str, body: &Value) -> Answer {
+        self.post_text(path, &[], &body.to_string())
+    }
+
+    /// `POST` with any body and headers.
+    pub fn post_text(&self, path: &str, headers: &[(&str, &str)], body: &str) -> Answer {
+        self.try_post(path, headers, body)
+            .unwrap_or_else(|error| panic!("POST {path}: {error}"))
+    }
+
+    /// `POST`, when the app may be away.
+    pub fn try_post(&self, path: &str, headers: &[(&str, &str)], body: &str) -> Result<Answer, ureq::Error> {
+        let mut request = self.agent.post(self.url(path));
+        for (name, value) in headers {
+            request = request.header(*name, *value);
+        }
+        request.send(body).map(answer)
+    }
+
+    fn url(&self, path: &str) -> String {
+        format!("http://127.0.0.1:{}{path}", self.http_port)
+    }
+}
+
+impl Drop for System {
+    /// Keeps the files of a test that failed, and shows the end of its logs.
+    fn drop(&mut self) {
+        drop((self.sidecar.take(), self.runtime.take(), self.redis.take()));
+        if !std::thread::panicking() {
+            let _ = std::fs::remove_dir_all(&self.folder);
+            return;
+        }
+        eprintln!("the files of this test are in {}", self.folder.display());
+        for name in ["runtime", "sidecar", "up"] {
+            let log = std::fs::read_to_string(self.log(name)).unwrap_or_default();
+            let lines: Vec<_> = log.lines().collect();
+            for line in &lines[lines.len().saturating_sub(30)..] {
+                eprintln!("{name} | {line}");
+            }
+        }
+    }
+}
+
+fn answer(mut response: ureq::http::Response<ureq::Body>) -> Answer {
+    let header = |name: &str| {
+        let value = response.headers().get(name)?;
+        Some(value.to_str().unwrap().to_owned())
+    };
+    Answer {
+        status: response.status().as_u16(),
+        content_type: header("content-type").unwrap_or_default(),
+        location: header("location"),
+        etag: header("etag"),
+        text: response.body_mut().read_to_string().unwrap(),
+    }
+}

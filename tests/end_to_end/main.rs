@@ -1,0 +1,66 @@
+//! The whole system from outside: a private Redis, a runtime with both components, a sidecar, each a real process on
+//! free ports, once for every runtime that is there: `devhost` always, `spin` where it is on PATH.
+//!
+//! `cargo test -p tests --test end_to_end -- NAME` runs the tests whose name contains NAME.
+#![allow(clippy::unwrap_used, clippy::expect_used, unreachable_pub)]
+
+mod process;
+mod runtime;
+mod harness;
+mod shop;
+
+mod fulfilment;
+mod payment;
+mod by_hand;
+mod duplicates;
+mod malformed;
+mod kills;
+mod redis_restart;
+mod wrong_type;
+mod bad_requests;
+mod http_api;
+mod latency;
+mod supervisor;
+
+use std::process::ExitCode;
+
+use libtest_mimic::{Arguments, Trial};
+
+use crate::runtime::Runtime;
+
+/// A test: its name, and what it does on a runtime.
+type Test = (&'static str, fn(Runtime));
+
+fn main() -> ExitCode {
+    let tests: Vec<Test> = [
+        fulfilment::TESTS,
+        payment::TESTS,
+        by_hand::TESTS,
+        duplicates::TESTS,
+        malformed::TESTS,
+        kills::TESTS,
+        redis_restart::TESTS,
+        wrong_type::TESTS,
+        bad_requests::TESTS,
+        http_api::TESTS,
+        latency::TESTS,
+        supervisor::TESTS,
+    ]
+    .concat();
+    let runtimes = Runtime::present();
+    let trials = runtimes
+        .iter()
+        .flat_map(|runtime| {
+            tests.iter().map(move |(name, test)| {
+                let (runtime, test) = (*runtime, *test);
+                Trial::test(format!("{name} on {}", runtime.name()), move || {
+                    test(runtime);
+                    Ok(())
+                })
+            })
+        })
+        .collect();
+    let conclusion = libtest_mimic::run(&Arguments::from_args(), trials);
+    println!("runtimes that ran: {}", Runtime::describe(&runtimes));
+    conclusion.exit_code()
+}

@@ -1,0 +1,54 @@
+//! The documents name only what is there.
+
+use crate::{project, read};
+
+/// Paths that a Markdown text names: link targets, and code spans that look like a path of this project.
+fn paths(markdown: &str) -> Vec<String> {
+    let links = markdown
+        .split("](")
+        .skip(1)
+        .filter_map(|rest| rest.split(')').next())
+        .map(|target| target.split('#').next().unwrap_or_default());
+    let spans = markdown.split('`').skip(1).step_by(2).filter(|span| {
+        let file = span.rsplit('/').next().unwrap_or_default();
+        let has_known_end = [".rs", ".lua", ".toml", ".wit", ".sh", ".md", "/"]
+            .iter()
+            .any(|end| span.ends_with(end));
+        span.contains('/') && has_known_end && !span.contains([' ', '<', '*']) && !span.starts_with('/') || file == "Makefile"
+    });
+    links
+        .chain(spans)
+        .filter(|target| !target.is_empty() && !target.contains("://") && !target.starts_with("target/"))
+        .map(str::to_owned)
+        .collect()
+}
+
+#[test]
+fn every_path_in_the_documents_exists() {
+    for document in ["README.md", "ARCHITECTURE.md", "CHANGELOG.md"] {
+        let paths = paths(&read(document));
+        for path in &paths {
+            assert!(project().join(path).exists(), "{document} names {path}, which is not there");
+        }
+        if document == "ARCHITECTURE.md" {
+            assert!(paths.len() > 20, "{document} names only {} paths", paths.len());
+        }
+    }
+}
+
+#[test]
+fn every_stream_and_group_is_routed() {
+    let routes = read("sidecar.toml");
+    for name in [
+        contracts::names::ORDER_PLACED,
+        contracts::names::ORDER_COMPLETED,
+        contracts::names::REFUND_ORDER,
+        contracts::names::ORDER_FULFILLED,
+        contracts::names::PRODUCT_CHANGED,
+        contracts::names::PAYMENT_GROUP,
+        contracts::names::STORE_GROUP,
+        contracts::names::WAREHOUSE_GROUP,
+    ] {
+        assert!(routes.contains(&format!("\"{name}\"")), "sidecar.toml does not name {name}");
+    }
+}
