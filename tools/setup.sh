@@ -1,0 +1,42 @@
+#!/bin/sh
+# Makes sure that what cargo does not bring is there: the WebAssembly target and Redis. Silent when all is.
+set -eu
+
+# Reading rust-toolchain.toml, rustup installs the toolchain itself where it may.
+if ! command -v cargo >/dev/null; then
+    echo "Rust is missing. Install it from https://rustup.rs and run this again." >&2
+    exit 1
+fi
+
+if ! command -v cc >/dev/null; then
+    echo "A C compiler is missing: Rust links with it. On Debian or Ubuntu: apt-get install build-essential" >&2
+    exit 1
+fi
+
+target=wasm32-wasip2
+if ! ls "$(rustc --print sysroot)/lib/rustlib/$target/lib/"libstd-*.rlib >/dev/null 2>&1; then
+    echo "Installing the Rust target $target (rustup target add)"
+    if ! { command -v rustup >/dev/null && rustup target add "$target"; }; then
+        echo "rustup could not install $target; building it from the distribution's sources instead (a minute)"
+        "$(dirname "$0")/build-wasm-std.sh"
+    fi
+fi
+
+if ! command -v redis-server >/dev/null; then
+    if ! command -v apt-get >/dev/null; then
+        echo "redis-server is missing. Install Redis 7 or later and run this again." >&2
+        exit 1
+    fi
+    if [ "$(id -u)" -eq 0 ]; then
+        as_root=""
+    elif command -v sudo >/dev/null && { sudo -n true 2>/dev/null || [ -t 0 ]; }; then
+        as_root=sudo
+    else
+        echo "redis-server is missing, and installing it takes root. Run this once as root:" >&2
+        echo "    apt-get update && apt-get install -y redis-server" >&2
+        exit 1
+    fi
+    echo "Installing redis-server (${as_root:+$as_root }apt-get install redis-server)"
+    $as_root apt-get update -q
+    DEBIAN_FRONTEND=noninteractive $as_root apt-get install -q -y redis-server
+fi
