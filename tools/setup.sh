@@ -40,3 +40,11 @@ if ! command -v redis-server >/dev/null; then
     $as_root apt-get update -q
     DEBIAN_FRONTEND=noninteractive $as_root apt-get install -q -y redis-server
 fi
+
+# Scripts with a first line of their own, which say what they need, came with Redis 7.
+version=$(redis-server --version | sed 's/.* v=\([0-9]*\).*/\1/')
+if [ "$version" -lt 7 ]; then
+    echo "redis-server is too old: $(redis-server --version | cut -d ' ' -f 3), and 7 or later is needed." >&2
+    echo "https://redis.io/docs/latest/operate/oss_and_stack/install/ has newer ones for every system." >&2
+    exit 1
+fi

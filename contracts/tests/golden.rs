@@ -3,8 +3,7 @@
 
 use contracts::envelope;
 use contracts::events::{
-    Event, OrderCompleted, OrderFulfilled, OrderLine, OrderPlaced, ProductChanged, RefundOrder, RefundReason,
-    ShortLine,
+    Event, OrderCompleted, OrderFulfilled, OrderLine, OrderPlaced, ProductChanged, RefundOrder, RefundReason, ShortLine,
 };
 
 fn check<E: Event + PartialEq + std::fmt::Debug>(event: &E, golden: &str) {

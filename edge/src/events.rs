@@ -16,7 +16,8 @@ pub async fn handle(
     message: &[u8],
     apply: impl AsyncFnOnce(&Delivery<'_>, &mut Receipt) -> Result<(), Failure>,
 ) -> anyhow::Result<()> {
-    let delivery: Delivery<'_> = serde_json::from_slice(message).context("a message that is no delivery was dropped")?;
+    let delivery: Delivery<'_> =
+        serde_json::from_slice(message).context("a message that is no delivery was dropped")?;
     let mut receipt = Receipt {
         delivery: delivery.delivery.to_string(),
         stream: delivery.stream.to_string(),

@@ -82,7 +82,9 @@ pub async fn health() -> Result<Response, Problem> {
 pub fn json(status: StatusCode, body: &impl Serialize) -> Response {
     match serde_json::to_string(body) {
         Ok(text) => json_text(status, text),
-        Err(error) => Problem::new(500, "internal", "The answer could not be written", error.to_string()).into_response(),
+        Err(error) => {
+            Problem::new(500, "internal", "The answer could not be written", error.to_string()).into_response()
+        }
     }
 }
 
@@ -124,7 +126,10 @@ impl Drop for Turn {
 /// The request with its body read whole, within [`BODY_BYTES_MAX`] and [`BODY_DEADLINE_MS`].
 async fn read(request: Request) -> Result<axum::http::Request<Body>, Problem> {
     let (parts, body) = request.into_parts();
-    if matches!(parts.method, Method::GET | Method::HEAD | Method::DELETE | Method::OPTIONS) {
+    if matches!(
+        parts.method,
+        Method::GET | Method::HEAD | Method::DELETE | Method::OPTIONS
+    ) {
         return Ok(axum::http::Request::from_parts(parts, Body::empty()));
     }
     let announced = parts
@@ -188,8 +193,8 @@ async fn answer(response: Response, turn: Turn) -> Result<types::Response, types
         .iter()
         .map(|(name, value)| (name.to_string(), value.as_bytes().to_vec()))
         .collect();
-    let headers = types::Fields::from_list(&headers)
-        .map_err(|error| types::ErrorCode::InternalError(Some(error.to_string())))?;
+    let headers =
+        types::Fields::from_list(&headers).map_err(|error| types::ErrorCode::InternalError(Some(error.to_string())))?;
 
     let (mut writer, reader) = wit_stream::new();
     let (trailers_writer, trailers) = wit_future::new(|| Ok(None));

@@ -83,7 +83,11 @@ mod tests {
         ] {
             let problem = parse::<Order>(body.as_bytes()).expect_err(body);
             assert_eq!(problem.status, status, "{body}: {problem:?}");
-            assert_eq!(problem.errors.first().map(|e| e.field.as_str()), field, "{body}: {problem:?}");
+            assert_eq!(
+                problem.errors.first().map(|e| e.field.as_str()),
+                field,
+                "{body}: {problem:?}"
+            );
         }
     }
 }

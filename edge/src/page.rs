@@ -48,7 +48,10 @@ impl Page {
         let limit = query.limit.unwrap_or(LIMIT_DEFAULT);
         let mut errors = Vec::new();
         if !(1..=LIMIT_MAX).contains(&limit) {
-            errors.push(FieldError::new("limit", format!("must be 1 to {LIMIT_MAX}, is {limit}")));
+            errors.push(FieldError::new(
+                "limit",
+                format!("must be 1 to {LIMIT_MAX}, is {limit}"),
+            ));
         }
         if let Some(cursor) = &query.cursor {
             FieldError::collect(&mut errors, "cursor", check_cursor(cursor));

@@ -145,7 +145,9 @@ pub async fn read_hashes(keys: Vec<String>, fields: &[&str]) -> Result<Vec<Hash>
     if hashes.len() == count {
         Ok(hashes)
     } else {
-        Err(Failure::Unavailable("a reply had another length than expected".to_owned()))
+        Err(Failure::Unavailable(
+            "a reply had another length than expected".to_owned(),
+        ))
     }
 }
 

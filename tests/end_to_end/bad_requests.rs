@@ -39,7 +39,12 @@ fn bad_orders(runtime: Runtime) {
             "invalid_field",
             "lines[0].colour",
         ),
-        (line(r#"{"product_id":"a b","qty":1}"#), 422, "invalid_field", "lines[0].product_id"),
+        (
+            line(r#"{"product_id":"a b","qty":1}"#),
+            422,
+            "invalid_field",
+            "lines[0].product_id",
+        ),
         (line(""), 422, "invalid_field", "lines"),
         (many, 422, "invalid_field", "lines"),
         (r#"{"customer_id":"ada"}"#.to_owned(), 422, "invalid_field", "lines"),
@@ -58,8 +63,15 @@ fn bad_orders(runtime: Runtime) {
         assert_eq!(answer.status, status, "{short}: {answer:?}");
         assert_eq!(answer.content_type, "application/problem+json", "{short}");
         let problem = answer.json();
-        assert_eq!((&problem["type"], &problem["status"]), (&json!(slug), &json!(status)), "{short}");
-        assert!(problem["detail"].as_str().unwrap().contains(named), "{short}: {problem}");
+        assert_eq!(
+            (&problem["type"], &problem["status"]),
+            (&json!(slug), &json!(status)),
+            "{short}"
+        );
+        assert!(
+            problem["detail"].as_str().unwrap().contains(named),
+            "{short}: {problem}"
+        );
         if status == 422 {
             assert_eq!(problem["errors"][0]["field"], named, "{short}: {problem}");
         }
@@ -69,8 +81,15 @@ fn bad_orders(runtime: Runtime) {
         &[("Idempotency-Key", &"x".repeat(256))],
         &order_body(&[("cup", 1)]).to_string(),
     );
-    assert_eq!((bad_key.status, &bad_key.json()["type"]), (422, &json!("invalid_idempotency_key")));
-    assert_eq!(system.store_redis::<u64>(&["EXISTS", "orders", "order-placed"]), 0, "something was written");
+    assert_eq!(
+        (bad_key.status, &bad_key.json()["type"]),
+        (422, &json!("invalid_idempotency_key"))
+    );
+    assert_eq!(
+        system.store_redis::<u64>(&["EXISTS", "orders", "order-placed"]),
+        0,
+        "something was written"
+    );
 }
 
 fn bad_products(runtime: Runtime) {
@@ -104,19 +123,40 @@ fn bad_products(runtime: Runtime) {
     let keys: Vec<String> = system.warehouse_redis(&["KEYS", "*"]);
     assert_eq!(keys, Vec::<String>::new(), "something was written");
 
-    assert_eq!(system.post("/warehouse/products", &product("on_hand", json!(5))).status, 201);
+    assert_eq!(
+        system.post("/warehouse/products", &product("on_hand", json!(5))).status,
+        201
+    );
     let again = system.post("/warehouse/products", &product("on_hand", json!(7)));
     assert_eq!((again.status, &again.json()["type"]), (409, &json!("product_exists")));
 
     let path = "/warehouse/products/cup/movements";
     for (path, key, body, status, slug) in [
-        (path, None, r#"{"type":"supply","qty":1}"#, 400, "idempotency_key_required"),
+        (
+            path,
+            None,
+            r#"{"type":"supply","qty":1}"#,
+            400,
+            "idempotency_key_required",
+        ),
         (path, Some("a"), r#"{"type":"supply","qty":0}"#, 422, "invalid_field"),
         (path, Some("a"), r#"{"type":"supply","qty":-3}"#, 422, "invalid_field"),
         (path, Some("a"), r#"{"type":"supply","qty":1.5}"#, 422, "invalid_field"),
-        (path, Some("a"), r#"{"type":"supply","qty":1000001}"#, 422, "invalid_field"),
+        (
+            path,
+            Some("a"),
+            r#"{"type":"supply","qty":1000001}"#,
+            422,
+            "invalid_field",
+        ),
         (path, Some("a"), r#"{"type":"gift","qty":1}"#, 422, "invalid_field"),
-        (path, Some("a"), r#"{"type":"write_off","qty":6}"#, 409, "insufficient_stock"),
+        (
+            path,
+            Some("a"),
+            r#"{"type":"write_off","qty":6}"#,
+            409,
+            "insufficient_stock",
+        ),
         (
             "/warehouse/products/pan/movements",
             Some("a"),
@@ -127,7 +167,11 @@ fn bad_products(runtime: Runtime) {
     ] {
         let headers: Vec<_> = key.map(|key| ("Idempotency-Key", key)).into_iter().collect();
         let answer = system.post_text(path, &headers, body);
-        assert_eq!((answer.status, &answer.json()["type"]), (status, &json!(slug)), "{body}: {answer:?}");
+        assert_eq!(
+            (answer.status, &answer.json()["type"]),
+            (status, &json!(slug)),
+            "{body}: {answer:?}"
+        );
     }
     assert_eq!(system.stock_of("cup"), (5, 5, 0));
 }
@@ -149,8 +193,15 @@ fn bad_paths(runtime: Runtime) {
         ("/store/orders?cursor=a%20b", 422, "invalid_field"),
     ] {
         let answer = system.get(path);
-        assert_eq!((answer.status, &answer.json()["type"]), (status, &json!(slug)), "{path}: {answer:?}");
+        assert_eq!(
+            (answer.status, &answer.json()["type"]),
+            (status, &json!(slug)),
+            "{path}: {answer:?}"
+        );
     }
     let answer = system.post("/store/healthz", &json!({}));
-    assert_eq!((answer.status, &answer.json()["type"]), (405, &json!("method_not_allowed")));
+    assert_eq!(
+        (answer.status, &answer.json()["type"]),
+        (405, &json!("method_not_allowed"))
+    );
 }

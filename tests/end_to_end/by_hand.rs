@@ -22,7 +22,12 @@ fn by_hand(runtime: Runtime) {
     let data = completed("late", &[("cup", 3)]);
     system.append_to_store(
         "order-completed",
-        &[("v", "1"), ("type", "order-completed"), ("data", &data), ("note", "by hand")],
+        &[
+            ("v", "1"),
+            ("type", "order-completed"),
+            ("data", &data),
+            ("note", "by hand"),
+        ],
     );
     system.wait_until_handled("order-completed", "warehouse-group");
     assert_eq!(system.allocation("late")["outcome"], "fulfilled");

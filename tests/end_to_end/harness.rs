@@ -63,7 +63,11 @@ impl System {
     pub fn with_redis(kind: Runtime) -> Self {
         static COUNT: AtomicU32 = AtomicU32::new(0);
         let count = COUNT.fetch_add(1, Ordering::Relaxed);
-        let folder = project().join(format!("target/end-to-end/{}-{}-{count}", kind.name(), std::process::id()));
+        let folder = project().join(format!(
+            "target/end-to-end/{}-{}-{count}",
+            kind.name(),
+            std::process::id()
+        ));
         std::fs::create_dir_all(&folder).unwrap();
         let agent = ureq::Agent::config_builder()
             .http_status_as_error(false)
@@ -133,6 +137,12 @@ impl System {
 
     /// Starts the sidecar, and waits until it is ready.
     pub fn start_sidecar(&mut self) {
+        self.launch_sidecar();
+        self.wait_for_sidecar();
+    }
+
+    /// Starts the sidecar, which may have to wait for what it needs.
+    pub fn launch_sidecar(&mut self) {
         let mut command = Command::new(binary("stream-sidecar"));
         command
             .arg("run")
@@ -140,7 +150,6 @@ impl System {
             .arg(project().join("sidecar.toml"))
             .envs(self.sidecar_settings());
         self.sidecar = Some(Process::start(&mut command, &self.log("sidecar")));
-        self.wait_for_sidecar();
     }
 
     /// The sidecar's settings for this test, as environment.
@@ -201,6 +210,11 @@ impl System {
     /// The URL of this test's Redis, without a database.
     pub fn redis_url(&self) -> String {
         format!("redis://127.0.0.1:{}", self.redis_port)
+    }
+
+    /// What a process has printed so far.
+    pub fn read_log(&self, name: &str) -> String {
+        std::fs::read_to_string(self.log(name)).unwrap_or_default()
     }
 
     fn log(&self, name: &str) -> PathBuf {
@@ -274,7 +288,7 @@ impl Drop for System {
         }
         eprintln!("the files of this test are in {}", self.folder.display());
         for name in ["runtime", "sidecar", "up"] {
-            let log = std::fs::read_to_string(self.log(name)).unwrap_or_default();
+            let log = self.read_log(name);
             let lines: Vec<_> = log.lines().collect();
             for line in &lines[lines.len().saturating_sub(30)..] {
                 eprintln!("{name} | {line}");

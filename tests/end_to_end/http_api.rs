@@ -43,7 +43,10 @@ fn products(runtime: Runtime) {
     let again = supply("k-1", r#"{"qty":7,"type":"supply"}"#);
     assert_eq!((again.status, &again.text), (201, &first.text));
     let other = supply("k-1", r#"{"type":"supply","qty":8}"#);
-    assert_eq!((other.status, &other.json()["type"]), (422, &json!("idempotency_key_reused")));
+    assert_eq!(
+        (other.status, &other.json()["type"]),
+        (422, &json!("idempotency_key_reused"))
+    );
     let gone = supply("k-2", r#"{"type":"write_off","qty":4}"#);
     assert_eq!((gone.status, &gone.json()["on_hand"]), (201, &json!(6)));
     let product = system.get(&location).json();
@@ -100,6 +103,9 @@ fn one_key(runtime: Runtime) {
         &[("Idempotency-Key", "the same")],
         &order_body(&[("cup", 2)]).to_string(),
     );
-    assert_eq!((other.status, &other.json()["type"]), (422, &json!("idempotency_key_reused")));
+    assert_eq!(
+        (other.status, &other.json()["type"]),
+        (422, &json!("idempotency_key_reused"))
+    );
     assert_eq!(system.store_redis::<u64>(&["XLEN", "order-placed"]), 1);
 }

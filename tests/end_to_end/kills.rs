@@ -48,7 +48,11 @@ fn in_the_middle(runtime: Runtime, disturb: fn(&mut System)) {
     let count = |end: &str| ends.iter().filter(|other| *other == end).count() as u64;
     assert_eq!((count("fulfilled"), count("refunded")), (STOCK, ORDERS as u64 - STOCK));
     assert_eq!(system.stock_of("cup"), (0, STOCK, STOCK));
-    assert_eq!(system.outcomes_told(), (STOCK, ORDERS as u64 - STOCK), "an outcome was told twice, or never");
+    assert_eq!(
+        system.outcomes_told(),
+        (STOCK, ORDERS as u64 - STOCK),
+        "an outcome was told twice, or never"
+    );
     system.assert_no_dead_letters();
 }
 

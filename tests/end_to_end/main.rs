@@ -17,6 +17,7 @@ mod malformed;
 mod kills;
 mod redis_restart;
 mod wrong_type;
+mod storage_full;
 mod bad_requests;
 mod http_api;
 mod latency;
@@ -41,6 +42,7 @@ fn main() -> ExitCode {
         kills::TESTS,
         redis_restart::TESTS,
         wrong_type::TESTS,
+        storage_full::TESTS,
         bad_requests::TESTS,
         http_api::TESTS,
         latency::TESTS,

@@ -17,7 +17,10 @@ fn between_good_ones(runtime: Runtime) {
     let bad = [
         (completed("bad-1", &[("cup", 0)]), "data.lines[0].qty"),
         ("no JSON".to_owned(), "data: "),
-        (r#"{"order_id":"bad-3","lines":[]}"#.to_owned(), "data: missing field `customer_id`"),
+        (
+            r#"{"order_id":"bad-3","lines":[]}"#.to_owned(),
+            "data: missing field `customer_id`",
+        ),
     ];
     for (number, (data, _)) in (0..).zip(&bad) {
         system.append_to_store("order-completed", &[("data", &good(number))]);
@@ -46,7 +49,9 @@ fn between_good_ones(runtime: Runtime) {
         assert_eq!(field(letter, "data"), data);
     }
     assert!(field(&letters[3], "dead_reason").starts_with("v: "), "{letters:?}");
-    assert!(field(&letters[4], "dead_reason").contains("`data`") || field(&letters[4], "dead_reason").starts_with("data: "));
+    assert!(
+        field(&letters[4], "dead_reason").contains("`data`") || field(&letters[4], "dead_reason").starts_with("data: ")
+    );
 }
 
 fn contradictions(runtime: Runtime) {
@@ -62,7 +67,13 @@ fn contradictions(runtime: Runtime) {
         let letters: Vec<_> = system.warehouse_redis(&["XRANGE", "refund-order.dead", "-", "+"]);
         (letters.len() == 2).then_some(letters)
     });
-    assert!(field(&letters[0].1, "dead_reason").starts_with("contradiction: "), "{letters:?}");
-    assert!(field(&letters[1].1, "dead_reason").starts_with("unknown_order: "), "{letters:?}");
+    assert!(
+        field(&letters[0].1, "dead_reason").starts_with("contradiction: "),
+        "{letters:?}"
+    );
+    assert!(
+        field(&letters[1].1, "dead_reason").starts_with("unknown_order: "),
+        "{letters:?}"
+    );
     assert_eq!(system.show(&order)["status"], "fulfilled");
 }

@@ -19,7 +19,10 @@ fn stopped_and_started(runtime: Runtime) {
 
     system.stop_redis();
     let answer = system.try_get("/store/healthz");
-    assert!(!matches!(answer, Ok(answer) if answer.status == 200), "healthy without Redis");
+    assert!(
+        !matches!(answer, Ok(answer) if answer.status == 200),
+        "healthy without Redis"
+    );
     system.start_redis();
     system.wait_for_health();
     system.wait_for_sidecar();

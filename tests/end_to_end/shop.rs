@@ -155,5 +155,8 @@ pub fn field<'a>(letter: &'a [(String, String)], name: &str) -> &'a str {
 }
 
 fn text(value: &redis::Value) -> String {
-    redis::from_redis_value_ref::<Option<String>>(value).ok().flatten().unwrap_or_default()
+    redis::from_redis_value_ref::<Option<String>>(value)
+        .ok()
+        .flatten()
+        .unwrap_or_default()
 }

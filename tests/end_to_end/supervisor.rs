@@ -28,5 +28,8 @@ fn up(runtime: Runtime) {
 
     let status = supervisor.stop(Signal::SIGINT);
     assert!(is_clean(status), "{status:?}");
-    assert!(system.try_get("/store/healthz").is_err(), "the runtime outlived the supervisor");
+    assert!(
+        system.try_get("/store/healthz").is_err(),
+        "the runtime outlived the supervisor"
+    );
 }

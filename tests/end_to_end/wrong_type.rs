@@ -52,7 +52,10 @@ fn warehouse_events(runtime: Runtime) {
     assert_eq!(system.allocation("o-6")["outcome"], "fulfilled");
     assert_eq!(system.get("/warehouse/allocations/o-5").status, 404);
     let letters = system.store_dead_letters("order-completed");
-    assert!(field(&letters[3], "dead_reason").contains("refund-order"), "{letters:?}");
+    assert!(
+        field(&letters[3], "dead_reason").contains("refund-order"),
+        "{letters:?}"
+    );
     let _: u64 = system.warehouse_redis(&["DEL", "refund-order"]);
 
     // The other stream: nothing can be fulfilled, and no stock is taken.
@@ -99,7 +102,10 @@ fn store_events(runtime: Runtime) {
         let letters = system.store_dead_letters("order-placed");
         (letters.len() == 3).then_some(letters)
     });
-    assert!(field(&letters[2], "dead_reason").contains("order-completed"), "{letters:?}");
+    assert!(
+        field(&letters[2], "dead_reason").contains("order-completed"),
+        "{letters:?}"
+    );
     assert_eq!(system.show(&stuck)["status"], "pending");
 }
 
@@ -107,29 +113,65 @@ fn requests(runtime: Runtime) {
     let mut system = System::with_redis(runtime);
     system.start_runtime();
     let _: u64 = system.store_redis(&[
-        "HSET", "product:cup", "rev", "1", "name", "Cup", "price_minor", "900", "currency", "EUR", "active", "1",
+        "HSET",
+        "product:cup",
+        "rev",
+        "1",
+        "name",
+        "Cup",
+        "price_minor",
+        "900",
+        "currency",
+        "EUR",
+        "active",
+        "1",
     ]);
     for key in ["orders", "order-placed", "product:cup"] {
         let kept: Option<Vec<u8>> = system.store_redis(&["DUMP", key]);
         let _: u64 = system.store_redis(&["DEL", key]);
         let _: String = system.store_redis(&["SET", key, "hello"]);
         let answer = system.post("/store/orders", &order_body(&[("cup", 1)]));
-        assert_eq!((answer.status, &answer.json()["type"]), (500, &json!("corrupt_data")), "{key}: {answer:?}");
+        assert_eq!(
+            (answer.status, &answer.json()["type"]),
+            (500, &json!("corrupt_data")),
+            "{key}: {answer:?}"
+        );
         assert!(answer.json()["detail"].as_str().unwrap().contains(key), "{answer:?}");
         let left: Vec<String> = system.store_redis(&["KEYS", "order:*"]);
         assert_eq!(left, Vec::<String>::new(), "{key}");
         let _: u64 = system.store_redis(&["DEL", key]);
         if kept.is_some() {
             let _: u64 = system.store_redis(&[
-                "HSET", "product:cup", "rev", "1", "name", "Cup", "price_minor", "900", "currency", "EUR", "active", "1",
+                "HSET",
+                "product:cup",
+                "rev",
+                "1",
+                "name",
+                "Cup",
+                "price_minor",
+                "900",
+                "currency",
+                "EUR",
+                "active",
+                "1",
             ]);
         }
     }
     let product = json!({ "product_id": "cup", "sku": "C", "name": "Cup", "price_minor": 1, "currency": "EUR" });
-    for key in ["product:cup", "stock:cup", "movements:cup", "products", "product-changed"] {
+    for key in [
+        "product:cup",
+        "stock:cup",
+        "movements:cup",
+        "products",
+        "product-changed",
+    ] {
         let _: String = system.warehouse_redis(&["SET", key, "hello"]);
         let answer = system.post("/warehouse/products", &product);
-        assert_eq!((answer.status, &answer.json()["type"]), (500, &json!("corrupt_data")), "{key}: {answer:?}");
+        assert_eq!(
+            (answer.status, &answer.json()["type"]),
+            (500, &json!("corrupt_data")),
+            "{key}: {answer:?}"
+        );
         assert!(answer.json()["detail"].as_str().unwrap().contains(key), "{answer:?}");
         let left: Vec<String> = system.warehouse_redis(&["KEYS", "*"]);
         assert_eq!(left, [key]);

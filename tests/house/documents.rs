@@ -14,7 +14,8 @@ fn paths(markdown: &str) -> Vec<String> {
         let has_known_end = [".rs", ".lua", ".toml", ".wit", ".sh", ".md", "/"]
             .iter()
             .any(|end| span.ends_with(end));
-        span.contains('/') && has_known_end && !span.contains([' ', '<', '*']) && !span.starts_with('/') || file == "Makefile"
+        span.contains('/') && has_known_end && !span.contains([' ', '<', '*']) && !span.starts_with('/')
+            || file == "Makefile"
     });
     links
         .chain(spans)
@@ -28,7 +29,10 @@ fn every_path_in_the_documents_exists() {
     for document in ["README.md", "ARCHITECTURE.md", "CHANGELOG.md"] {
         let paths = paths(&read(document));
         for path in &paths {
-            assert!(project().join(path).exists(), "{document} names {path}, which is not there");
+            assert!(
+                project().join(path).exists(),
+                "{document} names {path}, which is not there"
+            );
         }
         if document == "ARCHITECTURE.md" {
             assert!(paths.len() > 20, "{document} names only {} paths", paths.len());
@@ -49,6 +53,9 @@ fn every_stream_and_group_is_routed() {
         contracts::names::STORE_GROUP,
         contracts::names::WAREHOUSE_GROUP,
     ] {
-        assert!(routes.contains(&format!("\"{name}\"")), "sidecar.toml does not name {name}");
+        assert!(
+            routes.contains(&format!("\"{name}\"")),
+            "sidecar.toml does not name {name}"
+        );
     }
 }

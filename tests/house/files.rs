@@ -7,7 +7,11 @@ const LINES_MAX: usize = 500;
 
 fn source_files() -> Vec<String> {
     let mut files = tracked_files();
-    files.retain(|file| [".rs", ".lua", ".sh", ".wit", ".toml"].iter().any(|end| file.ends_with(end)));
+    files.retain(|file| {
+        [".rs", ".lua", ".sh", ".wit", ".toml"]
+            .iter()
+            .any(|end| file.ends_with(end))
+    });
     files
 }
 
@@ -61,9 +65,9 @@ fn dependencies_point_inwards() {
     ] {
         let manifest = read(format!("{package}/Cargo.toml"));
         for name in never {
-            let depends = manifest.lines().any(|line| {
-                line.split(['.', ' ', '=']).next() == Some(name)
-            });
+            let depends = manifest
+                .lines()
+                .any(|line| line.split(['.', ' ', '=']).next() == Some(name));
             assert!(!depends, "{package} depends on {name}");
         }
     }

@@ -10,7 +10,10 @@ use crate::project;
 fn names(resolve: &Resolve, world: WorldId) -> (BTreeSet<String>, BTreeSet<String>) {
     let world = &resolve.worlds[world];
     let names = |keys: Vec<_>| keys.into_iter().map(|key| resolve.name_world_key(key)).collect();
-    (names(world.imports.keys().collect()), names(world.exports.keys().collect()))
+    (
+        names(world.imports.keys().collect()),
+        names(world.exports.keys().collect()),
+    )
 }
 
 fn check(world: &str) {
@@ -19,8 +22,8 @@ fn check(world: &str) {
     let promised = contract.select_world(&[package], Some(world)).unwrap();
 
     let path = project().join(format!("target/wasm32-wasip2/release/{world}_component.wasm"));
-    let bytes = std::fs::read(&path)
-        .unwrap_or_else(|error| panic!("{}: {error}; `make test` builds it", path.display()));
+    let bytes =
+        std::fs::read(&path).unwrap_or_else(|error| panic!("{}: {error}; `make test` builds it", path.display()));
     let DecodedWasm::Component(resolve, found) = wit_component::decode(&bytes).unwrap() else {
         panic!("{} is no component", path.display());
     };

@@ -46,7 +46,11 @@ mod tests {
             ("tok_retry_0", 0, Charge::Approved),
             ("tok_retry_x", 0, Charge::Approved),
         ] {
-            assert_eq!(charge(token, earlier_failures), charged, "{token} after {earlier_failures}");
+            assert_eq!(
+                charge(token, earlier_failures),
+                charged,
+                "{token} after {earlier_failures}"
+            );
         }
     }
 }

@@ -113,12 +113,7 @@ mod tests {
             ),
             (
                 Status::Completed,
-                [
-                    Nothing,
-                    Nothing,
-                    Move(Status::Fulfilled),
-                    Move(Status::Refunded),
-                ],
+                [Nothing, Nothing, Move(Status::Fulfilled), Move(Status::Refunded)],
             ),
             (Status::PaymentFailed, [Nothing, Nothing, Contradiction, Contradiction]),
             (Status::Fulfilled, [Nothing, Nothing, Nothing, Contradiction]),

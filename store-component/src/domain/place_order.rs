@@ -120,7 +120,9 @@ fn check_token(token: &str) -> Result<(), String> {
 pub fn price(wish: &Wish, products: Vec<Option<CatalogueProduct>>) -> Result<PricedOrder, Refusal> {
     let paths_where = |fails: &dyn Fn(&Option<CatalogueProduct>) -> bool| -> Vec<String> {
         let at_fault = products.iter().enumerate().filter(|(_, product)| fails(product));
-        at_fault.map(|(index, _)| format!("lines[{index}].product_id")).collect()
+        at_fault
+            .map(|(index, _)| format!("lines[{index}].product_id"))
+            .collect()
     };
     let unknown = paths_where(&|product| product.is_none());
     if !unknown.is_empty() {
@@ -151,8 +153,8 @@ pub fn price(wish: &Wish, products: Vec<Option<CatalogueProduct>>) -> Result<Pri
             unit_price_minor: product.price_minor,
         })
         .collect();
-    let price = pricing::price(lines.iter().map(|line| (line.qty, line.unit_price_minor)))
-        .ok_or(Refusal::TotalTooLarge)?;
+    let price =
+        pricing::price(lines.iter().map(|line| (line.qty, line.unit_price_minor))).ok_or(Refusal::TotalTooLarge)?;
     Ok(PricedOrder { currency, lines, price })
 }
 
@@ -188,7 +190,13 @@ mod tests {
         let paths: Vec<_> = faults.iter().map(|(path, _)| path.as_str()).collect();
         assert_eq!(
             paths,
-            ["customer_id", "lines[0].qty", "lines[1].product_id", "lines[2].qty", "payment.token"]
+            [
+                "customer_id",
+                "lines[0].qty",
+                "lines[1].product_id",
+                "lines[2].qty",
+                "payment.token"
+            ]
         );
     }
 
@@ -217,9 +225,15 @@ mod tests {
 
     #[test]
     fn lines_are_numbered_and_priced() {
-        let order = price(&wish(&[("cup", 2), ("pot", 1)]), vec![product(150, "EUR", true), product(700, "EUR", true)]);
+        let order = price(
+            &wish(&[("cup", 2), ("pot", 1)]),
+            vec![product(150, "EUR", true), product(700, "EUR", true)],
+        );
         let order = order.expect("both products are on sale");
         assert_eq!(order.lines.iter().map(|line| line.line_id).collect::<Vec<_>>(), [1, 2]);
-        assert_eq!((order.price.subtotal, order.price.fee, order.price.total), (1_000, 200, 1_200));
+        assert_eq!(
+            (order.price.subtotal, order.price.fee, order.price.total),
+            (1_000, 200, 1_200)
+        );
     }
 }

@@ -32,9 +32,23 @@ mod tests {
 
     #[test]
     fn the_fee_is_a_fifth_rounded_half_up() {
-        for (subtotal, fee) in [(0, 0), (1, 0), (2, 0), (3, 1), (5, 1), (7, 1), (8, 2), (999, 200), (1_000, 200)] {
+        for (subtotal, fee) in [
+            (0, 0),
+            (1, 0),
+            (2, 0),
+            (3, 1),
+            (5, 1),
+            (7, 1),
+            (8, 2),
+            (999, 200),
+            (1_000, 200),
+        ] {
             let total = subtotal + fee;
-            assert_eq!(price([(1, subtotal)]), Some(Price { subtotal, fee, total }), "{subtotal}");
+            assert_eq!(
+                price([(1, subtotal)]),
+                Some(Price { subtotal, fee, total }),
+                "{subtotal}"
+            );
         }
     }
 

@@ -97,7 +97,10 @@ async fn charge_orders(events: Vec<Legal<OrderPlaced>>, receipt: &mut Receipt) -
         let follows = match follows.map(|event| serde_json::to_string(&event)).transpose() {
             Ok(data) => data.map(|data| (clock::new_id(), data)),
             Err(error) => {
-                receipt.reject.push(refusal(&legal.entry, format!("order-completed cannot be written: {error}")));
+                receipt.reject.push(refusal(
+                    &legal.entry,
+                    format!("order-completed cannot be written: {error}"),
+                ));
                 continue;
             }
         };

@@ -2,8 +2,8 @@
 
 use axum::Router;
 use axum::extract::Path;
-use axum::extract::rejection::QueryRejection;
 use axum::extract::Query;
+use axum::extract::rejection::QueryRejection;
 use axum::http::{HeaderMap, HeaderValue, Method, StatusCode, header};
 use axum::response::Response;
 use axum::routing::get;
@@ -115,7 +115,11 @@ async fn place(headers: HeaderMap, method: Method, body: Bytes) -> Result<Respon
     let scope = idempotency::scope(&headers, &method, "/store/orders", canonical)?;
     let wish = Wish {
         customer_id: request.customer_id,
-        lines: request.lines.into_iter().map(|line| (line.product_id, line.qty)).collect(),
+        lines: request
+            .lines
+            .into_iter()
+            .map(|line| (line.product_id, line.qty))
+            .collect(),
         token: request.payment.map(|payment| payment.token),
     };
     place_order::check(&wish).map_err(refused)?;
@@ -192,7 +196,13 @@ fn placed(location: &str, body: String) -> Response {
 }
 
 async fn show_order(Path(order_id): Path<String>) -> Result<Response, Problem> {
-    let unknown = || Problem::not_found("unknown_order", "There is no such order", format!("no order {order_id}"));
+    let unknown = || {
+        Problem::not_found(
+            "unknown_order",
+            "There is no such order",
+            format!("no order {order_id}"),
+        )
+    };
     check_id(&order_id).map_err(|_| unknown())?;
     let orders = redis::orders(vec![order_id.clone()]).await?.map_err(corrupt)?;
     let order = orders.into_iter().flatten().next().ok_or_else(unknown)?;
@@ -282,7 +292,10 @@ fn refused(refusal: Refusal) -> Problem {
     };
     match refusal {
         Refusal::Invalid(faults) => Problem::invalid(
-            faults.into_iter().map(|(path, reason)| FieldError::new(path, reason)).collect(),
+            faults
+                .into_iter()
+                .map(|(path, reason)| FieldError::new(path, reason))
+                .collect(),
         ),
         Refusal::UnknownProduct(paths) => problem(
             "unknown_product",
@@ -297,12 +310,18 @@ fn refused(refusal: Refusal) -> Problem {
         Refusal::MixedCurrencies(paths) => problem(
             "mixed_currencies",
             "An order has one currency",
-            at(paths, "priced in another currency than the first line; place two orders"),
+            at(
+                paths,
+                "priced in another currency than the first line; place two orders",
+            ),
         ),
         Refusal::TotalTooLarge => problem(
             "total_too_large",
             "The order's total is too large",
-            at(vec!["lines".to_owned()], "the total passes 2^53 - 1 minor units; place several orders"),
+            at(
+                vec!["lines".to_owned()],
+                "the total passes 2^53 - 1 minor units; place several orders",
+            ),
         ),
     }
 }

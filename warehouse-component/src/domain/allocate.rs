@@ -124,7 +124,10 @@ mod tests {
     #[test]
     fn enough_is_taken() {
         let mut stocks = stocks(&[("cup", 5), ("pot", 1)]);
-        assert_eq!(allocate(&order(&[("cup", 5), ("pot", 1)]), &mut stocks), Outcome::Fulfilled);
+        assert_eq!(
+            allocate(&order(&[("cup", 5), ("pot", 1)]), &mut stocks),
+            Outcome::Fulfilled
+        );
         assert!(stocks.values().all(|stock| stock.on_hand == 0 && stock.is_balanced()));
     }
 
@@ -152,7 +155,10 @@ mod tests {
                 lines: vec![short(1, "cup", 6, 5), short(2, "cup", 6, 5)],
             }
         );
-        assert_eq!(allocate(&order(&[("cup", 3), ("cup", 2)]), &mut stocks), Outcome::Fulfilled);
+        assert_eq!(
+            allocate(&order(&[("cup", 3), ("cup", 2)]), &mut stocks),
+            Outcome::Fulfilled
+        );
     }
 
     #[test]

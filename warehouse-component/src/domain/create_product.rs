@@ -50,7 +50,9 @@ fn check_sku(sku: &str) -> Result<(), String> {
     if (1..=SKU_CHARS_MAX).contains(&sku.len()) && sku.bytes().all(|byte| byte.is_ascii_graphic()) {
         Ok(())
     } else {
-        Err(format!("must be 1 to {SKU_CHARS_MAX} printable ASCII characters without spaces"))
+        Err(format!(
+            "must be 1 to {SKU_CHARS_MAX} printable ASCII characters without spaces"
+        ))
     }
 }
 
@@ -90,10 +92,22 @@ mod tests {
             on_hand: ON_HAND_MAX + 1,
             low_stock_at: ON_HAND_MAX + 1,
         };
-        let fields: Vec<_> = check(&bad).expect_err("illegal").into_iter().map(|(field, _)| field).collect();
+        let fields: Vec<_> = check(&bad)
+            .expect_err("illegal")
+            .into_iter()
+            .map(|(field, _)| field)
+            .collect();
         assert_eq!(
             fields,
-            ["product_id", "sku", "name", "price_minor", "currency", "on_hand", "low_stock_at"]
+            [
+                "product_id",
+                "sku",
+                "name",
+                "price_minor",
+                "currency",
+                "on_hand",
+                "low_stock_at"
+            ]
         );
     }
 }

@@ -66,6 +66,9 @@ mod tests {
         assert_eq!((less.on_hand, less.written_off), (0, 8));
         assert!(more.is_balanced() && less.is_balanced());
         assert_eq!(move_stock(less, Kind::WriteOff, 1), Err(Refusal::InsufficientStock));
-        assert_eq!(move_stock(Stock::supplied(ON_HAND_MAX), Kind::Supply, 1), Err(Refusal::TooMuch));
+        assert_eq!(
+            move_stock(Stock::supplied(ON_HAND_MAX), Kind::Supply, 1),
+            Err(Refusal::TooMuch)
+        );
     }
 }

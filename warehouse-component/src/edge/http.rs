@@ -295,7 +295,10 @@ async fn show_allocation(Path(order_id): Path<String>) -> Result<Response, Probl
         )
     };
     check_id(&order_id).map_err(|_| unknown())?;
-    let allocation = redis::allocation(&order_id).await?.map_err(corrupt)?.ok_or_else(unknown)?;
+    let allocation = redis::allocation(&order_id)
+        .await?
+        .map_err(corrupt)?
+        .ok_or_else(unknown)?;
     let lines = RawValue::from_string(allocation.lines)
         .map_err(|error| Problem::corrupt(format!("the lines of the allocation {order_id}: {error}")))?;
     let view = AllocationView {

@@ -283,7 +283,12 @@ pub(super) async fn allocate(now: &str, requests: Vec<Request>) -> Result<Vec<Re
     for request in requests {
         let needs = needs(&request.order);
         keys.push(allocation_key(&request.order.order_id));
-        orders.extend([request.order.order_id, request.event_id, request.lines, needs.len().to_string()]);
+        orders.extend([
+            request.order.order_id,
+            request.event_id,
+            request.lines,
+            needs.len().to_string(),
+        ]);
         for need in needs {
             orders.extend([number(&need.product_id), need.qty.to_string()]);
         }

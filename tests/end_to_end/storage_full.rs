@@ -1,0 +1,38 @@
+//! Redis out of memory: requests are refused, events wait, and nothing becomes a dead letter.
+
+use serde_json::json;
+
+use crate::Test;
+use crate::harness::System;
+use crate::process::eventually;
+use crate::runtime::Runtime;
+use crate::shop::order_body;
+
+pub const TESTS: &[Test] = &[("Redis is full for a while", full)];
+
+fn full(runtime: Runtime) {
+    let mut system = System::start(runtime);
+    system.stock("cup", 10);
+    system.kill_sidecar();
+    let order = system.order(&[("cup", 1)]);
+    let _: String = system.store_redis(&["CONFIG", "SET", "maxmemory", "1"]);
+
+    let answer = system.post("/store/orders", &order_body(&[("cup", 1)]));
+    assert_eq!(
+        (answer.status, &answer.json()["type"]),
+        (503, &json!("storage_full")),
+        "{answer:?}"
+    );
+    assert_eq!(system.store_redis::<u64>(&["ZCARD", "orders"]), 1);
+    assert_eq!(system.show(&order)["status"], "pending");
+
+    system.launch_sidecar();
+    let said = eventually("the sidecar says why it waits", || {
+        let log = system.read_log("sidecar");
+        log.contains("Redis is full").then_some(log)
+    });
+    assert!(said.contains("maxmemory"), "{said}");
+    let _: String = system.store_redis(&["CONFIG", "SET", "maxmemory", "0"]);
+    assert_eq!(system.end_of(&order), "fulfilled");
+    system.assert_no_dead_letters();
+}
