@@ -1,0 +1,229 @@
+//! `spin.toml` as far as devhost supports it.
+//!
+//! Every table denies unknown fields: what Spin knows and devhost does not is refused by its name and line, never
+//! ignored, so that an app does not seem to work here and then behaves differently under Spin.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::path::PathBuf;
+
+use anyhow::{Result, anyhow, ensure};
+use serde::Deserialize;
+use serde::de::{Deserializer, Error as _, IgnoredAny, Visitor};
+
+/// The only manifest version that devhost reads.
+const MANIFEST_VERSION: u32 = 2;
+
+/// The whole manifest.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Manifest {
+    spin_manifest_version: u32,
+    #[serde(rename = "application")]
+    _application: Application,
+    #[serde(default)]
+    pub(crate) variables: BTreeMap<String, Variable>,
+    pub(crate) trigger: Triggers,
+    #[serde(default)]
+    pub(crate) component: BTreeMap<String, Component>,
+}
+
+/// `[application]`: checked, not used.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Application {
+    #[serde(rename = "name")]
+    _name: String,
+    #[serde(default, rename = "version")]
+    _version: IgnoredAny,
+    #[serde(default, rename = "description")]
+    _description: IgnoredAny,
+    #[serde(default, rename = "authors")]
+    _authors: IgnoredAny,
+}
+
+/// One of `[variables]`. Without a default, it has to be given.
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Variable {
+    pub(crate) default: Option<String>,
+    #[serde(default, rename = "required")]
+    _required: IgnoredAny,
+    #[serde(default, rename = "secret")]
+    _secret: IgnoredAny,
+    #[serde(default, rename = "description")]
+    _description: IgnoredAny,
+}
+
+/// `[[trigger.http]]` and `[[trigger.redis]]`.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Triggers {
+    #[serde(default)]
+    pub(crate) http: Vec<HttpTrigger>,
+    #[serde(default)]
+    pub(crate) redis: Vec<RedisTrigger>,
+}
+
+/// A route and the component that answers on it.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct HttpTrigger {
+    #[serde(default, rename = "id")]
+    _id: IgnoredAny,
+    pub(crate) route: String,
+    pub(crate) component: String,
+}
+
+/// A channel on a Redis server, and the component that gets its messages.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct RedisTrigger {
+    #[serde(default, rename = "id")]
+    _id: IgnoredAny,
+    pub(crate) address: String,
+    pub(crate) channel: String,
+    pub(crate) component: String,
+}
+
+/// One of `[component]`.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Component {
+    #[serde(default, rename = "description")]
+    _description: IgnoredAny,
+    /// Relative to the manifest.
+    #[serde(deserialize_with = "local_file")]
+    pub(crate) source: PathBuf,
+    #[serde(default)]
+    pub(crate) environment: BTreeMap<String, String>,
+    #[serde(default)]
+    pub(crate) variables: BTreeMap<String, String>,
+    #[serde(default)]
+    pub(crate) allowed_outbound_hosts: Vec<String>,
+    /// Not run, as `spin up` does not run it; named when `source` is missing.
+    #[serde(default)]
+    pub(crate) build: Option<Build>,
+}
+
+/// `[component.x.build]`: for `spin build`.
+#[derive(Debug, Deserialize)]
+pub(crate) struct Build {
+    #[serde(default)]
+    pub(crate) command: Option<toml::Value>,
+}
+
+impl Manifest {
+    /// Parses the text of a manifest. The error quotes the line that is not supported.
+    pub(crate) fn parse(text: &str) -> Result<Self> {
+        let manifest: Self = toml::from_str(text).map_err(|error| {
+            anyhow!("{error}devhost refuses what it does not support: take it out, or run the app with `spin up`")
+        })?;
+        ensure!(
+            manifest.spin_manifest_version == MANIFEST_VERSION,
+            "spin_manifest_version is {}, and devhost reads {MANIFEST_VERSION} only",
+            manifest.spin_manifest_version
+        );
+        Ok(manifest)
+    }
+}
+
+/// A component's source that is a path; Spin also fetches from URLs and registries.
+fn local_file<'de, D: Deserializer<'de>>(deserializer: D) -> Result<PathBuf, D::Error> {
+    struct LocalFile;
+
+    impl Visitor<'_> for LocalFile {
+        type Value = PathBuf;
+
+        fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+            f.write_str("the path of a .wasm file (devhost fetches no component from a URL or a registry)")
+        }
+
+        fn visit_str<E: serde::de::Error>(self, path: &str) -> Result<PathBuf, E> {
+            if path.is_empty() {
+                return Err(E::custom("source is empty"));
+            }
+            Ok(PathBuf::from(path))
+        }
+    }
+
+    deserializer.deserialize_any(LocalFile).map_err(D::Error::custom)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A manifest that is fine, with something added to its component.
+    fn with(component_line: &str) -> String {
+        format!(
+            r#"spin_manifest_version = 2
+[application]
+name = "app"
+[variables]
+host = {{ default = "h", secret = true }}
+[[trigger.http]]
+route = "/a/..."
+component = "a"
+[[trigger.redis]]
+address = "redis://h"
+channel = "c"
+component = "a"
+[component.a]
+{component_line}
+[component.a.build]
+command = "cargo build"
+watch = ["src/**/*.rs"]
+"#
+        )
+    }
+
+    #[test]
+    fn reads_what_this_app_uses() {
+        let manifest = Manifest::parse(&with(r#"source = "a.wasm""#)).unwrap();
+        assert_eq!(manifest.trigger.http.len(), 1);
+        assert_eq!(manifest.trigger.redis[0].channel, "c");
+        assert_eq!(manifest.component["a"].source, PathBuf::from("a.wasm"));
+    }
+
+    #[test]
+    fn reads_the_project_s_own_manifest() {
+        Manifest::parse(include_str!("../../../spin.toml")).unwrap();
+    }
+
+    #[track_caller]
+    fn check_refused(text: &str, expected: &[&str]) {
+        let error = format!("{:#}", Manifest::parse(text).unwrap_err());
+        for part in expected {
+            assert!(error.contains(part), "{error:?} does not say {part:?}");
+        }
+    }
+
+    #[test]
+    fn refuses_by_name_and_line() {
+        let source = r#"source = "a.wasm""#;
+        for field in [
+            "files",
+            "key_value_stores",
+            "sqlite_databases",
+            "ai_models",
+            "dependencies",
+            "exclude_files",
+        ] {
+            let text = with(&format!("{source}\n{field} = []"));
+            check_refused(&text, &[&format!("unknown field `{field}`"), "line 15", "spin up"]);
+        }
+        check_refused(
+            &with(r#"source = { url = "https://example.com/a.wasm", digest = "sha256:0" }"#),
+            &["devhost fetches no component", "line 14"],
+        );
+        let cron = with(source) + "[[trigger.cron]]\ncomponent = \"a\"\n";
+        check_refused(&cron, &["unknown field `cron`"]);
+        let executor = with(source).replace("route = \"/a/...\"", "route = \"/a\"\nexecutor = { type = \"wagi\" }");
+        check_refused(&executor, &["unknown field `executor`"]);
+        check_refused(
+            &with(source).replace("_version = 2", "_version = 1"),
+            &["spin_manifest_version is 1"],
+        );
+    }
+}

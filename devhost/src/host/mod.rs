@@ -1,0 +1,13 @@
+//! The WebAssembly side: what a component is given, and how it is compiled and instantiated.
+
+pub(crate) mod bindings;
+mod engine;
+mod outbound_http;
+mod output;
+mod redis;
+mod state;
+mod variables;
+
+pub(crate) use engine::{Engine, LoadedComponent};
+pub(crate) use output::OutputTargets;
+pub(crate) use state::State;

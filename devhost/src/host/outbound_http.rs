@@ -1,0 +1,36 @@
+//! Outbound HTTP, which devhost does not offer: a manifest cannot allow it, so every attempt is denied as Spin would.
+
+use hyper::Request;
+use wasmtime_wasi_http::{Error, RequestOptions, WasiBody, WasiHttpHooks};
+
+/// Denies every outgoing request and says so on the console.
+pub(crate) struct NoOutboundHttp {
+    component: String,
+}
+
+impl NoOutboundHttp {
+    pub(crate) fn new(component: &str) -> Self {
+        Self {
+            component: component.to_owned(),
+        }
+    }
+}
+
+/// The end of a response's or a request's processing.
+type Processed = Box<dyn Future<Output = Result<(), Error>> + Send>;
+
+impl WasiHttpHooks for NoOutboundHttp {
+    fn send_request(
+        &mut self,
+        request: Request<WasiBody>,
+        _options: Option<RequestOptions>,
+        _processed: Processed,
+    ) -> Box<dyn Future<Output = Result<(hyper::Response<WasiBody>, Processed), Error>> + Send> {
+        eprintln!(
+            "component {}: an HTTP request to {} was denied: devhost makes none; run the app with `spin up`",
+            self.component,
+            request.uri()
+        );
+        Box::new(async { Err(Error::HttpRequestDenied) })
+    }
+}

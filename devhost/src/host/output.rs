@@ -1,0 +1,115 @@
+//! Where what a component prints goes: its log file, and the console.
+
+use std::fs::File;
+use std::io::{self, Write};
+use std::path::Path;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context as TaskContext, Poll};
+
+use anyhow::{Context, Result};
+use bytes::Bytes;
+use tokio::io::AsyncWrite;
+use wasmtime_wasi::cli::{IsTerminal, StdoutStream};
+use wasmtime_wasi::p2::{OutputStream, Pollable, StreamError, StreamResult};
+
+/// What a guest may hand over in one write, in bytes.
+const WRITE_BYTES_MAX: usize = 64 * 1024;
+
+/// One of a component's two output streams. Both go to the console's standard error, as with Spin, since its standard
+/// output belongs to the host.
+#[derive(Clone)]
+pub(crate) struct Output {
+    log: Arc<File>,
+    console: bool,
+}
+
+/// The two output streams of a component.
+#[derive(Clone)]
+pub(crate) struct OutputTargets {
+    pub(crate) stdout: Output,
+    pub(crate) stderr: Output,
+}
+
+impl OutputTargets {
+    /// Opens `<component>_stdout.txt` and `<component>_stderr.txt` in a folder, to append to them.
+    pub(crate) fn open(folder: &Path, component: &str, console: bool) -> Result<Self> {
+        let open = |stream: &str| -> Result<Output> {
+            let path = folder.join(format!("{component}_{stream}.txt"));
+            let log = File::options()
+                .create(true)
+                .append(true)
+                .open(&path)
+                .with_context(|| format!("cannot open the log file {}", path.display()))?;
+            Ok(Output {
+                log: Arc::new(log),
+                console,
+            })
+        };
+        Ok(Self {
+            stdout: open("stdout")?,
+            stderr: open("stderr")?,
+        })
+    }
+}
+
+impl Output {
+    fn write_all(&self, bytes: &[u8]) -> io::Result<()> {
+        (&*self.log).write_all(bytes)?;
+        if self.console {
+            // A console that was closed is no fault of the guest's, and its log file still has everything.
+            let _ = io::stderr().write_all(bytes);
+        }
+        Ok(())
+    }
+}
+
+impl IsTerminal for Output {
+    fn is_terminal(&self) -> bool {
+        false
+    }
+}
+
+impl StdoutStream for Output {
+    fn async_stream(&self) -> Box<dyn AsyncWrite + Send + Sync> {
+        Box::new(self.clone())
+    }
+
+    fn p2_stream(&self) -> Box<dyn OutputStream> {
+        Box::new(self.clone())
+    }
+}
+
+#[wasmtime_wasi::async_trait]
+impl Pollable for Output {
+    async fn ready(&mut self) {}
+}
+
+impl OutputStream for Output {
+    fn write(&mut self, bytes: Bytes) -> StreamResult<()> {
+        self.write_all(&bytes)
+            .map_err(|error| StreamError::LastOperationFailed(error.into()))
+    }
+
+    fn flush(&mut self) -> StreamResult<()> {
+        Ok(())
+    }
+
+    fn check_write(&mut self) -> StreamResult<usize> {
+        Ok(WRITE_BYTES_MAX)
+    }
+}
+
+impl AsyncWrite for Output {
+    fn poll_write(self: Pin<&mut Self>, _: &mut TaskContext<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+        Poll::Ready(self.write_all(bytes).map(|()| bytes.len()))
+    }
+
+    fn poll_flush(self: Pin<&mut Self>, _: &mut TaskContext<'_>) -> Poll<io::Result<()>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn poll_shutdown(self: Pin<&mut Self>, _: &mut TaskContext<'_>) -> Poll<io::Result<()>> {
+        Poll::Ready(Ok(()))
+    }
+}

@@ -1,0 +1,158 @@
+//! The HTTP trigger.
+
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use anyhow::{Context, Result};
+use bytes::Bytes;
+use http_body_util::{BodyExt, Empty, Full};
+use hyper::body::Incoming;
+use hyper::header::{CONNECTION, HOST, HeaderMap, HeaderName, HeaderValue};
+use hyper::http::uri::{Authority, PathAndQuery, Scheme};
+use hyper::service::service_fn;
+use hyper::{Request, Response, StatusCode, Uri};
+use hyper_util::rt::{TokioExecutor, TokioIo};
+use hyper_util::server::conn::auto::Builder;
+use tokio::net::{TcpListener, TcpStream};
+use wasmtime_wasi_http::WasiBody;
+
+use super::Components;
+use super::instances::{InstanceSource, Instances};
+use crate::app::{Route, Router};
+
+/// Answered by the host, whatever the routes say.
+const WELL_KNOWN_PREFIX: &str = "/.well-known/spin/";
+
+/// The app's routes and the instances behind them.
+pub(crate) struct Server {
+    routes: Router<String>,
+    instances: BTreeMap<String, Instances>,
+}
+
+impl Server {
+    pub(crate) fn new(routes: Router<String>, components: &Components) -> Result<Self> {
+        let mut instances = BTreeMap::new();
+        for (_, id) in routes.iter() {
+            let source = InstanceSource::new(&components[id])
+                .map_err(anyhow::Error::from)
+                .with_context(|| format!("component {id} has an HTTP trigger and no HTTP handler"))?;
+            instances.insert(id.clone(), Instances::new(source));
+        }
+        Ok(Self { routes, instances })
+    }
+
+    /// Serves until a connection cannot be accepted, as Spin does.
+    pub(crate) async fn serve(self, listener: TcpListener) -> Result<()> {
+        let address = listener.local_addr()?;
+        println!("\nServing http://{address}");
+        println!("Available Routes:");
+        for (route, id) in self.routes.iter() {
+            println!("  {id}: http://{address}{route}");
+        }
+        let server = Arc::new(self);
+        loop {
+            let (connection, client) = listener.accept().await.context("cannot accept an HTTP connection")?;
+            // TCP_NODELAY stays off, as Spin leaves it off: a component whose body follows its head late has to show
+            // the same 40 ms here as there.
+            tokio::spawn(Arc::clone(&server).serve_connection(connection, client));
+        }
+    }
+
+    async fn serve_connection(self: Arc<Self>, connection: TcpStream, client: SocketAddr) {
+        let service = service_fn(move |request| {
+            let server = Arc::clone(&self);
+            async move { Ok::<_, std::convert::Infallible>(server.answer(request, client).await) }
+        });
+        // An error here is a client that broke off or does not speak HTTP.
+        let _ = Builder::new(TokioExecutor::new())
+            .serve_connection(TokioIo::new(connection), service)
+            .await;
+    }
+
+    async fn answer(&self, request: Request<Incoming>, client: SocketAddr) -> Response<WasiBody> {
+        if let Some(name) = request.uri().path().strip_prefix(WELL_KNOWN_PREFIX) {
+            return match name {
+                "health" => text(StatusCode::OK, "OK"),
+                _ => empty(StatusCode::NOT_FOUND),
+            };
+        }
+        let Some((route, id)) = self.routes.find(request.uri().path()) else {
+            return empty(StatusCode::NOT_FOUND);
+        };
+        let request = match prepare(request, route, client) {
+            Ok(request) => request,
+            Err(reason) => return text(StatusCode::BAD_REQUEST, reason),
+        };
+        match self.instances[id].handle((), request).await {
+            Ok(response) => response,
+            Err(error) => {
+                eprintln!("component {id}: no answer to a request: {error:#}");
+                empty(StatusCode::INTERNAL_SERVER_ERROR)
+            }
+        }
+    }
+}
+
+/// The request as a component gets it: with a whole URI, and with Spin's headers about the route.
+fn prepare(request: Request<Incoming>, route: &Route, client: SocketAddr) -> Result<Request<WasiBody>, &'static str> {
+    let mut request = request.map(|body| body.map_err(Into::into).boxed_unsync());
+    let host = match request.headers().get(HOST) {
+        Some(value) => value
+            .to_str()
+            .ok()
+            .and_then(|host| host.parse::<Authority>().ok())
+            .ok_or("the Host header is no host")?,
+        None => request
+            .uri()
+            .authority()
+            .cloned()
+            .ok_or("the request has no Host header")?,
+    };
+    let path_and_query = request
+        .uri()
+        .path_and_query()
+        .cloned()
+        .unwrap_or_else(|| PathAndQuery::from_static("/"));
+    let uri = Uri::builder()
+        .scheme(Scheme::HTTP)
+        .authority(host)
+        .path_and_query(path_and_query)
+        .build()
+        .map_err(|_| "the request's target is no path")?;
+
+    let path = uri.path().to_owned();
+    let headers = request.headers_mut();
+    headers.remove(CONNECTION);
+    add_header(headers, "spin-path-info", route.path_info(&path));
+    add_header(headers, "spin-full-url", &uri.to_string());
+    add_header(headers, "spin-matched-route", route.written());
+    add_header(headers, "spin-base-path", "/");
+    add_header(headers, "spin-raw-component-route", route.written());
+    add_header(headers, "spin-component-route", route.prefix());
+    add_header(headers, "spin-client-addr", &client.to_string());
+    *request.uri_mut() = uri;
+    Ok(request)
+}
+
+fn add_header(headers: &mut HeaderMap, name: &'static str, value: &str) {
+    // A value that no header can hold is left out, as with Spin.
+    if let Ok(value) = HeaderValue::from_str(value) {
+        headers.append(HeaderName::from_static(name), value);
+    }
+}
+
+fn empty(status: StatusCode) -> Response<WasiBody> {
+    respond(status, Empty::<Bytes>::new().map_err(Into::into).boxed_unsync())
+}
+
+fn text(status: StatusCode, text: &'static str) -> Response<WasiBody> {
+    let body = Full::new(Bytes::from_static(text.as_bytes()));
+    respond(status, body.map_err(Into::into).boxed_unsync())
+}
+
+fn respond(status: StatusCode, body: WasiBody) -> Response<WasiBody> {
+    let mut response = Response::new(body);
+    *response.status_mut() = status;
+    response
+}

@@ -1,0 +1,129 @@
+//! How HTTP requests share instances, with Spin's limits.
+//!
+//! An instance takes another request only while it waits for I/O and its guest exerts no backpressure; wasmtime's
+//! [`ProxyHandler`] decides when, and makes a new instance when none is free.
+
+use std::future::pending;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+use std::time::{Duration, Instant};
+
+use tokio::time::{Sleep, sleep};
+use wasmtime::component::GuestTaskId;
+use wasmtime::{Store, StoreContextMut};
+use wasmtime_wasi_http::WasiHttpView;
+use wasmtime_wasi_http::handler::{
+    HandlerState, Instance, Proxy, ProxyHandler, ShouldAccept, WorkerExpiration, WorkerState, WorkerStatus,
+};
+use wasmtime_wasi_http::p3::bindings::ServicePre;
+
+use crate::host::{LoadedComponent, State};
+
+/// How many requests one instance serves in its life.
+const REQUESTS_MAX: usize = 128;
+/// How many of them at once.
+const CONCURRENT_REQUESTS_MAX: usize = 16;
+/// How long an instance waits for its next request.
+const IDLE_MS: u64 = 1_000;
+
+/// The instances of one component that answer HTTP requests.
+pub(crate) type Instances = ProxyHandler<InstanceSource>;
+
+/// Makes an instance whenever wasmtime asks for one.
+pub(crate) struct InstanceSource {
+    component: Arc<LoadedComponent>,
+    service: ServicePre<State>,
+}
+
+impl InstanceSource {
+    /// Fails if the component has no HTTP handler.
+    pub(crate) fn new(component: &Arc<LoadedComponent>) -> wasmtime::Result<Self> {
+        Ok(Self {
+            component: Arc::clone(component),
+            service: ServicePre::new(component.instance_pre.clone())?,
+        })
+    }
+}
+
+impl HandlerState for InstanceSource {
+    type StoreData = State;
+    type WorkerExpiration = IdleLimit;
+    type WorkerState = ReuseLimits;
+
+    async fn instantiate(&self) -> wasmtime::Result<Instance<State, IdleLimit, ReuseLimits>> {
+        let mut store = self.component.store();
+        let service = self.service.instantiate_async(&mut store).await?;
+        Ok(Instance {
+            store,
+            proxy: Proxy::P3(service),
+            view: |state| state.http(),
+            expiration: IdleLimit::new(),
+            state: ReuseLimits {
+                component: self.component.component.id.clone(),
+            },
+        })
+    }
+}
+
+/// Ends an instance that had nothing to do for too long. While requests run there is no limit, as with Spin.
+pub(crate) struct IdleLimit {
+    timer: Pin<Box<Sleep>>,
+}
+
+impl IdleLimit {
+    fn new() -> Self {
+        Self {
+            timer: Box::pin(sleep(Duration::from_millis(IDLE_MS))),
+        }
+    }
+}
+
+impl WorkerExpiration for IdleLimit {
+    fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>, status: WorkerStatus, since: Instant) -> Poll<()> {
+        if status != WorkerStatus::Idle {
+            return Poll::Pending;
+        }
+        let deadline = (since + Duration::from_millis(IDLE_MS)).into();
+        if self.timer.deadline() != deadline {
+            self.timer.as_mut().reset(deadline);
+        }
+        self.timer.as_mut().poll(context)
+    }
+}
+
+/// Says whether an instance may take another request.
+pub(crate) struct ReuseLimits {
+    component: String,
+}
+
+impl WorkerState for ReuseLimits {
+    type StoreData = State;
+    type RequestData = ();
+
+    fn should_accept_request(&self, concurrent: usize, total: usize) -> ShouldAccept {
+        if total >= REQUESTS_MAX {
+            ShouldAccept::Never
+        } else if concurrent >= CONCURRENT_REQUESTS_MAX {
+            ShouldAccept::No
+        } else {
+            ShouldAccept::Yes
+        }
+    }
+
+    fn on_request_start(
+        &self,
+        _: StoreContextMut<'_, State>,
+        (): (),
+        _: GuestTaskId,
+    ) -> Pin<Box<dyn Future<Output = ()> + Send + Sync>> {
+        // The end of this future would end the request: none has a deadline.
+        Box::pin(pending())
+    }
+
+    fn drop(&self, _: Store<State>, result: wasmtime::Result<()>) {
+        if let Err(error) = result {
+            eprintln!("component {}: an instance failed: {error:#}", self.component);
+        }
+    }
+}

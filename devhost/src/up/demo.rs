@@ -1,0 +1,116 @@
+//! Demo products, and lines to paste.
+
+use std::collections::BTreeSet;
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use anyhow::{Context, Result, bail};
+use hyper::{Method, StatusCode};
+use serde_json::Value;
+use tokio::time::{sleep, timeout};
+
+use super::http;
+
+/// The catalogue, each product as the warehouse's API takes it.
+const PRODUCTS: &str = include_str!("../../demo-products.json");
+/// How long the store may take to learn of the products through the streams.
+const LEARN_MS: u64 = 20_000;
+/// The pause between two looks at the store's catalogue.
+const LOOK_PAUSE_MS: u64 = 100;
+
+/// Adds the products that are not there yet, and waits until the store knows those. Returns how many it added.
+pub(crate) async fn seed(app: SocketAddr) -> Result<usize> {
+    let products: Vec<Value> = serde_json::from_str(PRODUCTS).context("demo-products.json")?;
+    let mut added = BTreeSet::new();
+    for product in &products {
+        let (status, body) = http::request(app, Method::POST, "/warehouse/products", Some(product)).await?;
+        match status {
+            StatusCode::CREATED => {
+                added.extend(product["product_id"].as_str());
+            }
+            StatusCode::CONFLICT => {}
+            _ => bail!(
+                "POST /warehouse/products answered {status}: {}",
+                String::from_utf8_lossy(&body)
+            ),
+        }
+    }
+    if !added.is_empty() {
+        timeout(Duration::from_millis(LEARN_MS), learned(app, &added))
+            .await
+            .with_context(|| {
+                format!(
+                    "the store does not know the new products after {} s; see the sidecar's lines",
+                    LEARN_MS / 1_000
+                )
+            })?;
+    }
+    Ok(added.len())
+}
+
+async fn learned(app: SocketAddr, products: &BTreeSet<&str>) {
+    loop {
+        if let Ok((StatusCode::OK, body)) = http::request(app, Method::GET, "/store/products", None).await
+            && let Ok(catalogue) = serde_json::from_slice(&body)
+            && products.is_subset(&ids(&catalogue))
+        {
+            return;
+        }
+        sleep(Duration::from_millis(LOOK_PAUSE_MS)).await;
+    }
+}
+
+/// The ids in a page of products.
+fn ids(catalogue: &Value) -> BTreeSet<&str> {
+    let items = catalogue["items"].as_array().map_or(&[][..], Vec::as_slice);
+    items
+        .iter()
+        .filter_map(|product| product["product_id"].as_str())
+        .collect()
+}
+
+/// Lines to paste: an order that succeeds, one that is refunded, and a look at both.
+pub(crate) fn lines_to_paste(app: SocketAddr, redis_cli: &str) -> String {
+    let app = http::reachable(app);
+    let order = |variable: &str, lines: &str| {
+        format!(
+            "  {variable}=$(curl -s {app}/store/orders -H 'content-type: application/json' \\\n    \
+             -d '{{\"customer_id\":\"ada\",\"lines\":[{lines}]}}' | sed 's/.*\"order_id\":\"\\([^\"]*\\)\".*/\\1/')\n"
+        )
+    };
+    let mut text = String::from("\nTo paste in another terminal. An order that succeeds:\n\n");
+    text += &order(
+        "paid",
+        r#"{"product_id":"espresso-cup","qty":2},{"product_id":"milk-jug","qty":1}"#,
+    );
+    text += "\nOne for more than there is, which is refunded, all of it:\n\n";
+    text += &order(
+        "refunded",
+        r#"{"product_id":"espresso-cup","qty":1},{"product_id":"hand-grinder","qty":500}"#,
+    );
+    text += &format!("\nSee both, and how they came there:\n\n  curl -s {app}/store/orders/$paid; echo\n");
+    text += &format!("  curl -s {app}/store/orders/$refunded; echo\n");
+    text += &format!("  curl -s {app}/store/orders/$refunded/history; echo\n");
+    text += &format!("\nThe streams that the services talk through:\n\n  {redis_cli} -n 0 XINFO GROUPS order-placed\n");
+    text += &format!("  {redis_cli} -n 0 XREVRANGE order-completed + - COUNT 2\n");
+    text += &format!("  {redis_cli} -n 1 XREVRANGE refund-order + - COUNT 2\n");
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_catalogue_is_what_the_lines_to_paste_expect() {
+        let products: Vec<Value> = serde_json::from_str(PRODUCTS).unwrap();
+        let catalogue = serde_json::json!({ "items": products });
+        let ids = ids(&catalogue);
+        assert_eq!(ids.len(), products.len());
+        let lines = lines_to_paste("0.0.0.0:3000".parse().unwrap(), "redis-cli");
+        assert!(lines.contains("curl -s 127.0.0.1:3000/store/orders "));
+        for id in ["espresso-cup", "milk-jug", "hand-grinder"] {
+            assert!(lines.contains(id) && ids.contains(id), "{id}");
+        }
+    }
+}

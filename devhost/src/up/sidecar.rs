@@ -1,0 +1,102 @@
+//! The sidecar as a service, and the watch on its lanes.
+
+use std::net::{Ipv4Addr, SocketAddr};
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use anyhow::{Result, ensure};
+use hyper::{Method, StatusCode};
+use tokio::process::Command;
+use tokio::time::{Instant, sleep};
+
+use super::address::{RedisAddress, free_port};
+use super::http;
+use super::keeper::{Restarter, Service};
+
+/// The program, which is built beside devhost.
+const PROGRAM: &str = "stream-sidecar";
+/// Its configuration, at the root of the project.
+const CONFIGURATION: &str = "sidecar.toml";
+/// What its environment variables begin with.
+const ENVIRONMENT_PREFIX: &str = "STREAM_SIDECAR__";
+/// The services of its configuration.
+const SERVICES: [&str; 2] = ["store", "warehouse"];
+/// Where it prefers to tell how it is.
+const ADMIN_PORT_PREFERRED: u16 = 9900;
+/// How long it may take to stop; it waits for the receipts of what is in flight.
+const GRACE_MS: u64 = 20_000;
+/// The pause between two looks at a lane.
+const LOOK_PAUSE_MS: u64 = 2_000;
+/// How long a lane may be stalled before the app is started again. Longer than an app takes to start.
+const STALL_MS_MAX: u64 = 30_000;
+
+/// Where the sidecar tells how it is.
+pub(crate) fn admin_address() -> Result<SocketAddr> {
+    Ok(SocketAddr::from((
+        Ipv4Addr::LOCALHOST,
+        free_port(ADMIN_PORT_PREFERRED)?,
+    )))
+}
+
+/// The sidecar beside this program.
+pub(crate) fn program(this: &Path) -> Result<PathBuf> {
+    let program = this.with_file_name(PROGRAM);
+    ensure!(
+        program.is_file(),
+        "{} is missing; build it: cargo build --package sidecar",
+        program.display()
+    );
+    Ok(program)
+}
+
+/// What starts it.
+pub(crate) fn service(program: PathBuf, redis: &RedisAddress, admin: SocketAddr) -> Service {
+    let redis = redis.url();
+    let command = move || {
+        let mut command = Command::new(&program);
+        command.args(["run", "--config", CONFIGURATION]);
+        command.env(format!("{ENVIRONMENT_PREFIX}ADMIN__LISTEN"), admin.to_string());
+        for service in SERVICES {
+            let name = format!(
+                "{ENVIRONMENT_PREFIX}SERVICES__{}__REDIS_URL",
+                service.to_ascii_uppercase()
+            );
+            command.env(name, &redis);
+        }
+        command
+    };
+    Service {
+        name: "sidecar",
+        command: Box::new(command),
+        grace: Duration::from_millis(GRACE_MS),
+    }
+}
+
+/// Starts the app again when the sidecar reports a lane as stalled for long: the runtime gives a message's handler no
+/// deadline, so one that hangs would hold up its service for ever. Never ends.
+pub(crate) async fn watch_lanes(admin: SocketAddr, app: Restarter) {
+    let mut stalled: Option<Instant> = None;
+    loop {
+        sleep(Duration::from_millis(LOOK_PAUSE_MS)).await;
+        let Some((service, reason)) = first_stalled(admin).await else {
+            stalled = None;
+            continue;
+        };
+        let since = *stalled.get_or_insert_with(Instant::now);
+        if since.elapsed() >= Duration::from_millis(STALL_MS_MAX) {
+            app.restart(&format!("the lane of {service} is stalled: {reason}"));
+            stalled = None;
+        }
+    }
+}
+
+/// A lane that answers 503, with the reason it gives.
+async fn first_stalled(admin: SocketAddr) -> Option<(&'static str, String)> {
+    for service in SERVICES {
+        let answer = http::request(admin, Method::GET, &format!("/lanes/{service}"), None).await;
+        if let Ok((StatusCode::SERVICE_UNAVAILABLE, body)) = answer {
+            return Some((service, String::from_utf8_lossy(&body).trim().to_owned()));
+        }
+    }
+    None
+}
