@@ -3,7 +3,7 @@
 use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::time::Duration;
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, ensure};
 use bytes::Bytes;
 use http_body_util::{BodyExt, Full};
 use hyper::client::conn::http1;
@@ -12,12 +12,10 @@ use hyper::{Method, Request, StatusCode};
 use hyper_util::rt::TokioIo;
 use serde_json::Value;
 use tokio::net::TcpStream;
-use tokio::time::{sleep, timeout};
+use tokio::time::timeout;
 
 /// How long a request may take.
 const REQUEST_MS: u64 = 5_000;
-/// The pause between two looks at something that is not ready.
-const PROBE_PAUSE_MS: u64 = 100;
 
 /// Sends a request, with a JSON body if there is one, and reads the whole answer.
 pub(crate) async fn request(
@@ -34,11 +32,15 @@ pub(crate) async fn request(
     .with_context(|| format!("no answer on {path} within {REQUEST_MS} ms"))?
 }
 
-/// Waits until a path answers 200.
-pub(crate) async fn ready(address: SocketAddr, path: &str) {
-    while !matches!(request(address, Method::GET, path, None).await, Ok((StatusCode::OK, _))) {
-        sleep(Duration::from_millis(PROBE_PAUSE_MS)).await;
-    }
+/// Fails, with the reason, unless a path answers 200.
+pub(crate) async fn ready(address: SocketAddr, path: &str) -> Result<()> {
+    let (status, body) = request(address, Method::GET, path, None).await?;
+    ensure!(
+        status == StatusCode::OK,
+        "{path} answers {status}: {}",
+        String::from_utf8_lossy(&body).trim()
+    );
+    Ok(())
 }
 
 /// Where a listener can be reached: one on all interfaces, on the loopback one.

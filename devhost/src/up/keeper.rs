@@ -15,12 +15,17 @@ use super::console::say;
 use super::process::{Process, Stopped};
 use crate::exit::BAD_CONFIGURATION;
 
+/// The pause between two questions whether a service is ready.
+const ASK_PAUSE_MS: u64 = 50;
+
 /// A process to keep running.
 pub(crate) struct Service {
     pub(crate) name: &'static str,
     pub(crate) command: Box<dyn Fn() -> Command + Send + Sync>,
     /// How long it may take to stop by itself.
     pub(crate) grace: Duration,
+    /// Where it says why it exited, such as `its lines above`.
+    pub(crate) says_why: String,
 }
 
 /// What a keeper is asked.
@@ -33,8 +38,8 @@ enum Request {
 
 /// A process exited by itself.
 struct Exited {
-    name: &'static str,
-    how: String,
+    /// Who exited and how, and where to look for the reason.
+    what: String,
     /// It said that its configuration is wrong: starting it again would change nothing.
     hopeless: bool,
 }
@@ -83,22 +88,30 @@ impl Keepers {
         Restarter(requests)
     }
 
-    /// Waits until a service is ready for the first time. That any service exits before is a failure: it would most
+    /// Asks until a service is ready for the first time. That any service exits before is a failure: it would most
     /// likely exit again, and the reason should be the last line on the console.
-    pub(crate) async fn until_ready<T>(
+    pub(crate) async fn until_ready(
         &mut self,
-        what: &str,
+        name: &str,
         limit: Duration,
-        ready: impl Future<Output = T>,
-    ) -> Result<T> {
-        tokio::select! {
-            ready = timeout(limit, ready) => match ready {
-                Ok(ready) => Ok(ready),
-                Err(_) => bail!("{what} within {} s; see its lines above", limit.as_secs()),
-            },
-            Some(exit) = self.reports.recv() => {
-                bail!("{} {}; see its lines above", exit.name, exit.how)
+        ready: impl AsyncFn() -> Result<()>,
+    ) -> Result<()> {
+        let started = Instant::now();
+        let asking = async {
+            loop {
+                match ready().await {
+                    Ok(()) => return Ok(()),
+                    Err(reason) if started.elapsed() >= limit => {
+                        let seconds = limit.as_secs();
+                        return Err(reason.context(format!("{name} is not ready after {seconds} s")));
+                    }
+                    Err(_) => sleep(Duration::from_millis(ASK_PAUSE_MS)).await,
+                }
             }
+        };
+        tokio::select! {
+            result = asking => result,
+            Some(exit) = self.reports.recv() => bail!("{}", exit.what),
         }
     }
 
@@ -107,7 +120,7 @@ impl Keepers {
         loop {
             match self.reports.recv().await {
                 Some(exit) if exit.hopeless => {
-                    return anyhow::anyhow!("{} {}; see its lines above", exit.name, exit.how);
+                    return anyhow::anyhow!("{}", exit.what);
                 }
                 Some(_) => {}
                 // `self` holds a sender.
@@ -118,6 +131,9 @@ impl Keepers {
 
     /// Stops one service after the other, the last one first.
     pub(crate) async fn stop(self) {
+        if !self.keepers.is_empty() {
+            say("stopping");
+        }
         for keeper in self.keepers.into_iter().rev() {
             let _ = keeper.requests.send(Request::Stop);
             let _ = keeper.ended.await;
@@ -129,52 +145,65 @@ async fn keep(service: Service, mut requests: mpsc::UnboundedReceiver<Request>, 
     let mut backoff = Backoff::default();
     loop {
         let started = Instant::now();
-        let how = match Process::start(service.name, (service.command)()) {
-            Ok(mut process) => tokio::select! {
-                status = process.exited() => {
-                    let _ = report.send(exited(service.name, &status));
-                    describe(&status)
-                }
-                request = requests.recv() => {
-                    stop(&service, process).await;
-                    match request {
-                        Some(Request::Restart(reason)) => {
-                            say(&format!("{} was stopped, since {reason}; starting it again", service.name));
-                            continue;
-                        }
-                        Some(Request::Stop) | None => return,
-                    }
-                }
-            },
-            Err(error) => {
-                let how = format!("could not be started: {error}");
-                let _ = report.send(Exited {
-                    name: service.name,
-                    how: how.clone(),
-                    hopeless: false,
-                });
-                how
+        let (how, hopeless) = match run_once(&service, &mut requests).await {
+            Ended::Exited(status) => (describe(&status), is_hopeless(&status)),
+            Ended::NotStarted(error) => (format!("could not be started: {error}"), false),
+            Ended::Restart(reason) => {
+                say(&format!(
+                    "{} was stopped, since {reason}; starting it again",
+                    service.name
+                ));
+                continue;
             }
+            Ended::Stop => return,
         };
+        // Nobody listens once the supervisor stops.
+        let _ = report.send(Exited {
+            what: format!("{} {how}; see {}", service.name, service.says_why),
+            hopeless,
+        });
+        if hopeless {
+            return;
+        }
         let delay = backoff.after(started.elapsed());
-        say(&format!(
-            "{} {how}; starting it again in {} ms",
-            service.name,
-            delay.as_millis()
-        ));
-        let until = sleep(delay);
-        tokio::pin!(until);
-        loop {
-            tokio::select! {
-                () = &mut until => break,
-                request = requests.recv() => match request {
-                    // It is about to be started anyway.
-                    Some(Request::Restart(_)) => {}
-                    Some(Request::Stop) | None => return,
-                },
-            }
+        let wait = delay.as_millis();
+        say(&format!("{} {how}; starting it again in {wait} ms", service.name));
+        if stop_requested_within(delay, &mut requests).await {
+            return;
         }
     }
+}
+
+/// Why a process no longer runs.
+enum Ended {
+    Exited(io::Result<ExitStatus>),
+    NotStarted(io::Error),
+    Restart(String),
+    Stop,
+}
+
+async fn run_once(service: &Service, requests: &mut mpsc::UnboundedReceiver<Request>) -> Ended {
+    let mut process = match Process::start(service.name, (service.command)()) {
+        Ok(process) => process,
+        Err(error) => return Ended::NotStarted(error),
+    };
+    let request = tokio::select! {
+        status = process.exited() => return Ended::Exited(status),
+        request = requests.recv() => request,
+    };
+    stop(service, process).await;
+    match request {
+        Some(Request::Restart(reason)) => Ended::Restart(reason),
+        Some(Request::Stop) | None => Ended::Stop,
+    }
+}
+
+async fn stop_requested_within(delay: Duration, requests: &mut mpsc::UnboundedReceiver<Request>) -> bool {
+    let stop = async {
+        // A process that is about to be started needs no restart.
+        while let Some(Request::Restart(_)) = requests.recv().await {}
+    };
+    timeout(delay, stop).await.is_ok()
 }
 
 async fn stop(service: &Service, process: Process) {
@@ -187,13 +216,9 @@ async fn stop(service: &Service, process: Process) {
     }
 }
 
-fn exited(name: &'static str, status: &io::Result<ExitStatus>) -> Exited {
+fn is_hopeless(status: &io::Result<ExitStatus>) -> bool {
     let code = status.as_ref().ok().and_then(ExitStatus::code);
-    Exited {
-        name,
-        how: describe(status),
-        hopeless: code == Some(BAD_CONFIGURATION.into()),
-    }
+    code == Some(BAD_CONFIGURATION.into())
 }
 
 /// Such as `exited with exit status: 1`.

@@ -11,6 +11,8 @@ mod process;
 mod runtime;
 mod sidecar;
 
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use anyhow::{Context, Result};
@@ -20,7 +22,7 @@ use crate::cli::UpArguments;
 use crate::exit::Failure;
 use address::RedisAddress;
 use console::{print_plain, say};
-use keeper::Keepers;
+use keeper::{Keepers, Restarter};
 use own_redis::DataFolder;
 use runtime::Runtime;
 
@@ -67,7 +69,6 @@ async fn supervise(arguments: &UpArguments, redis: Option<RedisAddress>) -> Resu
         outcome = run(arguments, &redis, &mut keepers) => outcome,
         () = stop.received() => Ok(()),
     };
-    say("stopping");
     keepers.stop().await;
     outcome
 }
@@ -80,70 +81,92 @@ async fn run(arguments: &UpArguments, redis: &RedisSource, keepers: &mut Keepers
     let runtime = Runtime::choose(arguments.runtime).await?;
     address::ensure_free(listen)?;
 
-    let redis = match redis {
-        RedisSource::Configured(address) => {
-            say(&format!("Redis    {} (as configured)", address.shown()));
-            own_redis::ping(address)
-                .await
-                .with_context(|| format!("{} does not answer", address.shown()))?;
-            address.clone()
-        }
-        RedisSource::Own(data) => start_redis(data, keepers).await?,
-    };
-
-    say(&format!("HTTP     http://{}", http::reachable(listen)));
-    say(&format!("runtime  {runtime}"));
-    let app = keepers.start(runtime.service(&this, listen, &redis));
-    let answering = async {
-        for path in APP_READY_PATHS {
-            http::ready(listen, path).await;
-        }
-    };
-    keepers
-        .until_ready("the app did not answer", Duration::from_millis(APP_READY_MS), answering)
-        .await?;
-
-    let admin = sidecar::admin_address()?;
-    say(&format!("sidecar  http://{admin}/metrics"));
-    keepers.start(sidecar::service(sidecar, &redis, admin));
-    keepers
-        .until_ready(
-            "the sidecar did not become ready",
-            Duration::from_millis(SIDECAR_READY_MS),
-            http::ready(admin, "/readyz"),
-        )
-        .await?;
-
+    let redis = start_redis(redis, keepers).await?;
+    let app = start_app(&runtime, &this, listen, &redis.address, keepers).await?;
+    let admin = start_sidecar(sidecar, &redis.address, keepers).await?;
     match demo::seed(listen).await {
-        Ok(0) => say("all is running; the demo products are there from before"),
-        Ok(added) => say(&format!("all is running; {added} demo products added")),
-        Err(error) => say(&format!("all is running, but without demo products: {error:#}")),
+        Ok(0) => say("the demo products are there from before"),
+        Ok(added) => say(&format!("{added} demo products added")),
+        Err(error) => say(&format!("no demo products: {error:#}")),
     }
-    print_plain(&demo::lines_to_paste(listen, &redis.cli()));
+
+    let http = http::reachable(listen);
+    print_plain(&format!(
+        "\nEverything runs:\n\n  store      http://{http}/store\n  warehouse  http://{http}/warehouse\n  \
+         app        {runtime}\n  Redis      {} ({})\n  sidecar    http://{admin}/readyz",
+        redis.address.shown(),
+        redis.whose,
+    ));
+    print_plain(&demo::lines_to_paste(http, &redis.address.cli()));
     say("Ctrl-C stops everything");
 
     tokio::select! {
         error = keepers.hopeless() => Err(error),
-        () = sidecar::watch_lanes(admin, app) => Ok(()),
+        never = sidecar::watch_lanes(admin, app) => match never {},
     }
 }
 
-async fn start_redis(data: &DataFolder, keepers: &mut Keepers) -> Result<RedisAddress> {
+/// The Redis that all use.
+struct RunningRedis {
+    address: RedisAddress,
+    /// For the console.
+    whose: String,
+}
+
+async fn start_redis(source: &RedisSource, keepers: &mut Keepers) -> Result<RunningRedis> {
+    let data = match source {
+        RedisSource::Configured(address) => {
+            say(&format!("using the Redis at {}", address.shown()));
+            own_redis::ping(address)
+                .await
+                .with_context(|| format!("{} does not answer", address.shown()))?;
+            return Ok(RunningRedis {
+                address: address.clone(),
+                whose: "as configured".to_owned(),
+            });
+        }
+        RedisSource::Own(data) => data,
+    };
     let (address, service) = own_redis::service(data)?;
-    say(&format!(
-        "Redis    {} (its own, data in {})",
-        address.shown(),
-        data.path().display()
-    ));
+    say(&format!("starting Redis on {}", address.shown()));
     keepers.start(service);
+    let limit = Duration::from_millis(REDIS_READY_MS);
     keepers
-        .until_ready(
-            "Redis did not answer",
-            Duration::from_millis(REDIS_READY_MS),
-            own_redis::answering(&address),
-        )
+        .until_ready("Redis", limit, async || own_redis::ping(&address).await)
         .await?;
-    Ok(address)
+    Ok(RunningRedis {
+        address,
+        whose: format!("data in {}", data.path().display()),
+    })
+}
+
+async fn start_app(
+    runtime: &Runtime,
+    this: &Path,
+    listen: SocketAddr,
+    redis: &RedisAddress,
+    keepers: &mut Keepers,
+) -> Result<Restarter> {
+    say(&format!("starting the app with {runtime}"));
+    let app = keepers.start(runtime.service(this, listen, redis));
+    let limit = Duration::from_millis(APP_READY_MS);
+    for path in APP_READY_PATHS {
+        keepers
+            .until_ready("the app", limit, async || http::ready(listen, path).await)
+            .await?;
+    }
+    Ok(app)
+}
+
+async fn start_sidecar(program: PathBuf, redis: &RedisAddress, keepers: &mut Keepers) -> Result<SocketAddr> {
+    say("starting the sidecar");
+    let admin = sidecar::admin_address()?;
+    keepers.start(sidecar::service(program, redis, admin));
+    let limit = Duration::from_millis(SIDECAR_READY_MS);
+    keepers
+        .until_ready("the sidecar", limit, async || http::ready(admin, "/readyz").await)
+        .await?;
+    Ok(admin)
 }
 
 /// Ctrl-C, and what else asks a process to stop.

@@ -5,9 +5,9 @@ use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result, anyhow, bail};
 use tokio::process::Command;
-use tokio::time::sleep;
+use tokio::time::timeout;
 
 use super::address::{RedisAddress, free_port};
 use super::keeper::Service;
@@ -16,8 +16,10 @@ use super::keeper::Service;
 const PORT_PREFERRED: u16 = 6379;
 /// How long it may take to stop: it writes what is not yet on disk.
 const GRACE_MS: u64 = 10_000;
-/// The pause between two attempts to reach it.
-const PROBE_PAUSE_MS: u64 = 50;
+/// How long an answer to PING may take.
+const PING_MS: u64 = 3_000;
+/// In the folder with its data: it says much at every start that nobody needs to read.
+const LOG_FILE: &str = "redis.log";
 /// Redis, or what speaks like it.
 const PROGRAMS: [&str; 2] = ["redis-server", "valkey-server"];
 
@@ -85,10 +87,8 @@ pub(crate) fn service(data: &DataFolder) -> Result<(RedisAddress, Service)> {
             "",
             "--maxmemory-policy",
             "noeviction",
-            "--loglevel",
-            "warning",
-            "--always-show-logo",
-            "no",
+            "--logfile",
+            LOG_FILE,
         ]);
         command
     };
@@ -96,6 +96,7 @@ pub(crate) fn service(data: &DataFolder) -> Result<(RedisAddress, Service)> {
         name: "redis",
         command: Box::new(command),
         grace: Duration::from_millis(GRACE_MS),
+        says_why: data.path.join(LOG_FILE).display().to_string(),
     };
     Ok((RedisAddress::local(port), service))
 }
@@ -111,19 +112,16 @@ fn program() -> Result<&'static str> {
     })
 }
 
-/// Waits until a Redis answers PING; while it loads its data, it does not.
-pub(crate) async fn answering(address: &RedisAddress) {
-    loop {
-        if ping(address).await.is_ok() {
-            return;
-        }
-        sleep(Duration::from_millis(PROBE_PAUSE_MS)).await;
+/// Fails, with the reason, unless a Redis answers; while it loads its data, it does not.
+pub(crate) async fn ping(address: &RedisAddress) -> Result<()> {
+    let ping = async {
+        let client = redis::Client::open(address.url())?;
+        let mut connection = client.get_multiplexed_async_connection().await?;
+        redis::cmd("PING").exec_async(&mut connection).await
+    };
+    match timeout(Duration::from_millis(PING_MS), ping).await {
+        // Its text holds its cause already.
+        Ok(answer) => answer.map_err(|error| anyhow!("{error}")),
+        Err(_) => bail!("no answer within {PING_MS} ms"),
     }
-}
-
-/// Asks once.
-pub(crate) async fn ping(address: &RedisAddress) -> redis::RedisResult<()> {
-    let client = redis::Client::open(address.url())?;
-    let mut connection = client.get_multiplexed_async_connection().await?;
-    redis::cmd("PING").exec_async(&mut connection).await
 }

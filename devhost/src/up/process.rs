@@ -91,7 +91,10 @@ async fn forward(name: &'static str, output: impl AsyncRead + Unpin) {
     let mut line = Vec::new();
     // Ends with the stream; a read error means the same.
     while let Ok(1..) = output.read_until(b'\n', &mut line).await {
-        print_line(name, String::from_utf8_lossy(&line).trim_end());
+        let text = String::from_utf8_lossy(&line);
+        if !text.trim_end().is_empty() {
+            print_line(name, text.trim_end());
+        }
         line.clear();
     }
 }

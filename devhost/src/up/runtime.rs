@@ -60,7 +60,7 @@ impl Runtime {
     pub(crate) async fn choose(wanted: cli::Runtime) -> Result<Self> {
         if wanted == cli::Runtime::Devhost {
             return Ok(Self::Devhost {
-                why: "as asked".to_owned(),
+                why: "as --runtime asks".to_owned(),
             });
         }
         match (installed_spin().await?, wanted) {
@@ -101,6 +101,7 @@ impl Runtime {
             name: "app",
             command: Box::new(command),
             grace: Duration::from_millis(GRACE_MS),
+            says_why: "its lines above".to_owned(),
         }
     }
 }
@@ -108,8 +109,8 @@ impl Runtime {
 impl fmt::Display for Runtime {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Spin(version) => write!(f, "Spin {version}, found on PATH"),
-            Self::Devhost { why } => write!(f, "devhost on wasmtime, since {why}"),
+            Self::Spin(version) => write!(f, "Spin {version} (on PATH)"),
+            Self::Devhost { why } => write!(f, "devhost on wasmtime ({why})"),
         }
     }
 }

@@ -1,10 +1,11 @@
 //! The sidecar as a service, and the watch on its lanes.
 
+use std::convert::Infallible;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use anyhow::{Result, ensure};
+use anyhow::{Context, Result, ensure};
 use hyper::{Method, StatusCode};
 use tokio::process::Command;
 use tokio::time::{Instant, sleep};
@@ -19,6 +20,8 @@ const PROGRAM: &str = "stream-sidecar";
 const CONFIGURATION: &str = "sidecar.toml";
 /// What its environment variables begin with.
 const ENVIRONMENT_PREFIX: &str = "STREAM_SIDECAR__";
+/// The address on which it tells how it is.
+const ADMIN_VARIABLE: &str = "ADMIN__LISTEN";
 /// The services of its configuration.
 const SERVICES: [&str; 2] = ["store", "warehouse"];
 /// Where it prefers to tell how it is.
@@ -30,12 +33,18 @@ const LOOK_PAUSE_MS: u64 = 2_000;
 /// How long a lane may be stalled before the app is started again. Longer than an app takes to start.
 const STALL_MS_MAX: u64 = 30_000;
 
-/// Where the sidecar tells how it is.
+/// Where the sidecar tells how it is: as the environment says, else on a free port.
 pub(crate) fn admin_address() -> Result<SocketAddr> {
-    Ok(SocketAddr::from((
-        Ipv4Addr::LOCALHOST,
-        free_port(ADMIN_PORT_PREFERRED)?,
-    )))
+    let variable = format!("{ENVIRONMENT_PREFIX}{ADMIN_VARIABLE}");
+    match std::env::var(&variable) {
+        Ok(address) => address
+            .parse()
+            .with_context(|| format!("{variable} is {address:?}, and not of the form 127.0.0.1:9900")),
+        Err(_) => Ok(SocketAddr::from((
+            Ipv4Addr::LOCALHOST,
+            free_port(ADMIN_PORT_PREFERRED)?,
+        ))),
+    }
 }
 
 /// The sidecar beside this program.
@@ -55,7 +64,8 @@ pub(crate) fn service(program: PathBuf, redis: &RedisAddress, admin: SocketAddr)
     let command = move || {
         let mut command = Command::new(&program);
         command.args(["run", "--config", CONFIGURATION]);
-        command.env(format!("{ENVIRONMENT_PREFIX}ADMIN__LISTEN"), admin.to_string());
+        command.env("STREAM_SIDECAR_LOG_FORMAT", "human");
+        command.env(format!("{ENVIRONMENT_PREFIX}{ADMIN_VARIABLE}"), admin.to_string());
         for service in SERVICES {
             let name = format!(
                 "{ENVIRONMENT_PREFIX}SERVICES__{}__REDIS_URL",
@@ -69,12 +79,13 @@ pub(crate) fn service(program: PathBuf, redis: &RedisAddress, admin: SocketAddr)
         name: "sidecar",
         command: Box::new(command),
         grace: Duration::from_millis(GRACE_MS),
+        says_why: "its lines above".to_owned(),
     }
 }
 
 /// Starts the app again when the sidecar reports a lane as stalled for long: the runtime gives a message's handler no
 /// deadline, so one that hangs would hold up its service for ever. Never ends.
-pub(crate) async fn watch_lanes(admin: SocketAddr, app: Restarter) {
+pub(crate) async fn watch_lanes(admin: SocketAddr, app: Restarter) -> Infallible {
     let mut stalled: Option<Instant> = None;
     loop {
         sleep(Duration::from_millis(LOOK_PAUSE_MS)).await;
