@@ -87,7 +87,7 @@ async fn run(arguments: &UpArguments, redis: &RedisSource, keepers: &mut Keepers
     match demo::seed(listen).await {
         Ok(0) => say("the demo products are there from before"),
         Ok(added) => say(&format!("{added} demo products added")),
-        Err(error) => say(&format!("no demo products: {error:#}")),
+        Err(error) => say(&format!("the demo products are not all there: {error:#}")),
     }
 
     let http = http::reachable(listen);
