@@ -1,1 +1,110 @@
-fn main() {}
+//! `stream-sidecar`: configuration, signals, run, drain. Exits with 64 for a bad configuration, 1 when it cannot
+//! start or must not go on.
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use anyhow::Context;
+use clap::{Parser, Subcommand};
+use stream_sidecar::config::{BadConfig, Config};
+use stream_sidecar::logging::{self, LogFormat};
+use stream_sidecar::run::run;
+use tokio::signal::unix::{SignalKind, signal};
+
+/// Redis Streams consumer groups for Spin apps.
+#[derive(Parser)]
+#[command(version)]
+struct Arguments {
+    /// The configuration file. Environment variables set single values: STREAM_SIDECAR__LIMITS__LEASE_MS=60000.
+    #[arg(
+        long,
+        short,
+        global = true,
+        default_value = "sidecar.toml",
+        env = "STREAM_SIDECAR_CONFIG"
+    )]
+    config: PathBuf,
+    /// How log messages look.
+    #[arg(long, global = true, default_value = "auto", env = "STREAM_SIDECAR_LOG_FORMAT")]
+    log_format: LogFormat,
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Deliver, until SIGTERM or SIGINT; a second signal stops at once.
+    Run {
+        /// Write the address of the HTTP listener to this file once it listens.
+        #[arg(long)]
+        address_file: Option<PathBuf>,
+    },
+}
+
+/// `EX_USAGE` of sysexits.h.
+const BAD_CONFIG: u8 = 64;
+
+fn main() -> ExitCode {
+    let arguments = Arguments::parse();
+    logging::start(arguments.log_format);
+    let config = match read_config(&arguments.config) {
+        Ok(config) => config,
+        Err(err) => {
+            eprintln!("{err}");
+            return ExitCode::from(BAD_CONFIG);
+        }
+    };
+    let result = match arguments.command {
+        Command::Run { address_file } => deliver(config, address_file),
+    };
+    match result {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(err) => {
+            tracing::error!("{err:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn read_config(path: &std::path::Path) -> Result<Config, BadConfig> {
+    let name = path.display().to_string();
+    let text = std::fs::read_to_string(path).map_err(|err| BadConfig(format!("{name}: {err}")))?;
+    Config::parse(&name, &text, std::env::vars())
+}
+
+fn deliver(config: Config, address_file: Option<PathBuf>) -> anyhow::Result<()> {
+    // One thread: the work is small and shares its data, and the other cores are Redis's and the components'.
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    let local = tokio::task::LocalSet::new();
+    local.block_on(&runtime, async {
+        let mut terminate = signal(SignalKind::terminate()).context("SIGTERM cannot be handled")?;
+        let mut interrupt = signal(SignalKind::interrupt()).context("SIGINT cannot be handled")?;
+        let (second, stopped_at_once) = tokio::sync::oneshot::channel();
+        let shutdown = async move {
+            tokio::select! {
+                _ = terminate.recv() => {}
+                _ = interrupt.recv() => {}
+            }
+            tokio::task::spawn_local(async move {
+                tokio::select! {
+                    _ = terminate.recv() => {}
+                    _ = interrupt.recv() => {}
+                }
+                // Whoever listens is gone only when everything is over.
+                let _ = second.send(());
+            });
+        };
+        let listening = |address: std::net::SocketAddr| {
+            if let Some(path) = &address_file
+                && let Err(err) = std::fs::write(path, format!("{address}\n"))
+            {
+                tracing::error!("{}: {err}", path.display());
+            }
+        };
+        let running = run(config, listening, shutdown);
+        tokio::select! {
+            result = running => result,
+            Ok(()) = stopped_at_once => anyhow::bail!("stopped at once by a second signal"),
+        }
+    })
+}

@@ -1,0 +1,259 @@
+//! The configuration: one TOML file, every value of which the environment can set. Parsing is pure.
+
+mod limits;
+mod overlay;
+mod source;
+
+use std::collections::BTreeMap;
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+
+pub use limits::Limits;
+pub use overlay::PREFIX;
+
+/// What `sidecar.toml` and the environment say together, checked.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Config {
+    /// Names this sidecar, its channels and its consumers. One name is one living sidecar.
+    pub instance: String,
+    /// Where the sidecar can be asked how it is.
+    #[serde(default)]
+    pub admin: Admin,
+    /// The limits; all have defaults.
+    #[serde(default)]
+    pub limits: Limits,
+    /// By name: whoever owns a Redis database, or receives deliveries, or both.
+    #[serde(default)]
+    pub services: BTreeMap<String, Service>,
+    /// By name: what is delivered from where to whom.
+    #[serde(default)]
+    pub routes: BTreeMap<String, Route>,
+    /// By stream name: what a stream needs beyond its routes.
+    #[serde(default)]
+    pub streams: BTreeMap<String, Stream>,
+}
+
+/// The HTTP listener for probes and metrics.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Admin {
+    /// `host:port`; port 0 takes a free one, and an empty text turns the listener off.
+    pub listen: String,
+}
+
+impl Default for Admin {
+    fn default() -> Self {
+        Self {
+            listen: "127.0.0.1:9900".into(),
+        }
+    }
+}
+
+/// One service: its Redis database and its component's channel.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Service {
+    /// `redis://[user:password@]host[:port]`, or `rediss://` for TLS; without a database.
+    pub redis_url: String,
+    /// The number of its database.
+    #[serde(default)]
+    pub database: u32,
+    /// The channel that its component subscribes to; by default `<service>.<database>.<instance>`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub channel: Option<String>,
+    /// A file with the certificates (PEM) to trust for `rediss://`, instead of the system's.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ca_file: Option<String>,
+}
+
+/// One stream, read for one group, delivered to one component.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Route {
+    /// The stream's key.
+    pub stream: String,
+    /// The service in whose database the stream is.
+    pub from: String,
+    /// The service whose component handles it.
+    pub to: String,
+    /// The consumer group.
+    pub group: String,
+}
+
+/// Settings of a stream.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Stream {
+    /// The service in whose database the stream is.
+    pub from: String,
+    /// Groups, beyond those of the routes, without which the stream is never trimmed.
+    #[serde(default)]
+    pub required_groups: Vec<String>,
+}
+
+/// What is wrong with a configuration, in words that name the place.
+#[derive(Debug, PartialEq, Eq)]
+pub struct BadConfig(pub String);
+
+impl fmt::Display for BadConfig {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl std::error::Error for BadConfig {}
+
+impl Config {
+    /// Reads the text of a configuration file called `name`, and the variables over it.
+    ///
+    /// # Errors
+    ///
+    /// Names the file's line and the field, or the variable, and what is wrong with it.
+    pub fn parse(
+        name: &str,
+        text: &str,
+        variables: impl IntoIterator<Item = (String, String)>,
+    ) -> Result<Self, BadConfig> {
+        let table: toml::Table = toml::from_str(text).map_err(|err| source::syntax(name, &err))?;
+        let source = source::Source { name, text };
+        source.deserialize::<Config>(table.clone())?;
+        let (table, from) = overlay::overlay(table, variables)?;
+        let config: Config = serde_path_to_error::deserialize(table).map_err(|err| {
+            let path = err.path().to_string();
+            source.error(&from, &path, err.inner().message())
+        })?;
+        config.check().map_err(|(path, why)| source.error(&from, &path, &why))?;
+        Ok(config)
+    }
+
+    /// The channel of a service's component.
+    pub fn channel(&self, service: &str) -> String {
+        let settings = self.services.get(service);
+        match settings.and_then(|settings| settings.channel.clone()) {
+            Some(channel) => channel,
+            None => {
+                let database = settings.map_or(0, |settings| settings.database);
+                format!("{service}.{database}.{}", self.instance)
+            }
+        }
+    }
+
+    /// The channel on which a service's component answers.
+    pub fn receipts(&self, service: &str) -> String {
+        let database = self.services.get(service).map_or(0, |settings| settings.database);
+        format!("receipts.{service}.{database}.{}", self.instance)
+    }
+
+    /// The same, fit to be shown: passwords are masked.
+    pub fn masked(mut self) -> Self {
+        for service in self.services.values_mut() {
+            service.redis_url = mask(&service.redis_url);
+        }
+        self
+    }
+
+    fn check(&self) -> Result<(), (String, String)> {
+        if !is_name(&self.instance) {
+            let why = "must be 1 to 64 of A-Z a-z 0-9 . _ -, beginning with a letter or digit";
+            return Err(("instance".into(), why.into()));
+        }
+        self.limits
+            .check()
+            .map_err(|(field, why)| (format!("limits.{field}"), why))?;
+        for (name, service) in &self.services {
+            check_service(service).map_err(|(field, why)| (format!("services.{name}.{field}"), why))?;
+        }
+        self.check_channels()?;
+        self.check_routes()?;
+        for (name, stream) in &self.streams {
+            if !self.services.contains_key(&stream.from) {
+                let why = format!("there is no service `{}`", stream.from);
+                return Err((format!("streams.{name}.from"), why));
+            }
+        }
+        Ok(())
+    }
+
+    fn check_channels(&self) -> Result<(), (String, String)> {
+        let mut seen = BTreeMap::new();
+        for (name, service) in &self.services {
+            let place = (&service.redis_url, self.channel(name));
+            if let Some(other) = seen.insert(place, name) {
+                let why = format!("the services `{other}` and `{name}` share a channel on one Redis");
+                return Err((format!("services.{name}.channel"), why));
+            }
+        }
+        Ok(())
+    }
+
+    fn check_routes(&self) -> Result<(), (String, String)> {
+        if self.routes.is_empty() {
+            return Err(("routes".into(), "there is no route: nothing to deliver".into()));
+        }
+        let mut seen = BTreeMap::new();
+        for (name, route) in &self.routes {
+            for (field, value) in [("stream", &route.stream), ("group", &route.group)] {
+                if value.is_empty() {
+                    return Err((format!("routes.{name}.{field}"), "must not be empty".into()));
+                }
+            }
+            for (field, service) in [("from", &route.from), ("to", &route.to)] {
+                if !self.services.contains_key(service) {
+                    let why = format!("there is no service `{service}`");
+                    return Err((format!("routes.{name}.{field}"), why));
+                }
+            }
+            let place = &self.services[&route.from];
+            let key = (&place.redis_url, place.database, &route.stream, &route.group);
+            if let Some(other) = seen.insert(key, name) {
+                let why = format!("the routes `{other}` and `{name}` read the same stream for the same group");
+                return Err((format!("routes.{name}.group"), why));
+            }
+        }
+        Ok(())
+    }
+}
+
+fn check_service(service: &Service) -> Result<(), (&'static str, String)> {
+    let url = service.redis_url.as_str();
+    if !(url.starts_with("redis://") || url.starts_with("rediss://")) {
+        return Err(("redis_url", "must begin with redis:// or rediss://".into()));
+    }
+    let Some(parsed) = redis::parse_redis_url(url) else {
+        return Err(("redis_url", "is no URL".into()));
+    };
+    if !matches!(parsed.path(), "" | "/") {
+        let why = "must not name a database: `database` does".into();
+        return Err(("redis_url", why));
+    }
+    if service.channel.as_deref() == Some("") {
+        return Err(("channel", "must not be empty".into()));
+    }
+    Ok(())
+}
+
+/// Names become part of channels and consumer names; `~` in front is kept for the sidecars themselves.
+fn is_name(text: &str) -> bool {
+    let legal = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '_' | '-');
+    (1..=64).contains(&text.len()) && text.chars().all(legal) && text.starts_with(|c: char| c.is_ascii_alphanumeric())
+}
+
+/// A Redis URL with its password, if any, replaced.
+pub fn mask(url: &str) -> String {
+    let Some((scheme, rest)) = url.split_once("://") else {
+        return url.to_owned();
+    };
+    // The last @: a password may contain one.
+    match rest.rsplit_once('@') {
+        Some((user, host)) => {
+            let user = user.split_once(':').map_or(user, |(user, _)| user);
+            format!("{scheme}://{user}:***@{host}")
+        }
+        None => url.to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,194 @@
+use super::*;
+
+const FILE: &str = r#"instance = "local"
+[services.store]
+redis_url = "redis://127.0.0.1:6379"
+[services.warehouse]
+redis_url = "redis://user:p@ss@127.0.0.1:6379"
+database = 1
+[routes.take-stock]
+stream = "order-completed"
+from = "store"
+to = "warehouse"
+group = "warehouse-group"
+"#;
+
+fn parse(file: &str, variables: &[(&str, &str)]) -> Result<Config, String> {
+    let variables = variables
+        .iter()
+        .map(|(name, value)| (name.to_string(), value.to_string()));
+    Config::parse("sidecar.toml", file, variables).map_err(|err| err.0)
+}
+
+#[test]
+fn defaults_fill_what_the_file_leaves_out() {
+    let config = parse(FILE, &[]).unwrap();
+    assert_eq!(config.limits, Limits::default());
+    assert_eq!(config.admin.listen, "127.0.0.1:9900");
+    assert_eq!(config.channel("warehouse"), "warehouse.1.local");
+    assert_eq!(config.receipts("warehouse"), "receipts.warehouse.1.local");
+}
+
+#[test]
+fn variables_set_every_value() {
+    let config = parse(
+        FILE,
+        &[
+            ("STREAM_SIDECAR__INSTANCE", "7"),
+            ("STREAM_SIDECAR__SERVICES__STORE__REDIS_URL", "redis://elsewhere:1"),
+            ("STREAM_SIDECAR__SERVICES__STORE__DATABASE", "3"),
+            ("STREAM_SIDECAR__SERVICES__STORE__CHANNEL", "here"),
+            ("STREAM_SIDECAR__ROUTES__TAKE_STOCK__GROUP", "other"),
+            ("STREAM_SIDECAR__LIMITS__LEASE_MS", "60000"),
+            ("STREAM_SIDECAR__ADMIN__LISTEN", ""),
+            ("STREAM_SIDECAR__STREAMS__X__FROM", "store"),
+            ("STREAM_SIDECAR__STREAMS__X__REQUIRED_GROUPS", "a, b"),
+            ("PATH", "/bin"),
+        ],
+    )
+    .unwrap();
+    assert_eq!(config.instance, "7");
+    assert_eq!(config.services["store"].redis_url, "redis://elsewhere:1");
+    assert_eq!(config.services["store"].database, 3);
+    assert_eq!(config.channel("store"), "here");
+    assert_eq!(config.routes["take-stock"].group, "other");
+    assert_eq!(config.limits.lease_ms, 60_000);
+    assert_eq!(config.admin.listen, "");
+    assert_eq!(config.streams["x"].required_groups, ["a", "b"]);
+}
+
+#[test]
+fn errors_name_the_line_and_the_field_or_the_variable() {
+    /// A text in the file, what replaces it, variables, and what the error says.
+    type Case<'a> = (&'a str, &'a str, &'a [(&'a str, &'a str)], &'a str);
+    let cases: &[Case<'_>] = &[
+        ("", "", &[], "instance"),
+        ("\"local\"", "local", &[], "line 1"),
+        (
+            "database = 1",
+            "database = \"one\"",
+            &[],
+            "sidecar.toml:6: services.warehouse.database: invalid type",
+        ),
+        (
+            "group =",
+            "groupe =",
+            &[],
+            "sidecar.toml:11: routes.take-stock.groupe: unknown field",
+        ),
+        (
+            "to = \"warehouse\"",
+            "to = \"nowhere\"",
+            &[],
+            "sidecar.toml:10: routes.take-stock.to: there is no service",
+        ),
+        ("\"local\"", "\"a b\"", &[], "sidecar.toml:1: instance: must be"),
+        ("\"local\"", "\"~waiting\"", &[], "sidecar.toml:1: instance: must be"),
+        (
+            "6379\"\n[",
+            "6379/2\"\n[",
+            &[],
+            "sidecar.toml:3: services.store.redis_url: must not name a database",
+        ),
+        (
+            "6379\"\n[",
+            "6379\"\nunknown = 1\n[",
+            &[],
+            "sidecar.toml:4: services.store.unknown: unknown field",
+        ),
+        (
+            "x",
+            "x",
+            &[("STREAM_SIDECAR__LIMITS__LEASE_MS", "soon")],
+            "STREAM_SIDECAR__LIMITS__LEASE_MS: `soon` is no whole",
+        ),
+        (
+            "x",
+            "x",
+            &[("STREAM_SIDECAR__LIMITS__LEASE_MS", "-1")],
+            "STREAM_SIDECAR__LIMITS__LEASE_MS: invalid value",
+        ),
+        (
+            "x",
+            "x",
+            &[("STREAM_SIDECAR__LIMITS__LEASES", "1")],
+            "STREAM_SIDECAR__LIMITS__LEASES: unknown field",
+        ),
+        ("x", "x", &[("STREAM_SIDECAR__LIMITS", "1")], "STREAM_SIDECAR__LIMITS: "),
+        (
+            "x",
+            "x",
+            &[("STREAM_SIDECAR__INSTANCE__NAME", "1")],
+            "`instance` is a value",
+        ),
+        ("x", "x", &[("STREAM_SIDECAR__", "1")], "names no value"),
+        (
+            "x",
+            "x",
+            &[("STREAM_SIDECAR__LIMITS__BACKOFF_MS_MAX", "30001")],
+            "STREAM_SIDECAR__LIMITS__BACKOFF_MS_MAX: must be at most lease_ms",
+        ),
+        (
+            "x",
+            "x",
+            &[("STREAM_SIDECAR__LIMITS__ATTEMPTS_MAX", "3")],
+            "attempts_max is too small for a batch_max of 512",
+        ),
+        (
+            "x",
+            "x",
+            &[("STREAM_SIDECAR__LIMITS__BATCH_MAX", "0")],
+            "BATCH_MAX: must be at least 1",
+        ),
+        (
+            "x",
+            "x",
+            &[("STREAM_SIDECAR__LIMITS__WINDOW_BYTES", "1000")],
+            "WINDOW_BYTES: must be at least",
+        ),
+    ];
+    for (from, to, variables, expected) in cases {
+        let file = if from.is_empty() {
+            String::new()
+        } else {
+            FILE.replacen(from, to, 1)
+        };
+        let message = parse(&file, variables).expect_err(expected);
+        let message_plain = message.replace("ATTEMPTS_MAX: is", "attempts_max is");
+        assert!(
+            message.contains(expected) || message_plain.contains(expected),
+            "expected {expected:?} in {message:?}"
+        );
+    }
+}
+
+#[test]
+fn a_stream_is_read_once_per_group() {
+    let twice = format!(
+        "{FILE}[routes.again]\nstream = \"order-completed\"\nfrom = \"store\"\nto = \"store\"\ngroup = \"warehouse-group\"\n"
+    );
+    let message = parse(&twice, &[]).unwrap_err();
+    assert!(
+        message.contains("`again` and `take-stock` read the same stream"),
+        "{message}"
+    );
+}
+
+#[test]
+fn passwords_are_masked() {
+    for (url, masked) in [
+        ("redis://127.0.0.1:6379", "redis://127.0.0.1:6379"),
+        ("redis://user:p@ss@host", "redis://user:***@host"),
+        ("rediss://:secret@host:1", "rediss://:***@host:1"),
+        ("nonsense", "nonsense"),
+    ] {
+        assert_eq!(mask(url), masked);
+    }
+}
+
+#[test]
+fn batches_shrink_to_one_by_the_fourth_attempt() {
+    let limits = Limits::default();
+    let caps: Vec<usize> = (1..=6).map(|attempt| limits.batch_cap(attempt)).collect();
+    assert_eq!(caps, [512, 64, 8, 1, 1, 1]);
+}

@@ -1,0 +1,181 @@
+//! Stream entries as they reach the sidecar, before anything is decided about them.
+
+use std::fmt;
+use std::str::FromStr;
+
+use delivery::Fields;
+
+/// An entry's id: the milliseconds and the sequence number of `1764000000000-0`. Ordered as Redis orders them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct EntryId {
+    /// Unix time in milliseconds, by the clock of the Redis that took the entry, unless its author chose the id.
+    pub ms: u64,
+    /// Tells apart the entries of one millisecond.
+    pub seq: u64,
+}
+
+impl fmt::Display for EntryId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}-{}", self.ms, self.seq)
+    }
+}
+
+/// Why a text is no entry id.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub struct NotAnEntryId;
+
+impl FromStr for EntryId {
+    type Err = NotAnEntryId;
+
+    fn from_str(text: &str) -> Result<Self, NotAnEntryId> {
+        let (ms, seq) = text.split_once('-').ok_or(NotAnEntryId)?;
+        Ok(Self {
+            ms: number(ms)?,
+            seq: number(seq)?,
+        })
+    }
+}
+
+/// Digits only: `u64::from_str` would take a leading plus, which Redis does not.
+fn number(text: &str) -> Result<u64, NotAnEntryId> {
+    if text.bytes().all(|byte| byte.is_ascii_digit()) {
+        text.parse().map_err(|_| NotAnEntryId)
+    } else {
+        Err(NotAnEntryId)
+    }
+}
+
+/// One entry that has just become this sidecar's, by a read or by a claim.
+#[derive(Debug)]
+pub struct Arrived {
+    /// Its id in the stream.
+    pub id: EntryId,
+    /// The delivery counter: which attempt comes next, from 1.
+    pub attempt: u32,
+    /// What could be read of it.
+    pub body: Body,
+}
+
+/// What an entry consists of, as far as it can be delivered.
+#[derive(Debug)]
+pub enum Body {
+    /// Text throughout.
+    Text {
+        /// Untouched, in the entry's order.
+        fields: Fields<'static>,
+        /// How much of a message it takes, in bytes of JSON.
+        bytes: usize,
+    },
+    /// A field is not UTF-8, so that JSON cannot carry it.
+    NotText {
+        /// The field's name, with what is not text replaced.
+        field: String,
+    },
+    /// Over `entry_bytes_max`; it was not even fetched if that could be helped.
+    TooLarge {
+        /// Its size.
+        bytes: usize,
+    },
+    /// Pending, but no longer in the stream.
+    Deleted,
+}
+
+impl Body {
+    /// The body of an entry with these fields, given how large an entry may be.
+    pub fn from_raw(raw: Vec<(Vec<u8>, Vec<u8>)>, entry_bytes_max: usize) -> Self {
+        // 80 bytes cover an entry's own names, id, attempt and punctuation.
+        let mut bytes = 80;
+        let mut fields = Vec::with_capacity(raw.len());
+        let mut not_text = None;
+        for (name, value) in raw {
+            bytes += json_len(&name) + json_len(&value) + 6;
+            match (String::from_utf8(name), String::from_utf8(value)) {
+                (Ok(name), Ok(value)) => fields.push((name.into(), value.into())),
+                (Ok(name), Err(_)) => not_text = Some(name),
+                (Err(name), _) => {
+                    not_text = Some(String::from_utf8_lossy(name.as_bytes()).into_owned());
+                }
+            }
+        }
+        if bytes > entry_bytes_max {
+            Self::TooLarge { bytes }
+        } else if let Some(field) = not_text {
+            Self::NotText { field }
+        } else {
+            Self::Text {
+                fields: Fields(fields),
+                bytes,
+            }
+        }
+    }
+}
+
+/// The length of a text within JSON quotes: escapes can make an entry several times larger than it looks.
+fn json_len(text: &[u8]) -> usize {
+    text.iter()
+        .map(|&byte| match byte {
+            b'"' | b'\\' | b'\n' | b'\r' | b'\t' | 0x08 | 0x0c => 2,
+            0x00..=0x1f => 6,
+            _ => 1,
+        })
+        .sum()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ids_are_read_strictly_and_ordered_by_number() {
+        let id = |text: &str| text.parse::<EntryId>();
+        assert_eq!(id("12-3"), Ok(EntryId { ms: 12, seq: 3 }));
+        for bad in [
+            "",
+            "12",
+            "-",
+            "12-",
+            "-3",
+            "a-1",
+            "1-1-1",
+            "+1-2",
+            "99999999999999999999-0",
+        ] {
+            assert_eq!(id(bad), Err(NotAnEntryId), "{bad}");
+        }
+        assert!(id("9-10") > id("9-9") && id("10-0") > id("9-10"));
+        assert_eq!(EntryId { ms: 12, seq: 3 }.to_string(), "12-3");
+    }
+
+    #[test]
+    fn a_body_knows_its_size_as_json_at_least() {
+        let raw = vec![(b"na\"me".to_vec(), "v\u{1}\n\\ä".as_bytes().to_vec())];
+        let Body::Text { fields, bytes } = Body::from_raw(raw, 1000) else {
+            panic!("text");
+        };
+        let entry = delivery::Entry {
+            entry: "1764000000000-0".into(),
+            attempt: 1,
+            fields,
+        };
+        let json = serde_json::to_string(&entry).unwrap();
+        assert!(
+            bytes >= json.len() && bytes < json.len() + 40,
+            "{bytes} for {}",
+            json.len()
+        );
+    }
+
+    #[test]
+    fn what_is_not_text_names_its_field() {
+        let raw = vec![(b"ok".to_vec(), b"x".to_vec()), (b"blob".to_vec(), vec![0xff])];
+        assert!(matches!(Body::from_raw(raw, 1000), Body::NotText { field } if field == "blob"));
+        let raw = vec![(vec![b'k', 0xff], b"x".to_vec())];
+        assert!(matches!(Body::from_raw(raw, 1000), Body::NotText { field } if field == "k\u{fffd}"));
+    }
+
+    #[test]
+    fn what_is_too_large_says_how_large() {
+        let raw = vec![(b"data".to_vec(), vec![b'x'; 2000])];
+        assert!(matches!(Body::from_raw(raw, 1000), Body::TooLarge { bytes } if bytes > 2000));
+    }
+}

@@ -1,0 +1,116 @@
+use crate::decide::Cause;
+
+/// Counts values into fixed buckets, as Prometheus does.
+#[derive(Debug, Clone)]
+pub struct Histogram {
+    /// Each bucket's upper bound, inclusive.
+    pub bounds: &'static [f64],
+    /// How many values fell into each bucket; one more for those above all bounds.
+    pub counts: Vec<u64>,
+    /// The sum of all values.
+    pub sum: f64,
+}
+
+/// Seconds, for things that take from a fraction of a millisecond to the length of an answer's deadline.
+pub const SECONDS: &[f64] = &[
+    0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0,
+];
+const BATCHES: &[f64] = &[1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 64.0, 128.0, 256.0, 512.0, 1024.0];
+const ATTEMPTS: &[f64] = &[1.0, 2.0, 3.0, 4.0, 5.0, 10.0];
+
+impl Histogram {
+    /// An empty one.
+    pub fn new(bounds: &'static [f64]) -> Self {
+        Self {
+            bounds,
+            counts: vec![0; bounds.len() + 1],
+            sum: 0.0,
+        }
+    }
+
+    /// Adds the same value several times.
+    pub fn add(&mut self, value: f64, times: u64) {
+        let bucket = self.bounds.partition_point(|bound| *bound < value);
+        self.counts[bucket] += times;
+        self.sum += value * times as f64;
+    }
+}
+
+/// What a lane has done since it started.
+#[derive(Debug, Clone)]
+pub struct LaneCounters {
+    /// Deliveries published, handshakes not counted.
+    pub deliveries: u64,
+    /// Handshakes and probes published.
+    pub handshakes: u64,
+    /// Receipts that no delivery waited for.
+    pub late_receipts: u64,
+    /// Receipts with something in them that made no sense.
+    pub odd_receipts: u64,
+    /// Times that the component reported itself unavailable.
+    pub unavailable: u64,
+    /// Times that the lane stalled.
+    pub stalls: u64,
+    /// Entries per delivery.
+    pub batch: Histogram,
+    /// From publishing a delivery to its receipt.
+    pub answer_seconds: Histogram,
+}
+
+impl Default for LaneCounters {
+    fn default() -> Self {
+        Self {
+            deliveries: 0,
+            handshakes: 0,
+            late_receipts: 0,
+            odd_receipts: 0,
+            unavailable: 0,
+            stalls: 0,
+            batch: Histogram::new(BATCHES),
+            answer_seconds: Histogram::new(SECONDS),
+        }
+    }
+}
+
+/// What a route has done since it started, in entries.
+#[derive(Debug, Clone)]
+pub struct RouteCounters {
+    /// Read for the first time.
+    pub read: u64,
+    /// Taken over from an earlier life or another sidecar, or due again.
+    pub claimed: u64,
+    /// Handed to the component, each time counted.
+    pub delivered: u64,
+    /// Reported as done.
+    pub done: u64,
+    /// Failed, to be tried again.
+    pub retried: u64,
+    /// Delivered again without spending an attempt.
+    pub freed: u64,
+    /// Dead letters, by [`Cause::ALL`].
+    pub dead: [u64; Cause::ALL.len()],
+    /// The attempt of each entry delivered.
+    pub attempts: Histogram,
+}
+
+impl Default for RouteCounters {
+    fn default() -> Self {
+        Self {
+            read: 0,
+            claimed: 0,
+            delivered: 0,
+            done: 0,
+            retried: 0,
+            freed: 0,
+            dead: [0; Cause::ALL.len()],
+            attempts: Histogram::new(ATTEMPTS),
+        }
+    }
+}
+
+impl RouteCounters {
+    /// Counts a dead letter.
+    pub fn count_dead(&mut self, cause: Cause) {
+        self.dead[cause as usize] += 1;
+    }
+}

@@ -1,0 +1,100 @@
+//! One instance's name is one living sidecar: a lock in each database that it consumes from.
+
+use std::rc::Rc;
+use std::sync::LazyLock;
+use std::time::Duration;
+
+use anyhow::bail;
+use redis::{RedisResult, Script};
+use tokio::time::sleep;
+
+use crate::complaint::Complaint;
+use crate::link::{Fault, Link, fault};
+
+static HOLD: LazyLock<Script> = LazyLock::new(|| Script::new(include_str!("scripts/hold_lock.lua")));
+static RELEASE: LazyLock<Script> = LazyLock::new(|| Script::new(include_str!("scripts/release_lock.lua")));
+
+/// How often a lock that another holds is looked at.
+const LOOK_EVERY: Duration = Duration::from_millis(100);
+
+/// The lock on an instance's name in one database.
+pub struct Lock {
+    link: Rc<Link>,
+    key: String,
+    token: String,
+    lock_ms: u64,
+}
+
+impl Lock {
+    /// The lock, not yet held. The token says whose it is, for people too.
+    pub fn new(link: Rc<Link>, instance: &str, token: String, lock_ms: u64) -> Self {
+        Self {
+            link,
+            key: format!("stream-sidecar:lock:{instance}"),
+            token,
+            lock_ms,
+        }
+    }
+
+    async fn hold(&self) -> RedisResult<Option<(String, i64)>> {
+        let mut script = HOLD.key(&self.key);
+        script.arg(&self.token).arg(self.lock_ms);
+        self.link.run(&script).await
+    }
+
+    /// Takes the lock. One that nobody renews is waited for: its holder is dead.
+    ///
+    /// # Errors
+    ///
+    /// A living sidecar holds it, or Redis refuses. While Redis is away, this waits for it.
+    pub async fn acquire(&self) -> anyhow::Result<()> {
+        let mut complaint = Complaint::new(format!("the lock on the instance's name at {}", self.link.address()));
+        let mut seen: Option<(String, i64)> = None;
+        loop {
+            match self.hold().await {
+                Ok(None) => return Ok(()),
+                Ok(Some((holder, left_ms))) => {
+                    match &seen {
+                        None => tracing::info!("waiting for the instance's name: {holder} held it last"),
+                        // A lock that nobody renews only gets older.
+                        Some((before, before_ms)) if *before == holder && left_ms <= *before_ms => {}
+                        Some(_) => bail!(
+                            "another sidecar has this instance's name at {}: {holder}. Each needs a name of its own",
+                            self.link.address()
+                        ),
+                    }
+                    seen = Some((holder, left_ms));
+                }
+                Err(err) => {
+                    complaint.happened(&err);
+                    if fault(&err) == Fault::Refused && !err.is_connection_refusal() && err.code() == Some("NOPERM") {
+                        bail!("the lock on the instance's name at {}: {err}", self.link.address());
+                    }
+                    sleep(Duration::from_secs(1)).await;
+                }
+            }
+            sleep(LOOK_EVERY).await;
+        }
+    }
+
+    /// Renews the lock for as long as it is ours; ends when another sidecar has taken the name.
+    pub async fn keep(&self) -> anyhow::Error {
+        let mut complaint = Complaint::new(format!("the lock on the instance's name at {}", self.link.address()));
+        loop {
+            sleep(Duration::from_millis(self.lock_ms / 4)).await;
+            match self.hold().await {
+                Ok(None) => complaint.works(),
+                Ok(Some((holder, _))) => {
+                    return anyhow::anyhow!("{holder} has taken this instance's name at {}", self.link.address());
+                }
+                Err(err) => complaint.happened(&err),
+            }
+        }
+    }
+
+    /// Gives the lock up, so that a successor need not wait. If that fails, it ends by itself.
+    pub async fn release(&self) {
+        let mut script = RELEASE.key(&self.key);
+        let _ = self.link.run::<i64>(script.arg(&self.token)).await;
+    }
+}

@@ -1,0 +1,257 @@
+//! Puts a sidecar together and runs it: locks, lanes, the listener, and the stop.
+
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+use std::rc::Rc;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use anyhow::Context;
+use futures_util::future::{FutureExt, join_all, select_all};
+use tokio::net::TcpListener;
+use tokio::sync::{mpsc, watch};
+use tokio::task::JoinSet;
+
+use crate::admin::{self, LaneHandle};
+use crate::clerk::{Desk, read_for, serve};
+use crate::config::{Config, Route};
+use crate::deliver::publish_for;
+use crate::driver::{Outputs, drive};
+use crate::groups::Place;
+use crate::lane::{Lane, LaneSetup};
+use crate::link::{self, Link};
+use crate::lock::Lock;
+use crate::notices::Notices;
+use crate::read::BLOCK_MS;
+use crate::receipts::listen_for;
+
+/// Events that may wait for a lane; those who report wait when there are more.
+const INPUTS_MAX: usize = 1_024;
+
+/// Runs a sidecar until `shutdown`, then drains it. `listening` learns the address of the HTTP listener, if there is
+/// one. Must be called within a [`tokio::task::LocalSet`]: everything shares one thread.
+///
+/// # Errors
+///
+/// The sidecar cannot start: the address is taken, another sidecar has the instance's name, a Redis URL is of no use.
+/// Or, later, another sidecar has taken the name.
+pub async fn run(
+    config: Config,
+    listening: impl FnOnce(SocketAddr),
+    shutdown: impl Future<Output = ()>,
+) -> anyhow::Result<()> {
+    let mut links = Links::default();
+    let mut tasks = JoinSet::new();
+    let (stop, stopping) = watch::channel(false);
+
+    let mut lanes = Vec::new();
+    let mut handles = Vec::new();
+    for service in services_with_routes(&config) {
+        let (lane, handle) = start_lane(&config, &service, &mut links, &mut tasks)?;
+        lanes.push(lane);
+        handles.push(handle);
+    }
+    if !config.admin.listen.is_empty() {
+        let listener = TcpListener::bind(&config.admin.listen)
+            .await
+            .with_context(|| format!("admin.listen: cannot listen on {}", config.admin.listen))?;
+        let address = listener.local_addr()?;
+        tracing::info!("listening on http://{address}: /healthz, /readyz");
+        listening(address);
+        tasks.spawn_local(admin::serve(listener, handles));
+    }
+
+    let mut shutdown = std::pin::pin!(shutdown);
+    let locks = locks(&config, &mut links)?;
+    let acquired = async {
+        for lock in &locks {
+            lock.acquire().await?;
+        }
+        anyhow::Ok(())
+    };
+    tokio::select! {
+        acquired = acquired => acquired?,
+        () = &mut shutdown => return Ok(()),
+    }
+
+    let grace = Duration::from_millis(config.limits.grace_ms);
+    let mut driving = JoinSet::new();
+    for (lane, inputs, outputs) in lanes {
+        let mut stopping = stopping.clone();
+        driving.spawn_local(drive(lane, inputs, outputs, grace, async move {
+            // An error means that the sender is gone, which is a stop too.
+            let _ = stopping.wait_for(|stop| *stop).await;
+        }));
+    }
+    let stolen = select_all(locks.iter().map(|lock| lock.keep().boxed_local()));
+    let result = tokio::select! {
+        () = &mut shutdown => {
+            tracing::info!("stopping: waiting for what is in flight");
+            Ok(())
+        }
+        (err, _, _) = stolen => Err(err),
+    };
+    if result.is_ok() {
+        let _ = stop.send(true);
+        // The name stays ours while entries are in our hands.
+        let renewing = join_all(locks.iter().map(Lock::keep));
+        tokio::select! {
+            () = async { while driving.join_next().await.is_some() {} } => {}
+            _ = renewing => {}
+        }
+        join_all(locks.iter().map(Lock::release)).await;
+        tracing::info!("stopped");
+    }
+    result
+}
+
+/// The services that something is delivered to.
+fn services_with_routes(config: &Config) -> Vec<String> {
+    let mut services: Vec<String> = config.routes.values().map(|route| route.to.clone()).collect();
+    services.sort();
+    services.dedup();
+    services
+}
+
+/// One link per database, shared by all but the blocking readers.
+#[derive(Default)]
+struct Links(BTreeMap<(String, u32), Rc<Link>>);
+
+impl Links {
+    fn to(&mut self, config: &Config, service: &str) -> anyhow::Result<Rc<Link>> {
+        let settings = &config.services[service];
+        let key = (settings.redis_url.clone(), settings.database);
+        if let Some(link) = self.0.get(&key) {
+            return Ok(link.clone());
+        }
+        let timeout = Duration::from_millis(config.limits.redis_ms);
+        let link = Rc::new(Link::new(settings, timeout).with_context(|| unusable(service))?);
+        self.0.insert(key, link.clone());
+        Ok(link)
+    }
+}
+
+fn unusable(service: &str) -> String {
+    format!("services.{service}.redis_url cannot be used")
+}
+
+type Startable = (Lane, mpsc::Receiver<crate::driver::Input>, Outputs);
+
+/// Starts the tasks that talk to Redis for one lane; the lane itself is driven once the locks are held.
+fn start_lane(
+    config: &Config,
+    service: &str,
+    links: &mut Links,
+    tasks: &mut JoinSet<()>,
+) -> anyhow::Result<(Startable, LaneHandle)> {
+    let limits = config.limits;
+    let settings = &config.services[service];
+    let channel = config.channel(service);
+    let receipts = config.receipts(service);
+    let (lane_inputs, inputs) = mpsc::channel(INPUTS_MAX);
+    let routes: Vec<(&String, &Route)> = config.routes.iter().filter(|(_, route)| route.to == service).collect();
+    let mut readers = Vec::new();
+    let mut clerks = Vec::new();
+    for (index, (name, route)) in routes.iter().enumerate() {
+        let desk = Desk {
+            route: index,
+            place: Place {
+                stream: route.stream.clone(),
+                group: route.group.clone(),
+                consumer: config.instance.clone(),
+            },
+            limits,
+            lane: lane_inputs.clone(),
+        };
+        let source = &config.services[&route.from];
+        let timeout = Duration::from_millis(limits.redis_ms + BLOCK_MS);
+        let own_link = Link::new(source, timeout).with_context(|| unusable(&route.from))?;
+        let link = links.to(config, &route.from)?;
+        tracing::info!(
+            "route {name}: {} at {} for {} -> {service} ({channel} at {})",
+            route.stream,
+            link.address(),
+            route.group,
+            link::address(settings)
+        );
+        let (reader, wanted) = mpsc::unbounded_channel();
+        tasks.spawn_local(read_for(desk.clone(), own_link, wanted));
+        readers.push(reader);
+        let (clerk, errands) = mpsc::unbounded_channel();
+        tasks.spawn_local(serve(desk, link, errands));
+        clerks.push(clerk);
+    }
+    let (publisher, outgoing) = mpsc::unbounded_channel();
+    let link = links.to(config, service)?;
+    tasks.spawn_local(publish_for(
+        channel.clone(),
+        link.clone(),
+        outgoing,
+        lane_inputs.clone(),
+    ));
+    let client = link::client(settings).with_context(|| unusable(service))?;
+    let address = link.address().to_owned();
+    tasks.spawn_local(listen_for(
+        receipts.clone(),
+        address,
+        client,
+        limits,
+        lane_inputs.clone(),
+    ));
+
+    let places: Vec<(String, String)> = routes
+        .iter()
+        .map(|(_, route)| (route.stream.clone(), route.group.clone()))
+        .collect();
+    let since_epoch = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    let lane = Lane::new(LaneSetup {
+        receipts,
+        routes: places.clone(),
+        limits,
+        started_unix_ms: since_epoch.as_millis() as u64,
+        seed: fastrand::u64(..),
+    });
+    let outputs = Outputs {
+        readers,
+        clerks,
+        publisher,
+        notices: Notices::new(service.to_owned(), channel, places),
+    };
+    let handle = LaneHandle {
+        service: service.to_owned(),
+        lane: lane_inputs,
+        limits,
+    };
+    Ok(((lane, inputs, outputs), handle))
+}
+
+/// The locks on the instance's name, in each database that is consumed from.
+fn locks(config: &Config, links: &mut Links) -> anyhow::Result<Vec<Lock>> {
+    let mut from: Vec<(&str, u32, &str)> = config
+        .routes
+        .values()
+        .map(|route| {
+            let service = &config.services[&route.from];
+            (service.redis_url.as_str(), service.database, route.from.as_str())
+        })
+        .collect();
+    from.sort_unstable();
+    from.dedup_by_key(|(url, database, _)| (*url, *database));
+    let token = token();
+    from.into_iter()
+        .map(|(_, _, service)| {
+            let link = links.to(config, service)?;
+            Ok(Lock::new(link, &config.instance, token.clone(), config.limits.lock_ms))
+        })
+        .collect()
+}
+
+/// Tells this process from every other, and people which one it is.
+fn token() -> String {
+    let host = std::fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default();
+    let host = match host.trim() {
+        "" => "unknown host",
+        host => host,
+    };
+    let random = fastrand::u64(..);
+    format!("process {} on {host} ({random:016x})", std::process::id())
+}

@@ -1,0 +1,354 @@
+//! A private Redis, a sidecar, and ways to wait for what they do.
+
+use std::io::Write;
+use std::net::TcpListener;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::{Duration, Instant};
+
+use redis::aio::MultiplexedConnection;
+use redis::{FromRedisValue, Value};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+
+use crate::component::Component;
+
+/// Nothing in these tests takes this long, unless it never happens.
+pub(crate) const DEADLINE: Duration = Duration::from_secs(20);
+
+/// One service, `app`, with one stream, `work`, read for the group `crew`.
+pub(crate) const CONFIG: &str = r#"
+instance = "one"
+[admin]
+listen = "127.0.0.1:0"
+[services.app]
+redis_url = "redis://127.0.0.1:6379"
+[routes.work]
+stream = "work"
+from = "app"
+to = "app"
+group = "crew"
+"#;
+
+/// Limits that make things happen soon, for tests that wait for them.
+pub(crate) const QUICK: &[(&str, &str)] = &[
+    ("LIMITS__LEASE_MS", "1500"),
+    ("LIMITS__BACKOFF_MS_MIN", "20"),
+    ("LIMITS__BACKOFF_MS_MAX", "200"),
+    ("LIMITS__PROBE_MS", "150"),
+    ("LIMITS__ANSWER_MS", "1000"),
+    ("LIMITS__HANDSHAKE_MS", "200"),
+    ("LIMITS__SUBSCRIBER_MS", "100"),
+    ("LIMITS__SCAN_MS", "200"),
+    ("LIMITS__LOCK_MS", "1000"),
+];
+
+/// A directory, a Redis and what runs beside them, all gone when it is dropped.
+pub(crate) struct Rig {
+    pub(crate) redis: Redis,
+    pub(crate) directory: PathBuf,
+    pub(crate) connection: MultiplexedConnection,
+}
+
+impl Rig {
+    pub(crate) async fn new() -> Self {
+        static COUNT: AtomicU32 = AtomicU32::new(0);
+        let name = format!(
+            "sidecar-test-{}-{}",
+            std::process::id(),
+            COUNT.fetch_add(1, Ordering::Relaxed)
+        );
+        let directory = std::env::temp_dir().join(name);
+        std::fs::create_dir_all(&directory).unwrap();
+        let redis = Redis::start(&directory, free_port());
+        let connection = redis.connect().await;
+        Self {
+            redis,
+            directory,
+            connection,
+        }
+    }
+
+    /// A component on the channel that the sidecar `one` expects it on.
+    pub(crate) async fn component(&self) -> Component {
+        Component::subscribe(self.redis.port, "app.0.one").await
+    }
+
+    /// A sidecar with quick limits and these variables besides.
+    pub(crate) fn sidecar(&self, variables: &[(&str, &str)]) -> Sidecar {
+        Sidecar::start(self, CONFIG, variables)
+    }
+
+    /// A component that answers everything with `done`, and a sidecar that is ready.
+    pub(crate) async fn ready(&self, variables: &[(&str, &str)]) -> (Component, Sidecar) {
+        let component = self.component().await;
+        let sidecar = self.sidecar(variables);
+        sidecar.until_ready().await;
+        (component, sidecar)
+    }
+
+    /// Runs a command given as it would be typed, apart from quotes.
+    pub(crate) async fn redis<T: FromRedisValue>(&mut self, command: &str) -> T {
+        let mut words = command.split(' ');
+        let mut built = redis::cmd(words.next().unwrap());
+        for word in words {
+            built.arg(word);
+        }
+        built
+            .query_async(&mut self.connection)
+            .await
+            .unwrap_or_else(|err| panic!("{command}: {err}"))
+    }
+
+    /// Appends entries `{n: first}`, ... to the stream `work`; answers with their ids.
+    pub(crate) async fn append(&mut self, numbers: std::ops::Range<usize>) -> Vec<String> {
+        let mut pipeline = redis::pipe();
+        for number in numbers {
+            pipeline.cmd("XADD").arg("work").arg("*").arg("n").arg(number);
+        }
+        pipeline.query_async(&mut self.connection).await.unwrap()
+    }
+
+    /// How many entries are pending in the group; -1 without the group.
+    pub(crate) async fn pending(&mut self) -> i64 {
+        let reply = redis::cmd("XPENDING")
+            .arg("work")
+            .arg("crew")
+            .query_async::<Value>(&mut self.connection)
+            .await;
+        match reply {
+            Ok(Value::Array(parts)) => match parts.first() {
+                Some(Value::Int(count)) => *count,
+                other => panic!("{other:?}"),
+            },
+            _ => -1,
+        }
+    }
+
+    /// Everything that was appended has been acknowledged.
+    pub(crate) async fn until_settled(&mut self) {
+        let deadline = Instant::now() + DEADLINE;
+        loop {
+            let groups: Vec<std::collections::HashMap<String, Value>> = redis::cmd("XINFO")
+                .arg("GROUPS")
+                .arg("work")
+                .query_async(&mut self.connection)
+                .await
+                .unwrap_or_default();
+            let int = |name: &str| groups.first().and_then(|group| group.get(name)).cloned();
+            let settled = int("pending") == Some(Value::Int(0)) && int("lag") == Some(Value::Int(0));
+            if settled {
+                return;
+            }
+            assert!(Instant::now() < deadline, "not settled: {groups:?}");
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    }
+
+    /// The dead letters of `work`: each with its fields.
+    pub(crate) async fn dead(&mut self) -> Vec<std::collections::HashMap<String, String>> {
+        let entries: Vec<(String, std::collections::HashMap<String, String>)> =
+            self.redis("XRANGE work.dead - +").await;
+        entries.into_iter().map(|(_, fields)| fields).collect()
+    }
+}
+
+impl Drop for Rig {
+    fn drop(&mut self) {
+        self.redis.kill();
+        let _ = std::fs::remove_dir_all(&self.directory);
+    }
+}
+
+/// Waits until something is so, asking often.
+pub(crate) async fn eventually(what: &str, mut is_so: impl AsyncFnMut() -> bool) {
+    let deadline = Instant::now() + DEADLINE;
+    while !is_so().await {
+        assert!(Instant::now() < deadline, "never happened: {what}");
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+}
+
+fn free_port() -> u16 {
+    TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
+}
+
+pub(crate) struct Redis {
+    pub(crate) port: u16,
+    directory: PathBuf,
+    process: Option<Child>,
+}
+
+impl Redis {
+    fn start(directory: &Path, port: u16) -> Self {
+        let mut redis = Self {
+            port,
+            directory: directory.to_owned(),
+            process: None,
+        };
+        redis.restart();
+        redis
+    }
+
+    /// Starts it again with the data that it had.
+    pub(crate) fn restart(&mut self) {
+        self.kill();
+        let log = std::fs::File::create(self.directory.join("redis.log")).unwrap();
+        let process = Command::new("redis-server")
+            .args(["--bind", "127.0.0.1", "--port", &self.port.to_string(), "--dir"])
+            .arg(&self.directory)
+            .args(["--appendonly", "yes", "--appendfsync", "always", "--save", ""])
+            .stdout(log)
+            .spawn()
+            .expect("redis-server is installed");
+        self.process = Some(process);
+    }
+
+    pub(crate) fn kill(&mut self) {
+        if let Some(mut process) = self.process.take() {
+            let _ = process.kill();
+            let _ = process.wait();
+        }
+    }
+
+    pub(crate) async fn connect(&self) -> MultiplexedConnection {
+        let client = redis::Client::open(format!("redis://127.0.0.1:{}", self.port)).unwrap();
+        let deadline = Instant::now() + DEADLINE;
+        loop {
+            if let Ok(mut connection) = client.get_multiplexed_async_connection().await
+                && redis::cmd("PING").query_async::<()>(&mut connection).await.is_ok()
+            {
+                return connection;
+            }
+            assert!(Instant::now() < deadline, "Redis does not start");
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    }
+}
+
+/// A sidecar process.
+pub(crate) struct Sidecar {
+    process: Child,
+    address_file: PathBuf,
+    log: PathBuf,
+}
+
+impl Sidecar {
+    pub(crate) fn start(rig: &Rig, config: &str, variables: &[(&str, &str)]) -> Self {
+        static COUNT: AtomicU32 = AtomicU32::new(0);
+        let number = COUNT.fetch_add(1, Ordering::Relaxed);
+        let config_file = rig.directory.join(format!("sidecar-{number}.toml"));
+        let address_file = rig.directory.join(format!("sidecar-{number}.address"));
+        let log = rig.directory.join(format!("sidecar-{number}.log"));
+        let config = config.replace("6379", &rig.redis.port.to_string());
+        std::fs::File::create(&config_file)
+            .unwrap()
+            .write_all(config.as_bytes())
+            .unwrap();
+        let mut command = Command::new(env!("CARGO_BIN_EXE_stream-sidecar"));
+        command
+            .args(["run", "--config"])
+            .arg(&config_file)
+            .arg("--address-file")
+            .arg(&address_file);
+        for (name, value) in QUICK.iter().chain(variables) {
+            command.env(format!("STREAM_SIDECAR__{name}"), value);
+        }
+        command
+            .env("RUST_LOG", "debug,hyper=info")
+            .stderr(std::fs::File::create(&log).unwrap())
+            .stdout(Stdio::null());
+        Self {
+            process: command.spawn().unwrap(),
+            address_file,
+            log,
+        }
+    }
+
+    pub(crate) fn id(&self) -> u32 {
+        self.process.id()
+    }
+
+    /// Sends a signal by its name.
+    pub(crate) fn signal(&self, name: &str) {
+        let status = Command::new("kill")
+            .args(["-s", name, &self.id().to_string()])
+            .status()
+            .unwrap();
+        assert!(status.success());
+    }
+
+    pub(crate) fn kill(&mut self) {
+        let _ = self.process.kill();
+        let _ = self.process.wait();
+    }
+
+    /// Waits for its end; answers with its exit code.
+    pub(crate) async fn exit_code(&mut self) -> i32 {
+        let mut code = None;
+        eventually("the sidecar ends", async || {
+            code = self
+                .process
+                .try_wait()
+                .unwrap()
+                .map(|status| status.code().unwrap_or(-1));
+            code.is_some()
+        })
+        .await;
+        code.unwrap()
+    }
+
+    pub(crate) fn log(&self) -> String {
+        std::fs::read_to_string(&self.log).unwrap()
+    }
+
+    /// Status and body of a GET on its listener; 0 while it does not listen.
+    pub(crate) async fn get(&self, path: &str) -> (u16, String) {
+        let Ok(address) = std::fs::read_to_string(&self.address_file) else {
+            return (0, String::new());
+        };
+        let Ok(mut stream) = tokio::net::TcpStream::connect(address.trim()).await else {
+            return (0, String::new());
+        };
+        let request = format!("GET {path} HTTP/1.1\r\nhost: sidecar\r\nconnection: close\r\n\r\n");
+        stream.write_all(request.as_bytes()).await.unwrap();
+        let mut response = String::new();
+        stream.read_to_string(&mut response).await.unwrap();
+        let status = response[9..12].parse().unwrap();
+        let body = response.split_once("\r\n\r\n").unwrap().1.to_owned();
+        (status, body)
+    }
+
+    pub(crate) async fn until_ready(&self) {
+        let deadline = Instant::now() + DEADLINE;
+        loop {
+            let (status, body) = self.get("/readyz").await;
+            if status == 200 {
+                return;
+            }
+            assert!(Instant::now() < deadline, "not ready: {status} {body}\n{}", self.log());
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    }
+
+    pub(crate) async fn until_not_ready(&self, reason: &str) {
+        eventually(reason, async || {
+            let (status, body) = self.get("/readyz").await;
+            status == 503 && body.contains(reason)
+        })
+        .await;
+    }
+
+    pub(crate) async fn until_logged(&self, text: &str) {
+        eventually(text, async || self.log().contains(text)).await;
+    }
+}
+
+impl Drop for Sidecar {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            eprintln!("the sidecar's log:\n{}", self.log());
+        }
+        self.kill();
+    }
+}
