@@ -1,6 +1,4 @@
-#!lua
--- Comes before every script. With the line above, Redis refuses the whole script when it is out of memory, rather than
--- a write in its middle.
+-- Comes before every script.
 
 -- Whether the key holds a value of this type, or nothing.
 local function may_hold(key, wanted)

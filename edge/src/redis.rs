@@ -64,10 +64,16 @@ impl From<Failure> for Problem {
 const PRELUDE: &str = include_str!("prelude.lua");
 
 /// Reads fields of many hashes in one step; see the file.
-static READ_HASHES: Script = Script::new(include_str!("read_hashes.lua"));
+static READ_HASHES: Script = Script::read_only(include_str!("read_hashes.lua"));
 
-/// A Lua script that is one atomic commit.
+/// The first line of a script that writes: out of memory, Redis refuses it whole, rather than a write in its middle.
+const WRITES: &str = "#!lua\n";
+/// The first line of a script that only reads, which Redis runs out of memory too.
+const READS: &str = "#!lua flags=no-writes\n";
+
+/// A Lua script that is one atomic commit, or one look.
 pub struct Script {
+    first_line: &'static str,
     body: &'static str,
     whole: OnceLock<Source>,
 }
@@ -82,6 +88,17 @@ impl Script {
     #[must_use]
     pub const fn new(body: &'static str) -> Self {
         Self {
+            first_line: WRITES,
+            body,
+            whole: OnceLock::new(),
+        }
+    }
+
+    /// The same for a script that changes nothing.
+    #[must_use]
+    pub const fn read_only(body: &'static str) -> Self {
+        Self {
+            first_line: READS,
             body,
             whole: OnceLock::new(),
         }
@@ -93,7 +110,7 @@ impl Script {
     /// When Redis is away, full, or refuses the script as a whole.
     pub async fn run(&self, keys: Vec<String>, arguments: Vec<String>) -> Result<Vec<Reply>, Failure> {
         let source = self.whole.get_or_init(|| {
-            let text = format!("{PRELUDE}{}", self.body);
+            let text = format!("{}{PRELUDE}{}", self.first_line, self.body);
             let sha1 = sha1_smol::Sha1::from(&text).hexdigest();
             Source { text, sha1 }
         });

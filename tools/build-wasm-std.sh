@@ -1,0 +1,120 @@
+#!/bin/sh
+# Builds the standard library for wasm32-wasip2 into the active toolchain, on a machine that reaches a Debian mirror and
+# crates.io but not the Rust release server. tools/setup.sh runs it where `rustup target add wasm32-wasip2` failed.
+#
+# The sources are Debian's rust-src of exactly the compiler's version, and the C library is wasi-libc from the same
+# suite. They are not installed, only unpacked in a temporary directory ($TMPDIR, about 1 GB while this runs).
+# rustup does not know of the result. To change to its own later, delete lib/rustlib/wasm32-wasip2 in the toolchain
+# (`rustc --print sysroot`) and run `rustup target add wasm32-wasip2`.
+set -eu
+
+target=wasm32-wasip2
+say() { echo "build-wasm-std: $*" >&2; }
+fail() {
+    say "$*"
+    say "What helps: 'rustup target add $target' where the Rust release server can be reached."
+    exit 1
+}
+ready() {
+    say "$target is ready in $rustlib"
+    rustc --version >/dev/null 2>&1 ||
+        say "rustup still asks its server for it; 'rustup set auto-install disable' or RUSTUP_AUTO_INSTALL=0 stops that"
+}
+
+cd "$(dirname "$0")/.." # rust-toolchain.toml here names the toolchain, unless RUSTUP_TOOLCHAIN does
+for tool in apt-get apt-cache dpkg flock; do
+    command -v "$tool" >/dev/null || fail "$tool is missing: this works only on Debian and its relatives"
+done
+# With auto-install, rustup would ask its server for the target that rust-toolchain.toml lists before it runs anything.
+sysroot=$(RUSTUP_AUTO_INSTALL=0 rustc --print sysroot) || fail "there is no Rust toolchain that runs"
+version=$(RUSTUP_AUTO_INSTALL=0 rustc --version | cut -d ' ' -f 2)
+rustlib=$sysroot/lib/rustlib
+[ -w "$rustlib" ] || fail "$rustlib may not be written to"
+
+# One at a time for each toolchain. Whoever waited finds the work done.
+exec 9<"$rustlib"
+flock 9
+if ls "$rustlib/$target/lib/"libstd-*.rlib >/dev/null 2>&1; then ready && exit 0; fi
+
+src=$rustlib/src/rust/library # where cargo looks for the sources
+added_src=
+tmp=$(mktemp -d)
+cleanup() {
+    rm -rf "$tmp" "$rustlib/$target.new"
+    # Needed no more, the sources would be in the way of `rustup component add rust-src`.
+    [ -z "$added_src" ] || { rm -rf "$src" && rmdir "$rustlib/src/rust" "$rustlib/src" 2>/dev/null; } || true
+}
+trap cleanup EXIT
+trap 'exit 1' HUP INT TERM
+
+# apt with lists, cache and sources of its own. This is read after the machine's configuration, so a proxy or a password
+# set there holds; what that configuration prefers, or runs after an update, does not.
+chmod 755 "$tmp" # apt downloads as a user of its own
+mkdir -p "$tmp/state" "$tmp/cache" "$tmp/debs" "$tmp/crate/src"
+touch "$tmp/status" "$tmp/log"
+cat >"$tmp/apt.conf" <<CONF
+Dir::State "$tmp/state";
+Dir::State::status "$tmp/status";
+Dir::Cache "$tmp/cache";
+Dir::Etc::SourceList "$tmp/sources.list";
+Dir::Etc::SourceParts "/dev/null";
+Dir::Etc::Preferences "/dev/null";
+Dir::Etc::PreferencesParts "/dev/null";
+APT::Default-Release "";
+#clear APT::Update;
+CONF
+apt_fail() { cat "$tmp/log" >&2 && fail "$*"; }
+
+# Every mirror that the machine uses is tried. apt takes only what Debian signed.
+options="arch=$(dpkg --print-architecture) target=Packages lang=none"
+keyring=/usr/share/keyrings/debian-archive-keyring.gpg
+[ ! -e "$keyring" ] || options="$options signed-by=$keyring"
+sites=$(apt-get indextargets --no-release-info --format '$(SITE)' 'Created-By: Packages' | grep -v security | sort -u)
+find_version() {
+    for site in $sites; do
+        for suite in trixie-backports trixie forky sid; do
+            say "Looking for rust-src $version in $suite at $site"
+            echo "deb [$options] $site $suite main" >"$tmp/sources.list"
+            apt-get -c "$tmp/apt.conf" -qq update >>"$tmp/log" 2>&1 || continue
+            # 1.95.0+dfsg1-2 is 1.95.0, and 1.95.0~beta.1 is not.
+            found=$(apt-cache -c "$tmp/apt.conf" madison rust-src |
+                awk -v v="$version" '!hit && (index($3, v "+") == 1 || index($3, v "-") == 1) { print $3; hit = 1 }')
+            [ -z "$found" ] || return 0
+        done
+    done
+    return 1
+}
+find_version || apt_fail "no mirror of this machine has Debian's rust-src $version"
+
+say "Downloading rust-src $found and wasi-libc (50 MB)"
+(cd "$tmp/debs" && apt-get -c "$tmp/apt.conf" -qq download "rust-src=$found" wasi-libc >>"$tmp/log" 2>&1) ||
+    apt_fail "apt could not download them"
+
+say "Unpacking them"
+for deb in "$tmp"/debs/*.deb; do dpkg -x "$deb" "$tmp/root"; done
+libc=$tmp/root/usr/lib/$target
+[ -e "$libc/libc.a" ] || fail "the wasi-libc of $suite has nothing for $target"
+if [ ! -e "$src" ]; then # otherwise they came with the toolchain
+    added_src=yes
+    mkdir -p "$src"
+    cp -R "$tmp/root/usr/src/rustc-$version/library/." "$src"
+fi
+
+say "Building the standard library for $target (one or two minutes)"
+echo '#![no_std]' >"$tmp/crate/src/lib.rs"
+printf '[package]\nname = "nothing"\nedition = "2024"\n[profile.release]\npanic = "abort"\n' >"$tmp/crate/Cargo.toml"
+# RUSTC_BOOTSTRAP lets a stable cargo take -Zbuild-std, here only. LTO needs the bitcode.
+unset CARGO_ENCODED_RUSTFLAGS
+RUSTUP_AUTO_INSTALL=0 RUSTC_BOOTSTRAP=1 RUSTFLAGS=-Cembed-bitcode=yes cargo build --quiet --release \
+    -Zbuild-std=std,panic_abort,proc_macro,test --target "$target" \
+    --manifest-path "$tmp/crate/Cargo.toml" --target-dir "$tmp/target" || fail "the build failed"
+
+# Into place in one step, so that half a library is never taken for a whole one.
+new=$rustlib/$target.new
+rm -rf "$new" "${rustlib:?}/$target"
+mkdir -p "$new/lib/self-contained"
+cp "$libc/crt1-command.o" "$libc/crt1-reactor.o" "$libc/libc.a" "$new/lib/self-contained"
+rm "$tmp/target/$target/release/deps/"libnothing-*
+cp "$tmp/target/$target/release/deps/"*.rlib "$new/lib"
+mv "$new" "$rustlib/$target"
+ready
