@@ -1,18 +1,34 @@
-//! The HTTP listener for probes.
+//! The HTTP listener: probes and metrics.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
-use axum::extract::State;
+use axum::extract::{Path, State};
 use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
+use futures_util::future::join_all;
 use tokio::net::TcpListener;
 use tokio::sync::{mpsc, oneshot};
+use tokio::time::timeout;
 
-use crate::config::Limits;
 use crate::driver::Input;
+use crate::inspect::group_state;
+use crate::janitor::Ledger;
 use crate::lane::Report;
+use crate::link::Link;
+use crate::metrics::{Snapshot, render};
+
+/// What the listener can be asked about.
+pub struct Subjects {
+    /// The lanes.
+    pub lanes: Vec<LaneHandle>,
+    /// Each route's stream and group, and where they are.
+    pub groups: Vec<(Arc<Link>, String, String)>,
+    /// What the janitor has done.
+    pub ledger: Arc<Ledger>,
+}
 
 /// A lane, to be asked how it is.
 #[derive(Clone)]
@@ -21,45 +37,47 @@ pub struct LaneHandle {
     pub service: String,
     /// Where to ask.
     pub lane: mpsc::Sender<Input>,
-    /// The limits.
-    pub limits: Limits,
 }
 
 /// A lane answers within microseconds, once it is driven; one that waits for the instance's name does not.
 const ANSWER_WITHIN: Duration = Duration::from_millis(500);
+/// What Redis does not say within this time is left out.
+const INSPECT_WITHIN: Duration = Duration::from_secs(2);
 
 impl LaneHandle {
     /// How the lane is; nothing if it does not say.
-    pub async fn report(&self) -> Option<Report> {
+    async fn report(&self) -> Option<Report> {
         let (answer, report) = oneshot::channel();
         let asking = async {
             self.lane.send(Input::Ask(answer)).await.ok()?;
             report.await.ok()
         };
-        tokio::time::timeout(ANSWER_WITHIN, asking).await.ok().flatten()
+        timeout(ANSWER_WITHIN, asking).await.ok().flatten()
     }
 }
 
-/// Answers probes until it is dropped.
-pub async fn serve(listener: TcpListener, lanes: Vec<LaneHandle>) {
+/// Answers until it is dropped.
+pub async fn serve(listener: TcpListener, subjects: Subjects) {
     let router = Router::new()
         .route("/healthz", get(healthz))
         .route("/readyz", get(readyz))
-        .with_state(lanes);
+        .route("/lanes/{service}", get(lane))
+        .route("/metrics", get(metrics))
+        .with_state(Arc::new(subjects));
     if let Err(err) = axum::serve(listener, router).await {
         tracing::error!("the HTTP listener failed: {err}");
     }
 }
 
-/// The process is alive, and its lanes take events.
+/// The process is alive and answers.
 async fn healthz() -> &'static str {
     "ok\n"
 }
 
 /// 200 when everything that is configured can flow; otherwise 503, and why not, a reason per line.
-async fn readyz(State(lanes): State<Vec<LaneHandle>>) -> Response {
+async fn readyz(State(subjects): State<Arc<Subjects>>) -> Response {
     let mut reasons = String::new();
-    for lane in lanes {
+    for lane in &subjects.lanes {
         let not_ready = match lane.report().await {
             Some(report) => report.not_ready,
             None => vec!["waiting for the instance's name".to_owned()],
@@ -71,7 +89,36 @@ async fn readyz(State(lanes): State<Vec<LaneHandle>>) -> Response {
     if reasons.is_empty() {
         "ready\n".into_response()
     } else {
-        let plain = [(header::CONTENT_TYPE, "text/plain; charset=utf-8")];
-        (StatusCode::SERVICE_UNAVAILABLE, plain, reasons).into_response()
+        (StatusCode::SERVICE_UNAVAILABLE, reasons).into_response()
     }
+}
+
+/// 503 when the service's runtime should be restarted, and why; a lane that merely waits answers 200.
+async fn lane(State(subjects): State<Arc<Subjects>>, Path(service): Path<String>) -> Response {
+    let Some(lane) = subjects.lanes.iter().find(|lane| lane.service == service) else {
+        return (StatusCode::NOT_FOUND, "nothing is delivered to this service\n").into_response();
+    };
+    match lane.report().await.and_then(|report| report.stalled) {
+        Some(reason) => (StatusCode::SERVICE_UNAVAILABLE, format!("{reason}\n")).into_response(),
+        None => "ok\n".into_response(),
+    }
+}
+
+async fn metrics(State(subjects): State<Arc<Subjects>>) -> Response {
+    let mut lanes = Vec::new();
+    for lane in &subjects.lanes {
+        lanes.push((lane.service.clone(), lane.report().await));
+    }
+    let asked = subjects.groups.iter().map(async |(link, stream, group)| {
+        let state = timeout(INSPECT_WITHIN, group_state(link, stream, group)).await;
+        Some((stream.clone(), group.clone(), state.ok()?.ok()?))
+    });
+    let groups = join_all(asked).await.into_iter().flatten().collect();
+    let trimmed = subjects.ledger.streams();
+    let page = render(&Snapshot { lanes, groups, trimmed });
+    (
+        [(header::CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")],
+        page,
+    )
+        .into_response()
 }

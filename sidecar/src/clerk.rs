@@ -1,6 +1,6 @@
 //! A route's clerk: does what its lane wants done to the stream, one thing after the other.
 
-use std::rc::Rc;
+use std::sync::Arc;
 use std::time::Duration;
 
 use redis::RedisError;
@@ -101,7 +101,7 @@ pub async fn read_for(desk: Desk, link: Link, mut wanted: mpsc::UnboundedReceive
 }
 
 /// Performs a route's errands, until its lane is gone.
-pub async fn serve(desk: Desk, link: Rc<Link>, mut errands: mpsc::UnboundedReceiver<Errand>) {
+pub async fn serve(desk: Desk, link: Arc<Link>, mut errands: mpsc::UnboundedReceiver<Errand>) {
     let mut complaint = desk.complaint(&link);
     while let Some(errand) = errands.recv().await {
         let event = match errand {

@@ -83,7 +83,7 @@ pub fn arrived(body: &Body, limits: &Limits) -> Decision {
         Body::TooLarge { bytes } => Decision::DeadLetter(
             Cause::TooLarge,
             format!(
-                "{bytes} bytes; entry_bytes_max is {}. The entry itself stays in the stream",
+                "{bytes} bytes; entry_bytes_max is {}. The entry itself stays in the stream until it is trimmed",
                 limits.entry_bytes_max
             ),
         ),

@@ -1,6 +1,6 @@
 //! Publishing on a component's channel, and counting who listens.
 
-use std::rc::Rc;
+use std::sync::Arc;
 
 use redis::{RedisResult, Value};
 use tokio::sync::mpsc;
@@ -29,7 +29,7 @@ pub enum Outgoing {
 /// Publishes for one lane, until it is gone.
 pub async fn publish_for(
     channel: String,
-    link: Rc<Link>,
+    link: Arc<Link>,
     mut outgoing: mpsc::UnboundedReceiver<Outgoing>,
     lane: mpsc::Sender<Input>,
 ) {

@@ -18,12 +18,18 @@ pub mod receipts;
 pub mod settle;
 pub mod dead_letter;
 pub mod lock;
+pub mod trim;
+pub mod inspect;
 
 pub mod clerk;
 pub mod driver;
 pub mod notices;
+pub mod janitor;
+pub mod metrics;
 pub mod admin;
 pub mod run;
+
+pub mod cli;
 
 pub mod complaint;
 pub mod logging;

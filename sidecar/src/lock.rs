@@ -1,7 +1,6 @@
 //! One instance's name is one living sidecar: a lock in each database that it consumes from.
 
-use std::rc::Rc;
-use std::sync::LazyLock;
+use std::sync::{Arc, LazyLock};
 use std::time::Duration;
 
 use anyhow::bail;
@@ -19,7 +18,7 @@ const LOOK_EVERY: Duration = Duration::from_millis(100);
 
 /// The lock on an instance's name in one database.
 pub struct Lock {
-    link: Rc<Link>,
+    link: Arc<Link>,
     key: String,
     token: String,
     lock_ms: u64,
@@ -27,7 +26,7 @@ pub struct Lock {
 
 impl Lock {
     /// The lock, not yet held. The token says whose it is, for people too.
-    pub fn new(link: Rc<Link>, instance: &str, token: String, lock_ms: u64) -> Self {
+    pub fn new(link: Arc<Link>, instance: &str, token: String, lock_ms: u64) -> Self {
         Self {
             link,
             key: format!("stream-sidecar:lock:{instance}"),

@@ -6,6 +6,7 @@ use std::process::ExitCode;
 
 use anyhow::Context;
 use clap::{Parser, Subcommand};
+use stream_sidecar::cli::{DeadCommand, StatusArguments};
 use stream_sidecar::config::{BadConfig, Config};
 use stream_sidecar::logging::{self, LogFormat};
 use stream_sidecar::run::run;
@@ -39,6 +40,26 @@ enum Command {
         #[arg(long)]
         address_file: Option<PathBuf>,
     },
+    /// Show each route: what waits, what is pending, what died.
+    Status(StatusArguments),
+    /// Look at dead letters, replay or drop them.
+    Dead {
+        #[command(subcommand)]
+        command: DeadCommand,
+    },
+    /// Look at the configuration.
+    Config {
+        #[command(subcommand)]
+        command: ConfigCommand,
+    },
+}
+
+#[derive(Subcommand)]
+enum ConfigCommand {
+    /// Check the file and the environment; exits with 64 and says what is wrong.
+    Check,
+    /// Show what the file, the environment and the defaults say together, with passwords masked.
+    Show,
 }
 
 /// `EX_USAGE` of sysexits.h.
@@ -55,7 +76,10 @@ fn main() -> ExitCode {
         }
     };
     let result = match arguments.command {
-        Command::Run { address_file } => deliver(config, address_file),
+        Command::Run { address_file } => block_on(deliver(config, address_file)),
+        Command::Status(arguments) => block_on(arguments.run(&config)),
+        Command::Dead { command } => block_on(command.run(&config)),
+        Command::Config { command } => look_at(command, config),
     };
     match result {
         Ok(()) => ExitCode::SUCCESS,
@@ -72,39 +96,49 @@ fn read_config(path: &std::path::Path) -> Result<Config, BadConfig> {
     Config::parse(&name, &text, std::env::vars())
 }
 
-fn deliver(config: Config, address_file: Option<PathBuf>) -> anyhow::Result<()> {
-    // One thread: the work is small and shares its data, and the other cores are Redis's and the components'.
+/// One thread: the work is small and shares its data, and the other cores are Redis's and the components'.
+fn block_on(work: impl Future<Output = anyhow::Result<()>>) -> anyhow::Result<()> {
+    // For rediss://; fails only if it was done before.
+    let _ = rustls::crypto::ring::default_provider().install_default();
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-    let local = tokio::task::LocalSet::new();
-    local.block_on(&runtime, async {
-        let mut terminate = signal(SignalKind::terminate()).context("SIGTERM cannot be handled")?;
-        let mut interrupt = signal(SignalKind::interrupt()).context("SIGINT cannot be handled")?;
-        let (second, stopped_at_once) = tokio::sync::oneshot::channel();
-        let shutdown = async move {
+    tokio::task::LocalSet::new().block_on(&runtime, work)
+}
+
+fn look_at(command: ConfigCommand, config: Config) -> anyhow::Result<()> {
+    match command {
+        ConfigCommand::Check => println!("the configuration is good: {} routes", config.routes.len()),
+        ConfigCommand::Show => print!("{}", toml::to_string(&config.masked())?),
+    }
+    Ok(())
+}
+
+async fn deliver(config: Config, address_file: Option<PathBuf>) -> anyhow::Result<()> {
+    let mut terminate = signal(SignalKind::terminate()).context("SIGTERM cannot be handled")?;
+    let mut interrupt = signal(SignalKind::interrupt()).context("SIGINT cannot be handled")?;
+    let (second, stopped_at_once) = tokio::sync::oneshot::channel();
+    let shutdown = async move {
+        tokio::select! {
+            _ = terminate.recv() => {}
+            _ = interrupt.recv() => {}
+        }
+        tokio::task::spawn_local(async move {
             tokio::select! {
                 _ = terminate.recv() => {}
                 _ = interrupt.recv() => {}
             }
-            tokio::task::spawn_local(async move {
-                tokio::select! {
-                    _ = terminate.recv() => {}
-                    _ = interrupt.recv() => {}
-                }
-                // Whoever listens is gone only when everything is over.
-                let _ = second.send(());
-            });
-        };
-        let listening = |address: std::net::SocketAddr| {
-            if let Some(path) = &address_file
-                && let Err(err) = std::fs::write(path, format!("{address}\n"))
-            {
-                tracing::error!("{}: {err}", path.display());
-            }
-        };
-        let running = run(config, listening, shutdown);
-        tokio::select! {
-            result = running => result,
-            Ok(()) = stopped_at_once => anyhow::bail!("stopped at once by a second signal"),
+            // Whoever listens is gone only when everything is over.
+            let _ = second.send(());
+        });
+    };
+    let listening = |address: std::net::SocketAddr| {
+        if let Some(path) = &address_file
+            && let Err(err) = std::fs::write(path, format!("{address}\n"))
+        {
+            tracing::error!("{}: {err}", path.display());
         }
-    })
+    };
+    tokio::select! {
+        result = run(config, listening, shutdown) => result,
+        Ok(()) = stopped_at_once => anyhow::bail!("stopped at once by a second signal"),
+    }
 }

@@ -1,8 +1,9 @@
 //! Puts a sidecar together and runs it: locks, lanes, the listener, and the stop.
 
 use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
 use std::net::SocketAddr;
-use std::rc::Rc;
+use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use anyhow::Context;
@@ -11,12 +12,13 @@ use tokio::net::TcpListener;
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinSet;
 
-use crate::admin::{self, LaneHandle};
+use crate::admin::{self, LaneHandle, Subjects};
 use crate::clerk::{Desk, read_for, serve};
 use crate::config::{Config, Route};
 use crate::deliver::publish_for;
 use crate::driver::{Outputs, drive};
 use crate::groups::Place;
+use crate::janitor::{Ledger, Premises, keep_tidy};
 use crate::lane::{Lane, LaneSetup};
 use crate::link::{self, Link};
 use crate::lock::Lock;
@@ -42,6 +44,7 @@ pub async fn run(
     let mut links = Links::default();
     let mut tasks = JoinSet::new();
     let (stop, stopping) = watch::channel(false);
+    let ledger = Arc::new(Ledger::default());
 
     let mut lanes = Vec::new();
     let mut handles = Vec::new();
@@ -55,9 +58,18 @@ pub async fn run(
             .await
             .with_context(|| format!("admin.listen: cannot listen on {}", config.admin.listen))?;
         let address = listener.local_addr()?;
-        tracing::info!("listening on http://{address}: /healthz, /readyz");
+        tracing::info!("listening on http://{address}: /healthz, /readyz, /lanes/<service>, /metrics");
         listening(address);
-        tasks.spawn_local(admin::serve(listener, handles));
+        let groups = config.routes.values().map(|route| {
+            let link = links.to(&config, &route.from)?;
+            anyhow::Ok((link, route.stream.clone(), route.group.clone()))
+        });
+        let subjects = Subjects {
+            lanes: handles,
+            groups: groups.collect::<Result<_, _>>()?,
+            ledger: ledger.clone(),
+        };
+        tasks.spawn_local(admin::serve(listener, subjects));
     }
 
     let mut shutdown = std::pin::pin!(shutdown);
@@ -73,6 +85,10 @@ pub async fn run(
         () = &mut shutdown => return Ok(()),
     }
 
+    if config.limits.trim_ms > 0 {
+        let premises = premises(&config, &mut links)?;
+        tasks.spawn_local(keep_tidy(premises, config.limits, ledger));
+    }
     let grace = Duration::from_millis(config.limits.grace_ms);
     let mut driving = JoinSet::new();
     for (lane, inputs, outputs) in lanes {
@@ -114,17 +130,17 @@ fn services_with_routes(config: &Config) -> Vec<String> {
 
 /// One link per database, shared by all but the blocking readers.
 #[derive(Default)]
-struct Links(BTreeMap<(String, u32), Rc<Link>>);
+struct Links(BTreeMap<(String, u32), Arc<Link>>);
 
 impl Links {
-    fn to(&mut self, config: &Config, service: &str) -> anyhow::Result<Rc<Link>> {
+    fn to(&mut self, config: &Config, service: &str) -> anyhow::Result<Arc<Link>> {
         let settings = &config.services[service];
         let key = (settings.redis_url.clone(), settings.database);
         if let Some(link) = self.0.get(&key) {
             return Ok(link.clone());
         }
         let timeout = Duration::from_millis(config.limits.redis_ms);
-        let link = Rc::new(Link::new(settings, timeout).with_context(|| unusable(service))?);
+        let link = Arc::new(Link::new(settings, timeout).with_context(|| unusable(service))?);
         self.0.insert(key, link.clone());
         Ok(link)
     }
@@ -219,9 +235,41 @@ fn start_lane(
     let handle = LaneHandle {
         service: service.to_owned(),
         lane: lane_inputs,
-        limits,
     };
     Ok(((lane, inputs, outputs), handle))
+}
+
+/// The streams that the sidecar reads, each once, with the groups that it and the configuration know.
+fn premises(config: &Config, links: &mut Links) -> anyhow::Result<Vec<Premises>> {
+    let mut premises: BTreeMap<(&str, u32, &str), Premises> = BTreeMap::new();
+    for route in config.routes.values() {
+        let service = &config.services[&route.from];
+        let key = (service.redis_url.as_str(), service.database, route.stream.as_str());
+        let one = match premises.entry(key) {
+            Entry::Occupied(entry) => entry.into_mut(),
+            Entry::Vacant(entry) => {
+                let settings = config
+                    .streams
+                    .get(&route.stream)
+                    .filter(|stream| stream.from == route.from);
+                entry.insert(Premises {
+                    link: links.to(config, &route.from)?,
+                    stream: route.stream.clone(),
+                    required_groups: settings
+                        .map(|stream| stream.required_groups.clone())
+                        .unwrap_or_default(),
+                    places: Vec::new(),
+                })
+            }
+        };
+        one.required_groups.push(route.group.clone());
+        one.places.push(Place {
+            stream: route.stream.clone(),
+            group: route.group.clone(),
+            consumer: config.instance.clone(),
+        });
+    }
+    Ok(premises.into_values().collect())
 }
 
 /// The locks on the instance's name, in each database that is consumed from.

@@ -12,7 +12,7 @@ pub struct Histogram {
 }
 
 /// Seconds, for things that take from a fraction of a millisecond to the length of an answer's deadline.
-pub const SECONDS: &[f64] = &[
+const SECONDS: &[f64] = &[
     0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0,
 ];
 const BATCHES: &[f64] = &[1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 64.0, 128.0, 256.0, 512.0, 1024.0];
@@ -91,6 +91,8 @@ pub struct RouteCounters {
     pub dead: [u64; Cause::ALL.len()],
     /// The attempt of each entry delivered.
     pub attempts: Histogram,
+    /// From knowing what became of entries to having it written down.
+    pub settle_seconds: Histogram,
 }
 
 impl Default for RouteCounters {
@@ -104,6 +106,7 @@ impl Default for RouteCounters {
             freed: 0,
             dead: [0; Cause::ALL.len()],
             attempts: Histogram::new(ATTEMPTS),
+            settle_seconds: Histogram::new(SECONDS),
         }
     }
 }

@@ -189,7 +189,7 @@ impl Lane {
         let in_flight = self.window.in_flight.iter().filter(|one| one.route == route);
         let mut held: HashSet<EntryId> = queued.map(|held| held.id).collect();
         held.extend(in_flight.flat_map(|one| &one.entries).map(|held| held.id));
-        held.extend(place.settling.values().flatten());
+        held.extend(place.settling.values().flat_map(|(_, ids)| ids));
         ids.into_iter().filter(|id| !held.contains(id)).collect()
     }
 

@@ -18,7 +18,7 @@ mod tests;
 
 use std::time::Duration;
 
-pub use counters::{Histogram, LaneCounters, RouteCounters, SECONDS};
+pub use counters::{Histogram, LaneCounters, RouteCounters};
 pub use message::{Action, ClaimFrom, DeadLetter, Event, Notice, Parked, RouteIndex, Settlement, Time};
 
 use crate::config::Limits;
@@ -93,6 +93,10 @@ pub struct Report {
 /// How a route is.
 #[derive(Debug, Clone)]
 pub struct RouteReport {
+    /// Its stream.
+    pub stream: String,
+    /// Its group.
+    pub group: String,
     /// Entries in memory that wait for their delivery.
     pub buffered: usize,
     /// What the route has done.
@@ -135,9 +139,7 @@ impl Lane {
             Event::ErrandFailed { route, group_missing } => self.errand_failed(route, group_missing),
             Event::Renewed { route, lost } => self.renewed(route, lost),
             Event::RenewFailed { route } => self.routes[route].renewing = None,
-            Event::Settled { route, ticket } => {
-                self.routes[route].settling.remove(&ticket);
-            }
+            Event::Settled { route, ticket } => self.settled(route, ticket),
             Event::Published { delivery, receivers } => self.published(&delivery, receivers),
             Event::PublishFailed => self.subscriber_gone(),
             Event::Subscribers { ask, count, clients } => self.subscribers(ask, count, clients),
@@ -194,6 +196,8 @@ impl Lane {
                 .routes
                 .iter()
                 .map(|route| RouteReport {
+                    stream: route.stream.clone(),
+                    group: route.group.clone(),
                     buffered: route.buffered(),
                     counters: route.counters.clone(),
                 })
@@ -232,12 +236,20 @@ impl Lane {
         }
         self.tickets += 1;
         let ticket = self.tickets;
-        self.routes[route].settling.insert(ticket, ids);
+        self.routes[route].settling.insert(ticket, (self.now, ids));
         self.act(Action::Settle {
             route,
             ticket,
             settlement,
         });
+    }
+
+    fn settled(&mut self, route: RouteIndex, ticket: u64) {
+        let route = &mut self.routes[route];
+        if let Some((since, _)) = route.settling.remove(&ticket) {
+            let took = self.now.saturating_sub(since);
+            route.counters.settle_seconds.add(took.as_secs_f64(), 1);
+        }
     }
 }
 

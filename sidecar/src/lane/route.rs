@@ -92,8 +92,8 @@ pub(super) struct Route {
     pub(super) due: BinaryHeap<Reverse<Time>>,
     pub(super) renewing: Option<(Time, Vec<EntryId>)>,
     pub(super) renew_at: Time,
-    /// What is being written down.
-    pub(super) settling: HashMap<u64, Vec<EntryId>>,
+    /// What is being written down, and since when.
+    pub(super) settling: HashMap<u64, (Time, Vec<EntryId>)>,
     pub(super) counters: RouteCounters,
 }
 

@@ -27,7 +27,7 @@ for i = 4, #ARGV, 4 do
       if #entry[2] <= values_max then
         for _, text in ipairs(entry[2]) do copy[#copy + 1] = text end
       else
-        copy[4] = copy[4] .. ' (too many fields to copy: the entry itself stays in the stream)'
+        copy[4] = copy[4] .. ' (too many fields to copy: the entry itself stays in the stream until it is trimmed)'
       end
     end
     redis.call('XADD', dead, '*', unpack(copy))

@@ -1,5 +1,6 @@
 //! A component that does as it is told: it handles one message after the other, as Spin does.
 
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 
 use delivery::{Delivery, Receipt, Refusal};
@@ -15,6 +16,8 @@ pub(crate) struct Component {
     handler: Arc<Mutex<Handler>>,
     seen: Arc<Mutex<Vec<Delivery<'static>>>>,
     hold: watch::Sender<bool>,
+    forgets: Arc<AtomicBool>,
+    count: Arc<AtomicUsize>,
 }
 
 /// A receipt that says `done` of everything.
@@ -69,8 +72,11 @@ impl Component {
         let handler: Arc<Mutex<Handler>> = Arc::new(Mutex::new(Box::new(|delivery| Some(all_done(delivery)))));
         let seen = Arc::new(Mutex::new(Vec::new()));
         let (hold, mut held) = watch::channel(false);
+        let forgets = Arc::new(AtomicBool::new(false));
+        let count = Arc::new(AtomicUsize::new(0));
         let task = {
             let (handler, seen) = (handler.clone(), seen.clone());
+            let (forgets, count) = (forgets.clone(), count.clone());
             tokio::spawn(async move {
                 let mut messages = subscription.into_on_message();
                 while let Some(message) = messages.next().await {
@@ -79,7 +85,8 @@ impl Component {
                     let delivery: Delivery<'_> = serde_json::from_str(&text).unwrap();
                     let receipt = (handler.lock().unwrap())(&delivery);
                     let channel = delivery.receipts.to_string();
-                    if !delivery.entries.is_empty() {
+                    count.fetch_add(1, Ordering::Relaxed);
+                    if !delivery.entries.is_empty() && !forgets.load(Ordering::Relaxed) {
                         seen.lock().unwrap().push(owned(&delivery));
                     }
                     if let Some(receipt) = receipt {
@@ -95,7 +102,19 @@ impl Component {
             handler,
             seen,
             hold,
+            forgets,
+            count,
         }
+    }
+
+    /// Keeps no deliveries from now on, since there will be many.
+    pub(crate) fn forget(&self) {
+        self.forgets.store(true, Ordering::Relaxed);
+    }
+
+    /// How many messages it has handled, handshakes included.
+    pub(crate) fn count(&self) -> usize {
+        self.count.load(Ordering::Relaxed)
     }
 
     /// Does this with every delivery from now on, handshakes included.

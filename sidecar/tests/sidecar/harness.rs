@@ -127,7 +127,11 @@ impl Rig {
 
     /// Everything that was appended has been acknowledged.
     pub(crate) async fn until_settled(&mut self) {
-        let deadline = Instant::now() + DEADLINE;
+        self.until_settled_within(DEADLINE).await;
+    }
+
+    pub(crate) async fn until_settled_within(&mut self, limit: Duration) {
+        let deadline = Instant::now() + limit;
         loop {
             let groups: Vec<std::collections::HashMap<String, Value>> = redis::cmd("XINFO")
                 .arg("GROUPS")
@@ -215,7 +219,8 @@ impl Redis {
         let client = redis::Client::open(format!("redis://127.0.0.1:{}", self.port)).unwrap();
         let deadline = Instant::now() + DEADLINE;
         loop {
-            if let Ok(mut connection) = client.get_multiplexed_async_connection().await
+            let settings = redis::AsyncConnectionConfig::new().set_response_timeout(Some(DEADLINE));
+            if let Ok(mut connection) = client.get_multiplexed_async_connection_with_config(&settings).await
                 && redis::cmd("PING").query_async::<()>(&mut connection).await.is_ok()
             {
                 return connection;
@@ -229,6 +234,7 @@ impl Redis {
 /// A sidecar process.
 pub(crate) struct Sidecar {
     process: Child,
+    config_file: PathBuf,
     address_file: PathBuf,
     log: PathBuf,
 }
@@ -260,9 +266,33 @@ impl Sidecar {
             .stdout(Stdio::null());
         Self {
             process: command.spawn().unwrap(),
+            config_file,
             address_file,
             log,
         }
+    }
+
+    /// Runs a command with this sidecar's configuration; answers with its exit code and what it printed.
+    pub(crate) fn try_command(&self, rig: &Rig, arguments: &[&str]) -> (i32, String) {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_stream-sidecar"));
+        command
+            .arg("--config")
+            .arg(&self.config_file)
+            .args(arguments)
+            .current_dir(&rig.directory);
+        for (name, value) in QUICK {
+            command.env(format!("STREAM_SIDECAR__{name}"), value);
+        }
+        let output = command.output().unwrap();
+        let text = [output.stdout, output.stderr].concat();
+        (output.status.code().unwrap(), String::from_utf8(text).unwrap())
+    }
+
+    /// The same for one that succeeds.
+    pub(crate) fn command(&self, rig: &Rig, arguments: &[&str]) -> String {
+        let (code, text) = self.try_command(rig, arguments);
+        assert_eq!(code, 0, "{arguments:?}: {text}");
+        text
     }
 
     pub(crate) fn id(&self) -> u32 {

@@ -9,4 +9,6 @@ mod bad_input;
 mod delivering;
 mod failing;
 mod faults;
+mod load;
+mod operating;
 mod stopping;

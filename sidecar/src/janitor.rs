@@ -1,0 +1,95 @@
+//! Keeps streams short and groups tidy, beside the lanes.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use crate::complaint::Complaint;
+use crate::config::Limits;
+use crate::groups::Place;
+use crate::link::Link;
+use crate::trim::{Trimmed, remove_consumers, trim};
+
+/// One stream that the sidecar reads.
+pub struct Premises {
+    /// Where it is.
+    pub link: Arc<Link>,
+    /// Its key.
+    pub stream: String,
+    /// The groups without which it is not trimmed.
+    pub required_groups: Vec<String>,
+    /// The sidecar's own places in it.
+    pub places: Vec<Place>,
+}
+
+/// What the janitor has done and found, by stream.
+#[derive(Default)]
+pub struct Ledger(Mutex<BTreeMap<String, Trimmed>>);
+
+impl Ledger {
+    /// Each stream's total of removed entries, and what its last pass found.
+    pub fn streams(&self) -> BTreeMap<String, Trimmed> {
+        self.lock().clone()
+    }
+
+    fn enter(&self, stream: &str, pass: Trimmed) {
+        let mut streams = self.lock();
+        let entry = streams.entry(stream.to_owned()).or_default();
+        let removed = entry.removed + pass.removed;
+        *entry = Trimmed { removed, ..pass };
+    }
+
+    /// Nothing that holds the lock can panic halfway through a change.
+    fn lock(&self) -> MutexGuard<'_, BTreeMap<String, Trimmed>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Trims and tidies, again and again.
+pub async fn keep_tidy(premises: Vec<Premises>, limits: Limits, ledger: Arc<Ledger>) {
+    let mut premises: Vec<(Premises, Complaint, Complaint)> = premises
+        .into_iter()
+        .map(|one| {
+            let place = format!("trimming {} at {}", one.stream, one.link.address());
+            let holding = format!("{} at {} cannot be trimmed", one.stream, one.link.address());
+            (one, Complaint::new(place), Complaint::new(holding))
+        })
+        .collect();
+    loop {
+        tokio::time::sleep(Duration::from_millis(limits.trim_ms)).await;
+        for (one, complaint, holding) in &mut premises {
+            match pass(one, &limits).await {
+                Ok(trimmed) => {
+                    complaint.works();
+                    if trimmed.holding_ms > limits.holding_ms_max {
+                        holding.happened(&format!(
+                            "the group {} has not acknowledged an old entry",
+                            trimmed.holder
+                        ));
+                    }
+                    ledger.enter(&one.stream, trimmed);
+                }
+                Err(err) => complaint.happened(&err),
+            }
+        }
+    }
+}
+
+async fn pass(one: &Premises, limits: &Limits) -> redis::RedisResult<Trimmed> {
+    let trimmed = trim(&one.link, &one.stream, &one.required_groups, limits).await?;
+    if trimmed.removed > 0 {
+        tracing::debug!(stream = one.stream, removed = trimmed.removed, "trimmed");
+    }
+    for place in &one.places {
+        let gone = remove_consumers(&one.link, place, limits.consumer_idle_ms).await?;
+        if !gone.is_empty() {
+            tracing::info!(
+                stream = place.stream,
+                group = place.group,
+                "removed idle consumers: {}",
+                gone.join(", ")
+            );
+        }
+    }
+    Ok(trimmed)
+}

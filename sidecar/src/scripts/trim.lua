@@ -1,0 +1,53 @@
+-- Trims a stream behind the oldest entry that any of its groups has not acknowledged, keeping some history.
+--
+-- Reads:   the stream's groups, each group's oldest pending entry or else the last that it was given, the length, the
+--          time.
+-- Changes: removes at most ARGV[3] entries that every group has acknowledged, that are older than ARGV[1] ms, and
+--          that are not among the ARGV[2] newest. Whole nodes of the stream only, which costs next to nothing.
+-- Returns: how many entries were removed; and the group that holds the stream back most, with the id that it holds it
+--          back at, and the server's time in ms. Without a group, or lacking a required one, nothing is removed and
+--          the group is ''.
+--
+-- KEYS[1]  the stream
+-- ARGV     age ms, entries to keep, entries to remove at most, then the groups that must exist
+local function number_less(a, b)
+  if #a ~= #b then return #a < #b end
+  return a < b
+end
+-- Compared as texts: a sequence number may be larger than a number in Lua can tell.
+local function id_less(a, b)
+  local a_ms, a_seq = a:match('^(%d+)%-(%d+)$')
+  local b_ms, b_seq = b:match('^(%d+)%-(%d+)$')
+  if a_ms ~= b_ms then return number_less(a_ms, b_ms) end
+  return number_less(a_seq, b_seq)
+end
+
+local stream = KEYS[1]
+local time = redis.call('TIME')
+local now = time[1] * 1000 + math.floor(time[2] / 1000)
+local nothing = {0, '', '0-0', now}
+if redis.call('TYPE', stream).ok ~= 'stream' then return nothing end
+
+local groups, holder, floor = {}, '', nil
+for _, flat in ipairs(redis.call('XINFO', 'GROUPS', stream)) do
+  local info = {}
+  for i = 1, #flat, 2 do info[flat[i]] = flat[i + 1] end
+  groups[info['name']] = true
+  local id = info['last-delivered-id']
+  if info['pending'] > 0 then id = redis.call('XPENDING', stream, info['name'])[2] end
+  if not floor or id_less(id, floor) then holder, floor = info['name'], id end
+end
+if not floor then return nothing end
+for i = 4, #ARGV do
+  if not groups[ARGV[i]] then return nothing end
+end
+
+local held_at = floor
+local oldest_kept = string.format('%.0f-0', math.max(now - ARGV[1], 0))
+if id_less(oldest_kept, floor) then floor = oldest_kept end
+local removable = math.min(redis.call('XLEN', stream) - ARGV[2], tonumber(ARGV[3]))
+local removed = 0
+if removable > 0 then
+  removed = redis.call('XTRIM', stream, 'MINID', '~', floor, 'LIMIT', removable)
+end
+return {removed, holder, held_at, now}

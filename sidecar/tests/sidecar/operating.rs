@@ -1,0 +1,295 @@
+//! What operators see and type: probes, metrics, trimming, status, dead letters, configuration.
+
+use crate::component::{all_done, empty, number, sorted};
+use crate::harness::{CONFIG, Rig, eventually};
+
+#[tokio::test]
+async fn metrics_tell_what_waits_and_what_happened() {
+    let mut rig = Rig::new().await;
+    let (component, sidecar) = rig.ready(&[]).await;
+    component.on_delivery(|delivery| Some(sorted(delivery, |n| ['d', 'd', 'x'][n % 3])));
+    rig.append(0..9).await;
+    rig.until_settled().await;
+    eventually("the metrics tell it", async || {
+        let (status, page) = sidecar.get("/metrics").await;
+        assert_eq!(status, 200);
+        let route = "{stream=\"work\",group=\"crew\"}";
+        let lines = [
+            format!("stream_sidecar_lag{route} 0"),
+            format!("stream_sidecar_pending{route} 0"),
+            format!("stream_sidecar_done_entries_total{route} 6"),
+            "stream_sidecar_dead_lettered_total{stream=\"work\",group=\"crew\",cause=\"rejected\"} 3".to_owned(),
+            "stream_sidecar_dead_letters{stream=\"work\"} 3".to_owned(),
+            "stream_sidecar_ready{service=\"app\"} 1".to_owned(),
+            format!("stream_sidecar_settle_seconds_count{route}"),
+            "stream_sidecar_answer_seconds_bucket{service=\"app\",le=\"0.0005\"}".to_owned(),
+            "stream_sidecar_batch_entries_sum{service=\"app\"} 9".to_owned(),
+        ];
+        lines.iter().all(|line| page.contains(line.as_str()))
+    })
+    .await;
+    // Redis does not know the lag of a group when an entry that it has not had was deleted.
+    component.hang(true);
+    let ids = rig.append(0..600).await;
+    let _: i64 = rig.redis(&format!("XDEL work {}", ids[599])).await;
+    let (_, page) = sidecar.get("/metrics").await;
+    assert!(!page.contains("stream_sidecar_lag{"), "{page}");
+}
+
+#[tokio::test]
+async fn a_lane_that_stalls_answers_503_with_the_reason() {
+    let mut rig = Rig::new().await;
+    let (component, sidecar) = rig.ready(&[("LIMITS__RELEASE_MS", "300")]).await;
+    assert_eq!(sidecar.get("/lanes/app").await, (200, "ok\n".into()));
+    assert_eq!(sidecar.get("/lanes/nobody").await.0, 404);
+    component.hang(true);
+    rig.append(0..1).await;
+    eventually("the lane stalls", async || {
+        sidecar.get("/lanes/app").await == (503, "a delivery was not answered for 1000 ms\n".into())
+    })
+    .await;
+    component.hang(false);
+    eventually("it recovers", async || sidecar.get("/lanes/app").await.0 == 200).await;
+    drop(component);
+    eventually("nobody subscribes", async || {
+        sidecar.get("/lanes/app").await == (503, "nobody subscribes to the channel\n".into())
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn streams_are_trimmed_behind_every_group_and_never_without_a_required_one() {
+    let mut rig = Rig::new().await;
+    let trim = [
+        ("LIMITS__TRIM_MS", "50"),
+        ("LIMITS__HISTORY_MS_MIN", "0"),
+        ("LIMITS__HISTORY_ENTRIES_MIN", "500"),
+    ];
+    let lacking = [
+        &trim[..],
+        &[
+            ("STREAMS__WORK__FROM", "app"),
+            ("STREAMS__WORK__REQUIRED_GROUPS", "audit"),
+        ],
+    ]
+    .concat();
+    rig.append(0..3000).await;
+    let (_component, mut sidecar) = rig.ready(&lacking).await;
+    rig.until_settled().await;
+    let passes = "stream_sidecar_trimmed_total{stream=\"work\"} 0";
+    eventually("the janitor has been there", async || {
+        sidecar.get("/metrics").await.1.contains(passes)
+    })
+    .await;
+    assert_eq!(
+        rig.redis::<usize>("XLEN work").await,
+        3000,
+        "the group `audit` does not exist"
+    );
+    // It exists, and has not acknowledged what it was given at first.
+    let _: () = rig.redis("XGROUP CREATE work audit 0").await;
+    let first: redis::Value = rig.redis("XREADGROUP GROUP audit a COUNT 1000 STREAMS work >").await;
+    assert_ne!(first, redis::Value::Nil);
+    let _: redis::Value = rig.redis("XREADGROUP GROUP audit a COUNT 2000 STREAMS work >").await;
+    let ids: Vec<(String, redis::Value)> = rig.redis("XRANGE work - + COUNT 1001").await;
+    for (id, _) in &ids[..1000] {
+        let _: i64 = rig.redis(&format!("XACK work audit {id}")).await;
+    }
+    let mut length = 3000;
+    eventually("it is trimmed up to the pending entry", async || {
+        length = rig.redis::<usize>("XLEN work").await;
+        length <= 2100
+    })
+    .await;
+    assert!(length >= 2000, "{length}");
+    let (_, page) = sidecar.get("/metrics").await;
+    assert!(
+        page.contains("stream_sidecar_holding_seconds{stream=\"work\",group=\"audit\"}"),
+        "{page}"
+    );
+    let rest: Vec<(String, redis::Value)> = rig.redis("XRANGE work - +").await;
+    for (id, _) in rest {
+        let _: i64 = rig.redis(&format!("XACK work audit {id}")).await;
+    }
+    eventually("it is trimmed down to the history", async || {
+        length = rig.redis::<usize>("XLEN work").await;
+        length <= 600
+    })
+    .await;
+    assert!(length >= 500, "{length}");
+    sidecar.kill();
+}
+
+#[tokio::test]
+async fn idle_consumers_are_removed_unless_something_is_pending_on_them() {
+    let mut rig = Rig::new().await;
+    let _: () = rig.redis("XGROUP CREATE work crew 0 MKSTREAM").await;
+    let _: i64 = rig.redis("XGROUP CREATECONSUMER work crew gone").await;
+    let _: i64 = rig.redis("XGROUP CREATECONSUMER work crew busy").await;
+    rig.append(0..1).await;
+    let _: redis::Value = rig.redis("XREADGROUP GROUP crew busy STREAMS work >").await;
+    let limits = [
+        ("LIMITS__TRIM_MS", "50"),
+        ("LIMITS__CONSUMER_IDLE_MS", "100"),
+        ("LIMITS__LEASE_MS", "60000"),
+    ];
+    let (_component, sidecar) = rig.ready(&limits).await;
+    sidecar.until_logged("removed idle consumers: gone").await;
+    assert_eq!(rig.pending().await, 1, "what is pending on the other is still there");
+}
+
+#[tokio::test]
+async fn dead_letters_are_listed_shown_replayed_and_dropped() {
+    let mut rig = Rig::new().await;
+    let (component, sidecar) = rig.ready(&[]).await;
+    component.on_delivery(|delivery| Some(sorted(delivery, |n| if n < 4 { 'x' } else { 'd' })));
+    let ids = rig.append(0..5).await;
+    rig.until_settled().await;
+    let list = sidecar.command(&rig, &["dead", "list", "--cause", "rejected"]);
+    assert_eq!(list.matches("told so for").count(), 4, "{list}");
+    let json = sidecar.command(&rig, &["dead", "list", "--reason", "for 2", "--json"]);
+    let letter: serde_json::Value = serde_json::from_str(json.trim()).unwrap();
+    assert_eq!(letter["entry"], ids[2]);
+    assert_eq!(letter["fields"], serde_json::json!([["n", "2"]]));
+    let shown = sidecar.command(&rig, &["dead", "show", &ids[2]]);
+    assert!(
+        shown.contains("reason    told so for 2") && shown.contains("n = 2"),
+        "{shown}"
+    );
+
+    let refused = sidecar.try_command(&rig, &["dead", "replay"]);
+    assert!(refused.1.contains("--all") && refused.0 == 1, "{refused:?}");
+    let dry = sidecar.command(&rig, &["dead", "replay", "--all", "--dry-run"]);
+    assert_eq!(dry, "would be to replay: 4 dead letters (4 rejected) of work\n");
+    assert_eq!(rig.dead().await.len(), 4);
+
+    component.on_delivery(|delivery| Some(all_done(delivery)));
+    let replayed = sidecar.command(&rig, &["dead", "replay", "--id", &ids[1], "--id", &ids[2]]);
+    assert!(replayed.ends_with("replayed 2\n"), "{replayed}");
+    rig.until_settled().await;
+    assert_eq!(component.attempts(1), [1, 1]);
+    let seen = component.seen();
+    let again = seen
+        .iter()
+        .flat_map(|delivery| &delivery.entries)
+        .rfind(|entry| number(&entry.fields) == 1)
+        .unwrap();
+    assert_eq!(again.fields.get("replay_of"), Some(ids[1].as_str()));
+    assert_eq!(again.fields.get("replay_group"), Some("crew"));
+    let twice = sidecar.command(&rig, &["dead", "replay", "--id", &ids[1]]);
+    assert!(twice.contains("no dead letters"), "{twice}");
+
+    let dropped = sidecar.command(
+        &rig,
+        &["dead", "drop", "--newer-than", "1h", "--stream", "work", "--json"],
+    );
+    assert_eq!(dropped.trim(), r#"{"dropped":2,"dry_run":false,"selected":2}"#);
+    assert!(rig.dead().await.is_empty());
+}
+
+#[tokio::test]
+async fn a_replay_by_reference_takes_the_entry_from_its_stream() {
+    let mut rig = Rig::new().await;
+    let (component, mut sidecar) = rig.ready(&[("LIMITS__ENTRY_BYTES_MAX", "1000")]).await;
+    let mut add = redis::cmd("XADD");
+    add.arg("work")
+        .arg("*")
+        .arg("n")
+        .arg("0")
+        .arg("data")
+        .arg("x".repeat(2000));
+    add.exec_async(&mut rig.connection).await.unwrap();
+    rig.until_settled().await;
+    sidecar.kill();
+    let sidecar = rig.sidecar(&[]);
+    sidecar.command(&rig, &["dead", "replay", "--cause", "too-large"]);
+    rig.until_settled().await;
+    assert_eq!(component.seen()[0].entries[0].fields.get("data").unwrap().len(), 2000);
+}
+
+#[tokio::test]
+async fn status_shows_each_route() {
+    let mut rig = Rig::new().await;
+    let (component, sidecar) = rig.ready(&[]).await;
+    component.on_delivery(|delivery| Some(empty(delivery)));
+    component.hang(true);
+    rig.append(0..3).await;
+    eventually("it is pending", async || rig.pending().await == 3).await;
+    let table = sidecar.command(&rig, &["status"]);
+    let row: Vec<&str> = table.lines().nth(1).unwrap().split_whitespace().collect();
+    assert_eq!(
+        &row[..9],
+        ["work", "work", "crew", "app", "1", "3", "0", "3", "0"],
+        "{table}"
+    );
+    let json: serde_json::Value = serde_json::from_str(&sidecar.command(&rig, &["status", "--json"])).unwrap();
+    assert_eq!(json["pending"], 3);
+}
+
+#[tokio::test]
+async fn the_configuration_is_checked_and_shown_with_its_defaults() {
+    let rig = Rig::new().await;
+    let config = CONFIG.replace("redis://127", "redis://default:hunter2@127");
+    let sidecar = crate::harness::Sidecar::start(&rig, &config, &[]);
+    assert_eq!(
+        sidecar.command(&rig, &["config", "check"]),
+        "the configuration is good: 1 routes\n"
+    );
+    let shown = sidecar.command(&rig, &["config", "show"]);
+    assert!(
+        shown.contains("redis://default:***@127") && !shown.contains("hunter2"),
+        "{shown}"
+    );
+    assert!(
+        shown.contains("lease_ms = 1500") && shown.contains("window_deliveries = 4"),
+        "{shown}"
+    );
+}
+
+/// What a sidecar's Redis user needs and nothing more; README's section on ACLs has the same.
+const ACL: &str = "ACL SETUSER sidecar on >secret resetkeys resetchannels ~work ~work.dead ~stream-sidecar:lock:* \
+    &app.0.one &receipts.app.0.one -@all +xgroup|create +xgroup|delconsumer +xreadgroup +xpending +xrange +xclaim +xack \
+    +xadd +xdel +xlen +xtrim +xinfo|groups +xinfo|consumers +type +time +get +set +pttl +del +publish +subscribe \
+    +unsubscribe +ping +pubsub|numsub +client|list +select +evalsha +eval +script|load";
+
+#[tokio::test]
+async fn the_least_rights_are_enough() {
+    let mut rig = Rig::new().await;
+    let words = ACL.split_whitespace().collect::<Vec<_>>().join(" ");
+    let _: () = rig.redis(&words).await;
+    let config = CONFIG.replace("redis://127", "redis://sidecar:secret@127");
+    let component = rig.component().await;
+    component.on_delivery(|delivery| Some(sorted(delivery, |n| ['d', 'r', 'x'][n % 3])));
+    let limits = [("LIMITS__TRIM_MS", "50"), ("LIMITS__CONSUMER_IDLE_MS", "100")];
+    let mut sidecar = crate::harness::Sidecar::start(&rig, &config, &limits);
+    sidecar.until_ready().await;
+    rig.append(0..30).await;
+    rig.until_settled().await;
+    sidecar.command(&rig, &["status"]);
+    sidecar.command(&rig, &["dead", "replay", "--cause", "rejected"]);
+    sidecar.command(&rig, &["dead", "drop", "--all"]);
+    rig.until_settled().await;
+    let (_, page) = sidecar.get("/metrics").await;
+    assert!(page.contains("stream_sidecar_lag{"), "{page}");
+    sidecar.signal("TERM");
+    assert_eq!(sidecar.exit_code().await, 0);
+    assert!(!sidecar.log().contains("NOPERM"), "{}", sidecar.log());
+    assert!(!sidecar.log().contains("not permitted"), "{}", sidecar.log());
+}
+
+#[tokio::test]
+async fn a_wrong_password_is_told_once_and_a_right_one_is_taken() {
+    let mut rig = Rig::new().await;
+    let _: () = rig.redis("ACL SETUSER worker on >right ~* &* +@all").await;
+    let config = CONFIG.replace("redis://127", "redis://worker:wrong@127");
+    let component = rig.component().await;
+    let sidecar = crate::harness::Sidecar::start(&rig, &config, &[]);
+    sidecar.until_logged("Password authentication failed").await;
+    sidecar.until_not_ready("").await;
+    let _: () = rig.redis("ACL SETUSER worker resetpass >wrong").await;
+    sidecar.until_ready().await;
+    rig.append(0..3).await;
+    rig.until_settled().await;
+    assert_eq!(component.numbers(), [0, 1, 2]);
+    assert!(sidecar.log().matches("WARN").count() < 12, "{}", sidecar.log());
+}

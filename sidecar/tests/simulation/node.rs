@@ -1,0 +1,95 @@
+//! A sidecar: its lane, and the tasks between it and Redis, each of which does one thing after the other.
+
+use std::collections::VecDeque;
+use std::time::Duration;
+
+use stream_sidecar::config::Limits;
+use stream_sidecar::lane::{Action, Event, Lane, LaneSetup};
+
+/// The tasks of a lane with one route.
+pub(crate) const READER: usize = 0;
+pub(crate) const CLERK: usize = 1;
+pub(crate) const PUBLISHER: usize = 2;
+
+#[derive(Default)]
+pub(crate) struct Task {
+    pub(crate) waiting: VecDeque<Action>,
+    pub(crate) busy: bool,
+}
+
+pub(crate) struct Node {
+    pub(crate) name: String,
+    pub(crate) lane: Option<Lane>,
+    /// Counts its lives: what belongs to an earlier one is not heard of any more.
+    pub(crate) life: u64,
+    pub(crate) started_at: i64,
+    pub(crate) paused_until: i64,
+    pub(crate) tasks: [Task; 3],
+    /// The subscription to receipts stands.
+    pub(crate) listening: bool,
+    /// When it is to be woken next.
+    pub(crate) wake_at: Option<i64>,
+    /// Receipts arrive in order.
+    pub(crate) last_receipt_at: i64,
+}
+
+/// Limits that make things happen within a few simulated seconds.
+pub(crate) fn limits() -> Limits {
+    Limits {
+        lease_ms: 3_000,
+        answer_ms: 1_000,
+        probe_ms: 100,
+        handshake_ms: 100,
+        subscriber_ms: 100,
+        batch_max: 64,
+        window_deliveries: 3,
+        backoff_ms_min: 20,
+        backoff_ms_max: 500,
+        release_ms: 800,
+        scan_ms: 200,
+        reconnect_ms_max: 200,
+        ..Limits::default()
+    }
+}
+
+impl Node {
+    pub(crate) fn new(index: usize) -> Self {
+        Self {
+            name: format!("node{index}"),
+            lane: None,
+            life: 0,
+            started_at: 0,
+            paused_until: 0,
+            tasks: Default::default(),
+            listening: false,
+            wake_at: None,
+            last_receipt_at: 0,
+        }
+    }
+
+    pub(crate) fn start(&mut self, now: i64, seed: u64) {
+        self.life += 1;
+        self.started_at = now;
+        self.tasks = Default::default();
+        self.listening = false;
+        self.wake_at = None;
+        self.lane = Some(Lane::new(LaneSetup {
+            receipts: "receipts".into(),
+            routes: vec![("work".into(), "crew".into())],
+            limits: limits(),
+            started_unix_ms: 1_764_000_000_000 + (now / 1000) as u64,
+            seed,
+        }));
+    }
+
+    pub(crate) fn step(&mut self, now: i64, event: Event) -> Vec<Action> {
+        let since = Duration::from_micros((now - self.started_at) as u64);
+        self.lane.as_mut().map_or_else(Vec::new, |lane| lane.step(since, event))
+    }
+
+    /// When its lane wants to be woken.
+    pub(crate) fn wake(&self) -> Option<i64> {
+        let wake = self.lane.as_ref()?.wake()?;
+        Some(self.started_at + wake.as_micros() as i64)
+    }
+}
