@@ -1,4 +1,5 @@
--- Takes or renews the lock on an instance's name.
+#!lua flags=allow-oom
+-- Takes or renews the lock on an instance's name; a full Redis must not part a sidecar from its name.
 --
 -- Reads:   whose the lock is.
 -- Changes: if it is free or ours, it is ours from now on for the time given.

@@ -51,7 +51,7 @@ impl Broker {
     pub(crate) fn undelivered(&self) -> usize {
         self.entries
             .keys()
-            .filter(|id| Some(**id) > self.last_delivered)
+            .filter(|id| Some(**id) > self.last_delivered && self.exists(**id))
             .count()
     }
 
