@@ -30,6 +30,10 @@ use crate::redis;
 /// The largest request body that is read.
 pub const BODY_BYTES_MAX: usize = 256 * 1024;
 
+/// A larger body is read up to here before it is refused: a client that is still sending when the connection closes
+/// does not see the answer.
+const DISCARDED_BYTES_MAX: usize = 4 * 1024 * 1024;
+
 /// How long a client may take to send its body.
 const BODY_DEADLINE_MS: u64 = 10_000;
 
@@ -136,7 +140,7 @@ async fn read(request: Request) -> Result<axum::http::Request<Body>, Problem> {
         .headers
         .get(CONTENT_LENGTH)
         .and_then(|value| value.to_str().ok()?.parse::<usize>().ok());
-    if announced.is_some_and(|length| length > BODY_BYTES_MAX) {
+    if announced.is_some_and(|length| length > DISCARDED_BYTES_MAX) {
         return Err(too_large());
     }
     let deadline = time::sleep(Duration::from_millis(BODY_DEADLINE_MS));
@@ -153,6 +157,7 @@ async fn read(request: Request) -> Result<axum::http::Request<Body>, Problem> {
 
 async fn collect(mut body: impl axum::body::HttpBody<Data = Bytes> + Unpin) -> Result<Bytes, Problem> {
     let mut read = BytesMut::new();
+    let mut length = 0;
     while let Some(frame) = body.frame().await {
         let Ok(frame) = frame else {
             return Err(Problem::new(
@@ -163,11 +168,16 @@ async fn collect(mut body: impl axum::body::HttpBody<Data = Bytes> + Unpin) -> R
             ));
         };
         if let Some(data) = frame.data_ref() {
-            if read.len() + data.len() > BODY_BYTES_MAX {
-                return Err(too_large());
+            length += data.len();
+            if length <= BODY_BYTES_MAX {
+                read.extend_from_slice(data);
+            } else if length > DISCARDED_BYTES_MAX {
+                break;
             }
-            read.extend_from_slice(data);
         }
+    }
+    if length > BODY_BYTES_MAX {
+        return Err(too_large());
     }
     Ok(read.freeze())
 }

@@ -137,12 +137,6 @@ impl System {
 
     /// Starts the sidecar, and waits until it is ready.
     pub fn start_sidecar(&mut self) {
-        self.launch_sidecar();
-        self.wait_for_sidecar();
-    }
-
-    /// Starts the sidecar, which may have to wait for what it needs.
-    pub fn launch_sidecar(&mut self) {
         let mut command = Command::new(binary("stream-sidecar"));
         command
             .arg("run")
@@ -150,6 +144,7 @@ impl System {
             .arg(project().join("sidecar.toml"))
             .envs(self.sidecar_settings());
         self.sidecar = Some(Process::start(&mut command, &self.log("sidecar")));
+        self.wait_for_sidecar();
     }
 
     /// The sidecar's settings for this test, as environment.
@@ -185,6 +180,11 @@ impl System {
     /// Kills the runtime.
     pub fn kill_runtime(&mut self) {
         self.runtime.take().unwrap().kill();
+    }
+
+    /// Sends the sidecar a signal.
+    pub fn signal_sidecar(&self, signal: Signal) {
+        self.sidecar.as_ref().unwrap().signal(signal);
     }
 
     /// Kills the sidecar.

@@ -1,5 +1,6 @@
 //! Redis out of memory: requests are refused, events wait, and nothing becomes a dead letter.
 
+use nix::sys::signal::Signal;
 use serde_json::json;
 
 use crate::Test;
@@ -11,9 +12,9 @@ use crate::shop::order_body;
 pub const TESTS: &[Test] = &[("Redis is full for a while", full)];
 
 fn full(runtime: Runtime) {
-    let mut system = System::start(runtime);
+    let system = System::start(runtime);
     system.stock("cup", 10);
-    system.kill_sidecar();
+    system.signal_sidecar(Signal::SIGSTOP);
     let order = system.order(&[("cup", 1)]);
     let _: String = system.store_redis(&["CONFIG", "SET", "maxmemory", "1"]);
 
@@ -26,7 +27,7 @@ fn full(runtime: Runtime) {
     assert_eq!(system.store_redis::<u64>(&["ZCARD", "orders"]), 1);
     assert_eq!(system.show(&order)["status"], "pending");
 
-    system.launch_sidecar();
+    system.signal_sidecar(Signal::SIGCONT);
     let said = eventually("the sidecar says why it waits", || {
         let log = system.read_log("sidecar");
         log.contains("Redis is full").then_some(log)
