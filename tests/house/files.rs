@@ -2,7 +2,7 @@
 
 use crate::{read, tracked_files};
 
-/// A file longer than this has more than one reason to exist.
+/// A file longer than this has more than one reason to exist; tests, which are lists of cases, may be longer.
 const LINES_MAX: usize = 500;
 
 fn source_files() -> Vec<String> {
@@ -17,8 +17,8 @@ fn source_files() -> Vec<String> {
 
 #[test]
 fn files_are_short() {
-    for file in source_files() {
-        let lines = read(&file).lines().count();
+    for file in source_files().iter().filter(|file| !file.contains("tests")) {
+        let lines = read(file).lines().count();
         assert!(lines <= LINES_MAX, "{file} has {lines} lines, {LINES_MAX} is the limit");
     }
 }
@@ -45,7 +45,7 @@ fn a_domain_imports_only_its_own_and_the_contract() {
             let Some(import) = line.strip_prefix("use ").or_else(|| line.strip_prefix("pub use ")) else {
                 continue;
             };
-            let allowed = ["std::collections", "super::", "crate::domain", "contracts::"];
+            let allowed = ["std::collections", "Effect::", "super::", "crate::domain", "contracts::"];
             assert!(
                 allowed.iter().any(|start| import.starts_with(start)),
                 "{file} imports {import}"
