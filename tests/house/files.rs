@@ -45,7 +45,13 @@ fn a_domain_imports_only_its_own_and_the_contract() {
             let Some(import) = line.strip_prefix("use ").or_else(|| line.strip_prefix("pub use ")) else {
                 continue;
             };
-            let allowed = ["std::collections", "Effect::", "super::", "crate::domain", "contracts::"];
+            let allowed = [
+                "std::collections",
+                "Effect::",
+                "super::",
+                "crate::domain",
+                "contracts::",
+            ];
             assert!(
                 allowed.iter().any(|start| import.starts_with(start)),
                 "{file} imports {import}"
