@@ -1,6 +1,6 @@
 //! Request bodies, with errors that name the field.
 
-use serde::de::DeserializeOwned;
+use serde::de::{DeserializeOwned, IgnoredAny};
 
 use crate::problem::{FieldError, Problem};
 
@@ -9,6 +9,11 @@ use crate::problem::{FieldError, Problem};
 /// # Errors
 /// 400 when the body is no JSON, 422 naming the field when it is but has another shape.
 pub fn parse<T: DeserializeOwned>(body: &[u8]) -> Result<T, Problem> {
+    // serde would take a list of values for the fields of a record.
+    if !body.trim_ascii_start().starts_with(b"{") {
+        let IgnoredAny = serde_json::from_slice(body).map_err(|error| malformed(&error))?;
+        return Err(Problem::invalid(vec![FieldError::new("body", "must be a JSON object")]));
+    }
     let mut deserializer = serde_json::Deserializer::from_slice(body);
     let parsed = serde_path_to_error::deserialize(&mut deserializer).map_err(|error| {
         let path = error.path().to_string();
@@ -40,7 +45,6 @@ fn field(path: String, error: &serde_json::Error) -> String {
         .find_map(|start| text.strip_prefix(start))
         .and_then(|rest| rest.split('`').next());
     match (path.as_str(), name) {
-        (".", None) => "body".to_owned(),
         (".", Some(name)) => name.to_owned(),
         (path, Some(name)) if path != name && !path.ends_with(&format!(".{name}")) => format!("{path}.{name}"),
         _ => path,
@@ -73,6 +77,8 @@ mod tests {
             (r#"{"lines":[]"#, 400, None),
             (r#"{"lines":[]} trailing"#, 400, None),
             ("[1]", 422, Some("body")),
+            (" [[]]", 422, Some("body")),
+            ("7", 422, Some("body")),
             ("{}", 422, Some("lines")),
             (r#"{"lines":[],"colour":1}"#, 422, Some("colour")),
             (r#"{"lines":[{"qty":-3}]}"#, 422, Some("lines[0].qty")),

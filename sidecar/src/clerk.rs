@@ -86,7 +86,7 @@ pub async fn read_for(desk: Desk, link: Link, mut wanted: mpsc::UnboundedReceive
     let route = desk.route;
     let mut complaint = desk.complaint(&link);
     while let Some(count) = wanted.recv().await {
-        match read::read(&link, &desk.place, count, desk.limits.entry_bytes_max).await {
+        match read::read(&link, &desk.place, count, &desk.limits).await {
             Ok(entries) => {
                 complaint.works();
                 desk.report(Event::Read { route, entries }).await;

@@ -2,25 +2,29 @@
 
 use redis::{ErrorKind, RedisError, RedisResult, Value};
 
+use crate::config::Limits;
 use crate::entry::{Arrived, Body, EntryId};
 use crate::groups::Place;
 use crate::link::Link;
 
-/// How long a read waits for an entry. It bounds how long a stop waits for a read.
-pub const BLOCK_MS: u64 = 1_000;
+/// How long a read waits for an entry. It bounds how long a stop waits for a read; and it is short beside the lease,
+/// since the age of an entry's lease counts from the beginning of the read.
+pub fn block_ms(limits: &Limits) -> u64 {
+    (limits.lease_ms / 6).clamp(1, 1_000)
+}
 
 /// Reads at most `count` new entries, waiting a while for some. The link must be the reader's own.
 ///
 /// # Errors
 ///
 /// Redis is away, or refused; or the group does not exist.
-pub async fn read(link: &Link, place: &Place, count: usize, entry_bytes_max: usize) -> RedisResult<Vec<Arrived>> {
+pub async fn read(link: &Link, place: &Place, count: usize, limits: &Limits) -> RedisResult<Vec<Arrived>> {
     let mut command = redis::cmd("XREADGROUP");
     command.arg("GROUP").arg(&place.group).arg(&place.consumer);
-    command.arg("COUNT").arg(count).arg("BLOCK").arg(BLOCK_MS);
+    command.arg("COUNT").arg(count).arg("BLOCK").arg(block_ms(limits));
     command.arg("STREAMS").arg(&place.stream).arg(">");
     let reply: Value = link.query(&command).await?;
-    parse_reply(reply, entry_bytes_max)
+    parse_reply(reply, limits.entry_bytes_max)
 }
 
 /// The entries in a reply about one stream; none if the wait was in vain.

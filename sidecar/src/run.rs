@@ -23,7 +23,7 @@ use crate::lane::{Lane, LaneSetup};
 use crate::link::{self, Link};
 use crate::lock::Lock;
 use crate::notices::Notices;
-use crate::read::BLOCK_MS;
+use crate::read::block_ms;
 use crate::receipts::listen_for;
 
 /// Events that may wait for a lane; those who report wait when there are more.
@@ -179,7 +179,7 @@ fn start_lane(
             lane: lane_inputs.clone(),
         };
         let source = &config.services[&route.from];
-        let timeout = Duration::from_millis(limits.redis_ms + BLOCK_MS);
+        let timeout = Duration::from_millis(limits.redis_ms + block_ms(&limits));
         let own_link = Link::new(source, timeout).with_context(|| unusable(&route.from))?;
         let link = links.to(config, &route.from)?;
         tracing::info!(

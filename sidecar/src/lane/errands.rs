@@ -5,7 +5,7 @@ use std::cmp::Reverse;
 use std::collections::HashSet;
 use std::time::Duration;
 
-use super::message::{Action, ClaimFrom, Notice, RouteIndex, Settlement};
+use super::message::{Action, ClaimFrom, Notice, RouteIndex, Settlement, Time};
 use super::receipts::renew_after;
 use super::route::{Held, Recovery};
 use super::{Draining, Lane, ms};
@@ -43,7 +43,8 @@ impl Lane {
             // Under a steady trickle, one read a moment later brings several entries for the price of one.
             place.read_at = self.now + ms(self.limits.linger_ms);
         }
-        self.take_in(route, entries);
+        let since = self.routes[route].read_asked_at;
+        self.take_in(route, entries, since);
     }
 
     pub(super) fn read_failed(&mut self, route: RouteIndex, group_missing: bool) {
@@ -91,6 +92,7 @@ impl Lane {
         }
         self.routes[route].errand = true;
         self.routes[route].claiming.clone_from(&ids);
+        self.routes[route].claim_asked_at = self.now;
         self.act(Action::Claim { route, ids, from });
     }
 
@@ -111,7 +113,8 @@ impl Lane {
             let entries = entries.len();
             self.say(Notice::TakenOver { route, entries });
         }
-        self.take_in(route, entries);
+        let since = self.routes[route].claim_asked_at;
+        self.take_in(route, entries, since);
     }
 
     pub(super) fn errand_failed(&mut self, route: RouteIndex, group_missing: bool) {
@@ -136,8 +139,10 @@ impl Lane {
         ms(backoff_ms(failures, RECONNECT_MS_MIN, self.limits.reconnect_ms_max, self.rng.f64()).max(1))
     }
 
-    /// Queues entries that have just become ours, or settles them at once if they cannot be delivered.
-    fn take_in(&mut self, route: RouteIndex, entries: Vec<Arrived>) {
+    /// Queues entries that have just become ours, or settles them at once if they cannot be delivered. Their leases
+    /// began when Redis gave them to us, at some time since we asked: the answer may have waited for us, if this
+    /// process was stopped meanwhile.
+    fn take_in(&mut self, route: RouteIndex, entries: Vec<Arrived>, since: Time) {
         let mut settlement = Settlement::default();
         let mut settled = Vec::new();
         for arrived in entries {
@@ -167,7 +172,7 @@ impl Lane {
                             fields,
                         },
                         bytes,
-                        since: self.now,
+                        since,
                         lost: false,
                     });
                 }
@@ -253,6 +258,7 @@ impl Lane {
         }
         let place = &mut self.routes[route];
         place.reading = true;
+        place.read_asked_at = self.now;
         let count = place.read_count;
         self.act(Action::Read { route, count });
     }

@@ -15,7 +15,7 @@ pub(super) struct Held {
     pub(super) entry: delivery::Entry<'static>,
     /// What it takes of a message.
     pub(super) bytes: usize,
-    /// When it became ours, or its lease was last renewed.
+    /// When we asked for it, or for the last renewal of its lease.
     pub(super) since: Time,
     /// A renewal found that it is somebody else's: it must not be delivered again by us.
     pub(super) lost: bool,
@@ -78,6 +78,7 @@ pub(super) struct Route {
     pub(super) prepared: bool,
     pub(super) recovery: Recovery,
     pub(super) reading: bool,
+    pub(super) read_asked_at: Time,
     pub(super) read_at: Time,
     pub(super) read_failures: u32,
     /// How many entries the next read asks for.
@@ -87,6 +88,7 @@ pub(super) struct Route {
     pub(super) errand_at: Time,
     pub(super) errand_failures: u32,
     pub(super) claiming: Vec<EntryId>,
+    pub(super) claim_asked_at: Time,
     pub(super) scan_at: Time,
     /// When the entries that this sidecar has let go of are due.
     pub(super) due: BinaryHeap<Reverse<Time>>,
@@ -112,6 +114,7 @@ impl Route {
             prepared: false,
             recovery: Recovery::From(None),
             reading: false,
+            read_asked_at: Time::ZERO,
             read_at: Time::ZERO,
             read_failures: 0,
             read_count: FIRST_READ_COUNT,
@@ -119,6 +122,7 @@ impl Route {
             errand_at: Time::ZERO,
             errand_failures: 0,
             claiming: Vec::new(),
+            claim_asked_at: Time::ZERO,
             scan_at: Time::ZERO,
             due: BinaryHeap::new(),
             renewing: None,

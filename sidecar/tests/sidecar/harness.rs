@@ -173,7 +173,7 @@ pub(crate) async fn eventually(what: &str, mut is_so: impl AsyncFnMut() -> bool)
     }
 }
 
-fn free_port() -> u16 {
+pub(crate) fn free_port() -> u16 {
     TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
 }
 
@@ -206,6 +206,10 @@ impl Redis {
             .spawn()
             .expect("redis-server is installed");
         self.process = Some(process);
+    }
+
+    pub(crate) fn id(&self) -> u32 {
+        self.process.as_ref().map_or(0, Child::id)
     }
 
     pub(crate) fn kill(&mut self) {

@@ -4,11 +4,13 @@
 
 mod component;
 mod harness;
+mod proxy;
 
 mod bad_input;
 mod delivering;
 mod failing;
 mod faults;
 mod load;
+mod network;
 mod operating;
 mod stopping;

@@ -1,6 +1,12 @@
 //! What goes wrong in a simulation, drawn from its seed.
 
 use fastrand::Rng;
+use stream_sidecar::entry::EntryId;
+use stream_sidecar::lane::Event;
+
+use crate::broker::Fate;
+use crate::node::READER;
+use crate::simulation::{Happening, Simulation};
 
 #[derive(Debug, Clone, Copy)]
 pub(crate) enum Fault {
@@ -55,4 +61,67 @@ pub(crate) fn draw(rng: &mut Rng) -> Vec<(i64, Fault)> {
         faults.push((at, fault));
     }
     faults
+}
+
+impl Simulation {
+    pub(crate) fn fault(&mut self, fault: Fault) -> Result<(), String> {
+        self.note(|| format!("FAULT {fault:?}"));
+        match fault {
+            Fault::CrashNode(node, wait) => {
+                if self.nodes[node].lane.take().is_some() {
+                    let at = self.now + wait;
+                    self.at(at, Happening::StartNode(node));
+                }
+            }
+            Fault::PauseNode(node, wait) => self.nodes[node].paused_until = self.now + wait,
+            Fault::CrashRuntime(node, wait) => self.crash_runtime(node, wait),
+            Fault::Hang(node, wait) => self.runtimes[node].hangs_until = self.now + wait,
+            Fault::Unavailable(node, wait) => self.runtimes[node].unavailable_until = self.now + wait,
+            Fault::InterruptReceipts(node, wait) => {
+                let at = self.now + wait;
+                self.interrupt(node, at)?;
+            }
+            Fault::RedisAway(wait) => {
+                self.away_until = self.now + wait;
+                let at = self.away_until + 1_000;
+                for read in std::mem::take(&mut self.blocked) {
+                    let failed = Event::ReadFailed {
+                        route: 0,
+                        group_missing: false,
+                    };
+                    self.reply(read.node, read.life, READER, failed);
+                }
+                for node in 0..NODES {
+                    self.crash_runtime(node, wait + 2_000);
+                    self.interrupt(node, at)?;
+                }
+            }
+            Fault::Flaky(percent, wait) => self.flaky = (percent, self.now + wait),
+            Fault::Delete => {
+                let may = |(_, fate): &(&EntryId, &Fate)| **fate == Fate::Deleted;
+                let ids: Vec<EntryId> = self.broker.entries.iter().filter(may).map(|(id, _)| *id).collect();
+                self.broker.deleted.extend(ids);
+            }
+        }
+        Ok(())
+    }
+
+    fn crash_runtime(&mut self, node: usize, wait: i64) {
+        if self.runtimes[node].alive {
+            self.runtimes[node].alive = false;
+            self.runtimes[node].queue.clear();
+            let at = self.now + wait;
+            self.at(at, Happening::StartRuntime(node));
+        }
+    }
+
+    fn interrupt(&mut self, node: usize, until: i64) -> Result<(), String> {
+        if self.nodes[node].listening {
+            self.nodes[node].listening = false;
+            let life = self.nodes[node].life;
+            self.at(until, Happening::Listen(node, life));
+            return self.step(node, Event::ReceiptsInterrupted);
+        }
+        Ok(())
+    }
 }

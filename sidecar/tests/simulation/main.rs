@@ -7,7 +7,9 @@
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
 mod broker;
+mod checks;
 mod faults;
+mod network;
 mod node;
 mod runtime;
 mod simulation;

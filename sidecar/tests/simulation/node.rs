@@ -3,6 +3,7 @@
 use std::collections::VecDeque;
 use std::time::Duration;
 
+use crate::checks::Outstanding;
 use stream_sidecar::config::Limits;
 use stream_sidecar::lane::{Action, Event, Lane, LaneSetup};
 
@@ -29,6 +30,7 @@ pub(crate) struct Node {
     pub(crate) listening: bool,
     /// When it is to be woken next.
     pub(crate) wake_at: Option<i64>,
+    pub(crate) outstanding: Outstanding,
     /// Receipts arrive in order.
     pub(crate) last_receipt_at: i64,
 }
@@ -63,6 +65,7 @@ impl Node {
             tasks: Default::default(),
             listening: false,
             wake_at: None,
+            outstanding: Outstanding::default(),
             last_receipt_at: 0,
         }
     }
@@ -73,6 +76,7 @@ impl Node {
         self.tasks = Default::default();
         self.listening = false;
         self.wake_at = None;
+        self.outstanding = Outstanding::default();
         self.lane = Some(Lane::new(LaneSetup {
             receipts: "receipts".into(),
             routes: vec![("work".into(), "crew".into())],

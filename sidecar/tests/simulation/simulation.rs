@@ -1,21 +1,20 @@
-//! Time, the network, and what must be true.
+//! Time, and what happens in it.
 
 use std::cmp::Reverse;
 use std::collections::{BTreeSet, BinaryHeap, HashMap};
 
-use delivery::Delivery;
 use fastrand::Rng;
-use stream_sidecar::decide::Cause;
 use stream_sidecar::entry::EntryId;
 use stream_sidecar::lane::{Action, Event};
 
 use crate::broker::{Broker, Fate};
+use crate::checks::check_stall;
 use crate::faults::{self, Fault, NODES};
-use crate::node::{CLERK, Node, PUBLISHER, READER, limits};
-use crate::runtime::{Runtime, handle};
+use crate::node::{CLERK, Node, PUBLISHER, READER};
+use crate::runtime::Runtime;
 
 /// Something that happens at its time.
-enum Happening {
+pub(crate) enum Happening {
     Append(Fate),
     Fault(Fault),
     StartNode(usize),
@@ -33,11 +32,11 @@ enum Happening {
     Handled(usize, u64, String),
 }
 
-struct BlockedRead {
-    number: u64,
-    node: usize,
-    life: u64,
-    count: usize,
+pub(crate) struct BlockedRead {
+    pub(crate) number: u64,
+    pub(crate) node: usize,
+    pub(crate) life: u64,
+    pub(crate) count: usize,
 }
 
 /// Nothing takes this long once the faults are over, in microseconds.
@@ -46,28 +45,28 @@ const END: i64 = 90_000_000;
 const STEPS_MAX: u64 = 400_000;
 
 pub(crate) struct Simulation {
-    rng: Rng,
-    now: i64,
-    order: u64,
-    agenda: BinaryHeap<Reverse<(i64, u64)>>,
-    happenings: HashMap<u64, Happening>,
-    broker: Broker,
-    nodes: Vec<Node>,
-    runtimes: Vec<Runtime>,
-    clients: u64,
-    away_until: i64,
-    flaky: (u8, i64),
-    effects: BTreeSet<EntryId>,
-    last_append: i64,
+    pub(crate) rng: Rng,
+    pub(crate) now: i64,
+    pub(crate) order: u64,
+    pub(crate) agenda: BinaryHeap<Reverse<(i64, u64)>>,
+    pub(crate) happenings: HashMap<u64, Happening>,
+    pub(crate) broker: Broker,
+    pub(crate) nodes: Vec<Node>,
+    pub(crate) runtimes: Vec<Runtime>,
+    pub(crate) clients: u64,
+    pub(crate) away_until: i64,
+    pub(crate) flaky: (u8, i64),
+    pub(crate) effects: BTreeSet<EntryId>,
+    pub(crate) last_append: i64,
     /// Reads that wait for entries.
-    blocked: Vec<BlockedRead>,
-    reads: u64,
+    pub(crate) blocked: Vec<BlockedRead>,
+    pub(crate) reads: u64,
     /// Sidecars were stopped or cut off for so long that a peer may rightly have taken their entries.
-    leases_may_end: bool,
+    pub(crate) leases_may_end: bool,
     /// A handler hangs at some time, which rightly costs an attempt.
-    hangs: bool,
+    pub(crate) hangs: bool,
     pub(crate) steps: u64,
-    trace: Option<Vec<String>>,
+    pub(crate) trace: Option<Vec<String>>,
 }
 
 impl Simulation {
@@ -143,19 +142,19 @@ impl Simulation {
         self.trace.as_deref().unwrap_or_default()
     }
 
-    fn note(&mut self, text: impl FnOnce() -> String) {
+    pub(crate) fn note(&mut self, text: impl FnOnce() -> String) {
         if let Some(trace) = &mut self.trace {
             trace.push(format!("{:>11} {}", self.now, text()));
         }
     }
 
-    fn at(&mut self, at: i64, happening: Happening) {
+    pub(crate) fn at(&mut self, at: i64, happening: Happening) {
         self.order += 1;
         self.agenda.push(Reverse((at.max(self.now), self.order)));
         self.happenings.insert(self.order, happening);
     }
 
-    fn latency(&mut self) -> i64 {
+    pub(crate) fn latency(&mut self) -> i64 {
         // Mostly quick, now and then slow.
         if self.rng.u8(0..50) == 0 {
             self.rng.i64(0..60_000)
@@ -280,14 +279,20 @@ impl Simulation {
     }
 
     /// Steps a node's lane and sets its tasks to work.
-    fn step(&mut self, node: usize, event: Event) -> Result<(), String> {
+    pub(crate) fn step(&mut self, node: usize, event: Event) -> Result<(), String> {
         if self.nodes[node].lane.is_none() {
             return Ok(());
         }
         self.note(|| format!("node{node} <- {}", shortened(&format!("{event:?}"))));
+        self.nodes[node].outstanding.hear(&event);
         let actions = self.nodes[node].step(self.now, event);
+        check_stall(&actions)?;
         for action in actions {
             self.note(|| format!("node{node} -> {}", shortened(&format!("{action:?}"))));
+            self.nodes[node].outstanding.act(&action)?;
+            if let Action::Publish { payload, .. } = &action {
+                self.check_ownership(node, payload)?;
+            }
             let task = match &action {
                 Action::Read { .. } => READER,
                 Action::Publish { .. } | Action::CountSubscribers { .. } => PUBLISHER,
@@ -323,338 +328,6 @@ impl Simulation {
             self.at(at, Happening::Arrive(node, life, task, action));
         }
     }
-
-    fn reply(&mut self, node: usize, life: u64, task: usize, event: Event) {
-        let at = self.now + self.latency();
-        self.at(at, Happening::Reply(node, life, task, event));
-    }
-
-    fn arrive(&mut self, node: usize, life: u64, task: usize, action: Action) -> Result<(), String> {
-        let flaky = self.now < self.flaky.1 && self.rng.u8(0..100) < self.flaky.0;
-        let executes = self.now >= self.away_until && (!flaky || self.rng.bool());
-        // A command of an earlier life may still be on its way.
-        if self.nodes[node].life != life && self.rng.bool() {
-            return Ok(());
-        }
-        if !executes || flaky {
-            if executes {
-                self.execute(node, life, task, &action, true)?;
-            }
-            if let Action::Settle { .. } = action {
-                // The clerk repeats it until it is told that it is done.
-                let at = self.now + self.rng.i64(1_000..100_000);
-                self.at(at, Happening::Arrive(node, life, task, action));
-            } else if let Some(failed) = failure(&action) {
-                self.reply(node, life, task, failed);
-            }
-            return Ok(());
-        }
-        self.execute(node, life, task, &action, false)
-    }
-
-    /// Does in Redis what an action wants, and replies unless the reply is lost.
-    fn execute(&mut self, node: usize, life: u64, task: usize, action: &Action, lost: bool) -> Result<(), String> {
-        let name = self.nodes[node].name.clone();
-        let lease_ms = limits().lease_ms;
-        let now = self.now;
-        let route = 0;
-        let event = match action {
-            Action::Prepare { .. } => {
-                let created = !std::mem::replace(&mut self.broker.group_exists, true);
-                Event::Prepared { route, created }
-            }
-            Action::Read { count, .. } => {
-                if self.broker.undelivered() == 0 {
-                    if !lost {
-                        self.reads += 1;
-                        let number = self.reads;
-                        self.blocked.push(BlockedRead {
-                            number,
-                            node,
-                            life,
-                            count: *count,
-                        });
-                        self.at(now + 1_000_000, Happening::BlockedRead(number));
-                    }
-                    return Ok(());
-                }
-                Event::Read {
-                    route,
-                    entries: self.broker.read(&name, *count, now),
-                }
-            }
-            Action::LookUpOwn { after, count, .. } => Event::Own {
-                route,
-                ids: self.broker.own(&name, *after, *count),
-            },
-            Action::LookUpDue { count, .. } => Event::Due {
-                route,
-                entries: self.broker.due(lease_ms, *count, now),
-            },
-            Action::Claim { ids, from, .. } => {
-                let most = if self.rng.u8(0..10) == 0 {
-                    self.rng.usize(1..5)
-                } else {
-                    usize::MAX
-                };
-                Event::Claimed {
-                    route,
-                    entries: self.broker.claim(&name, ids, *from, lease_ms, most, now),
-                }
-            }
-            Action::Renew { ids, .. } => Event::Renewed {
-                route,
-                lost: self.broker.renew(&name, ids, now),
-            },
-            Action::Settle { ticket, settlement, .. } => {
-                self.broker.settle(&name, settlement, lease_ms, now);
-                Event::Settled { route, ticket: *ticket }
-            }
-            Action::Publish { delivery, payload } => {
-                self.check_delivery(node, life, payload)?;
-                Event::Published {
-                    delivery: delivery.clone(),
-                    receivers: self.publish(node, payload),
-                }
-            }
-            Action::CountSubscribers { ask } => {
-                let alive: Vec<u64> = self
-                    .runtimes
-                    .iter()
-                    .filter(|one| one.alive)
-                    .map(|one| one.client)
-                    .collect();
-                let count = u64::from(self.runtimes[node].alive);
-                Event::Subscribers {
-                    ask: *ask,
-                    count,
-                    clients: Some(alive),
-                }
-            }
-            Action::Say(_) | Action::Drained => return Ok(()),
-        };
-        if !lost {
-            self.reply(node, life, task, event);
-        }
-        Ok(())
-    }
-
-    /// By an entry or by its time, whichever comes first. It goes on without its sidecar, as long as Redis has not
-    /// noticed that this is gone.
-    fn end_blocked_read(&mut self, number: u64) {
-        let Some(position) = self.blocked.iter().position(|read| read.number == number) else {
-            return;
-        };
-        let read = self.blocked.remove(position);
-        let gone = self.nodes[read.node].life != read.life || self.nodes[read.node].lane.is_none();
-        if gone && self.rng.u8(0..4) > 0 {
-            return;
-        }
-        let name = self.nodes[read.node].name.clone();
-        let entries = self.broker.read(&name, read.count, self.now);
-        self.reply(read.node, read.life, READER, Event::Read { route: 0, entries });
-    }
-
-    fn publish(&mut self, node: usize, payload: &str) -> u64 {
-        if !self.runtimes[node].alive {
-            return 0;
-        }
-        self.runtimes[node].queue.push_back(payload.to_owned());
-        self.begin_handling(node);
-        1
-    }
-
-    fn begin_handling(&mut self, node: usize) {
-        if self.runtimes[node].busy || !self.runtimes[node].alive {
-            return;
-        }
-        if let Some(payload) = self.runtimes[node].queue.pop_front() {
-            self.runtimes[node].busy = true;
-            let client = self.runtimes[node].client;
-            let at = self.now.max(self.runtimes[node].hangs_until) + self.rng.i64(100..5_000);
-            self.at(at, Happening::Handled(node, client, payload));
-        }
-    }
-
-    fn handled(&mut self, node: usize, client: u64, payload: &str) {
-        if !self.runtimes[node].alive || self.runtimes[node].client != client {
-            return;
-        }
-        if self.now < self.runtimes[node].hangs_until {
-            let at = self.runtimes[node].hangs_until;
-            self.at(at, Happening::Handled(node, client, payload.to_owned()));
-            return;
-        }
-        let unavailable = self.now < self.runtimes[node].unavailable_until;
-        let receipt = handle(payload, &self.broker.entries, unavailable, &mut self.effects);
-        self.runtimes[node].busy = false;
-        if let Some(receipt) = receipt
-            && self.now >= self.away_until
-        {
-            let life = self.nodes[node].life;
-            let at = (self.now + self.latency()).max(self.nodes[node].last_receipt_at + 1);
-            self.nodes[node].last_receipt_at = at;
-            if self.nodes[node].listening {
-                self.at(at, Happening::Receipt(node, life, receipt));
-            }
-        }
-        self.begin_handling(node);
-    }
-
-    fn fault(&mut self, fault: Fault) -> Result<(), String> {
-        self.note(|| format!("FAULT {fault:?}"));
-        match fault {
-            Fault::CrashNode(node, wait) => {
-                if self.nodes[node].lane.take().is_some() {
-                    let at = self.now + wait;
-                    self.at(at, Happening::StartNode(node));
-                }
-            }
-            Fault::PauseNode(node, wait) => self.nodes[node].paused_until = self.now + wait,
-            Fault::CrashRuntime(node, wait) => self.crash_runtime(node, wait),
-            Fault::Hang(node, wait) => self.runtimes[node].hangs_until = self.now + wait,
-            Fault::Unavailable(node, wait) => self.runtimes[node].unavailable_until = self.now + wait,
-            Fault::InterruptReceipts(node, wait) => {
-                let at = self.now + wait;
-                self.interrupt(node, at)?;
-            }
-            Fault::RedisAway(wait) => {
-                self.away_until = self.now + wait;
-                let at = self.away_until + 1_000;
-                for read in std::mem::take(&mut self.blocked) {
-                    let failed = Event::ReadFailed {
-                        route: 0,
-                        group_missing: false,
-                    };
-                    self.reply(read.node, read.life, READER, failed);
-                }
-                for node in 0..NODES {
-                    self.crash_runtime(node, wait + 2_000);
-                    self.interrupt(node, at)?;
-                }
-            }
-            Fault::Flaky(percent, wait) => self.flaky = (percent, self.now + wait),
-            Fault::Delete => {
-                let may = |(_, fate): &(&EntryId, &Fate)| **fate == Fate::Deleted;
-                let ids: Vec<EntryId> = self.broker.entries.iter().filter(may).map(|(id, _)| *id).collect();
-                self.broker.deleted.extend(ids);
-            }
-        }
-        Ok(())
-    }
-
-    fn crash_runtime(&mut self, node: usize, wait: i64) {
-        if self.runtimes[node].alive {
-            self.runtimes[node].alive = false;
-            self.runtimes[node].queue.clear();
-            let at = self.now + wait;
-            self.at(at, Happening::StartRuntime(node));
-        }
-    }
-
-    fn interrupt(&mut self, node: usize, until: i64) -> Result<(), String> {
-        if self.nodes[node].listening {
-            self.nodes[node].listening = false;
-            let life = self.nodes[node].life;
-            self.at(until, Happening::Listen(node, life));
-            return self.step(node, Event::ReceiptsInterrupted);
-        }
-        Ok(())
-    }
-
-    /// What must be true of every delivery, when it is published.
-    fn check_delivery(&self, node: usize, life: u64, payload: &str) -> Result<(), String> {
-        let delivery: Delivery<'_> = serde_json::from_str(payload).map_err(|err| err.to_string())?;
-        let attempt = delivery.entries.iter().map(|entry| entry.attempt).max().unwrap_or(1);
-        if delivery.entries.len() > limits().batch_cap(attempt) {
-            return Err(format!(
-                "{} entries in a delivery at attempt {attempt}",
-                delivery.entries.len()
-            ));
-        }
-        let poisoned = self.broker.entries.values().any(|fate| *fate == Fate::Poison);
-        for entry in &delivery.entries {
-            let id: EntryId = entry.entry.parse().unwrap();
-            if entry.attempt > 1 && !self.hangs && !poisoned && self.broker.entries[&id] == Fate::Good {
-                return Err(format!(
-                    "{id} has spent an attempt through no fault of its own or a neighbour's"
-                ));
-            }
-            let Some(pending) = self.broker.pending.get(&id) else {
-                continue;
-            };
-            // What a latecomer publishes is stale; the peer's claim and the fenced scripts take care of it.
-            if self.nodes[node].life != life || self.leases_may_end {
-                continue;
-            }
-            if pending.owner != self.nodes[node].name {
-                return Err(format!(
-                    "{id} delivered by node{node} although it is {}'s",
-                    pending.owner
-                ));
-            }
-            if pending.attempt == entry.attempt && self.now < pending.due {
-                return Err(format!(
-                    "{id} delivered {} us before it was due",
-                    pending.due - self.now
-                ));
-            }
-        }
-        Ok(())
-    }
-
-    /// What must be true in the end.
-    fn check_ends(&self) -> Result<(), String> {
-        for (id, fate) in &self.broker.entries {
-            let dead: Vec<Cause> = self
-                .broker
-                .dead
-                .iter()
-                .filter(|(dead, _)| dead == id)
-                .map(|(_, cause)| *cause)
-                .collect();
-            let effect = self.effects.contains(id);
-            let right = match fate {
-                Fate::Good => effect && dead.is_empty(),
-                Fate::DoneAt(attempt) if *attempt <= limits().attempts_max => {
-                    (effect && dead.is_empty()) || (self.hangs && dead == [Cause::Unanswered])
-                }
-                Fate::DoneAt(_) => dead == [Cause::Exhausted] || dead == [Cause::Unanswered],
-                Fate::Reject => dead == [Cause::Rejected],
-                Fate::Poison => dead == [Cause::Unanswered],
-                Fate::NotText => dead == [Cause::NotText],
-                Fate::Deleted => {
-                    (effect && dead.is_empty()) || dead == [Cause::Deleted] || self.broker.deleted.contains(id)
-                }
-            };
-            let settled = self.broker.acknowledged.contains(id) || self.broker.deleted.contains(id);
-            if !right || !settled {
-                return Err(format!(
-                    "{id} is {fate:?}, but: effect {effect}, dead letters {dead:?}, settled {settled}"
-                ));
-            }
-        }
-        Ok(())
-    }
-}
-
-/// What a task reports when its command failed.
-fn failure(action: &Action) -> Option<Event> {
-    let route = 0;
-    Some(match action {
-        Action::Read { .. } => Event::ReadFailed {
-            route,
-            group_missing: false,
-        },
-        Action::Publish { .. } => Event::PublishFailed,
-        Action::CountSubscribers { ask } => Event::SubscribersUnknown { ask: *ask },
-        Action::Renew { .. } => Event::RenewFailed { route },
-        Action::Settle { .. } | Action::Say(_) | Action::Drained => return None,
-        _ => Event::ErrandFailed {
-            route,
-            group_missing: false,
-        },
-    })
 }
 
 fn shortened(text: &str) -> String {

@@ -1,0 +1,197 @@
+//! Receipts, handshakes, and the lack of them.
+
+use super::*;
+
+#[test]
+fn each_outcome_settles_its_own_way() {
+    let mut bench = Bench::ready(limits());
+    bench.read(4);
+    let delivery = bench.deliveries().remove(0);
+    bench.receipt(&delivery, |receipt| {
+        let refusal = |entry: &str| Refusal {
+            entry: entry.into(),
+            reason: format!("about {entry}"),
+        };
+        receipt.done = vec!["1-0".into()];
+        receipt.retry = vec![refusal("2-0"), refusal("1-0")];
+        receipt.reject = vec![refusal("3-0")];
+    });
+    let settlement = bench.settled.pop().unwrap();
+    assert_eq!(settlement.done, ["1-0"]);
+    let parked: Vec<_> = settlement
+        .parked
+        .iter()
+        .map(|parked| (&*parked.entry, parked.attempt, parked.next_attempt))
+        .collect();
+    assert_eq!(
+        parked,
+        [("2-0", 1, 2), ("4-0", 1, 2)],
+        "what is not named is unanswered"
+    );
+    assert!(
+        settlement
+            .parked
+            .iter()
+            .all(|parked| (200..=250).contains(&parked.due_ms))
+    );
+    assert_eq!(settlement.dead.len(), 1);
+    assert_eq!(
+        (&*settlement.dead[0].entry, settlement.dead[0].cause),
+        ("3-0", Cause::Rejected)
+    );
+    assert_eq!(settlement.dead[0].reason, "about 3-0");
+}
+
+#[test]
+fn a_late_done_is_acknowledged_and_not_delivered_again() {
+    let mut bench = Bench::ready(limits());
+    bench.read(2);
+    let delivery = bench.deliveries().remove(0);
+    bench.count(0);
+    bench.receipt(&delivery, |receipt| {
+        receipt.retry = vec![Refusal {
+            entry: "1-0".into(),
+            reason: String::new(),
+        }]
+    });
+    assert_eq!(
+        bench.settled.pop().unwrap(),
+        Settlement {
+            done: vec!["1-0".into(), "2-0".into()],
+            ..Settlement::default()
+        }
+    );
+    bench.count(1);
+    bench.answer_greeting();
+    assert_eq!(bench.sizes(), [0_usize; 0]);
+}
+
+#[test]
+fn only_what_a_later_answer_has_overtaken_is_blamed_and_only_while_the_subscriber_was_there() {
+    let mut bench = Bench::ready(limits());
+    bench.read(24);
+    let deliveries = bench.deliveries();
+    assert_eq!(deliveries.len(), 3);
+    bench.receipt(&deliveries[1], |_| {});
+    assert_eq!(bench.settled.pop().unwrap().done.len(), 8);
+    assert!(
+        bench.settled.is_empty(),
+        "not before the subscriber is known to have been there"
+    );
+    bench.count(1);
+    let blamed = bench.settled.pop().unwrap();
+    assert_eq!(blamed.parked.len(), 8);
+    assert_eq!((&*blamed.parked[0].entry, blamed.parked[0].next_attempt), ("1-0", 2));
+    bench.receipt(&deliveries[2], |_| {});
+    bench.count(1);
+    assert_eq!(bench.settled.len(), 1);
+
+    let mut bench = Bench::ready(limits());
+    bench.read(24);
+    let deliveries = bench.deliveries();
+    bench.receipt(&deliveries[1], |_| {});
+    bench.settled.clear();
+    let ask = bench.lane_ask();
+    bench.step(Event::Subscribers {
+        ask,
+        count: 1,
+        clients: Some(vec![8]),
+    });
+    bench.answer_greeting();
+    assert!(bench.settled.is_empty(), "another subscriber: free of charge");
+    let again = bench.deliveries();
+    let attempts = again
+        .iter()
+        .flat_map(|delivery| &delivery.entries)
+        .map(|entry| entry.attempt);
+    assert_eq!(attempts.collect::<Vec<_>>(), [1; 16]);
+}
+
+#[test]
+fn an_overdue_delivery_is_blamed_alone_and_stalls_the_lane() {
+    let mut bench = Bench::ready(limits());
+    bench.read(24);
+    bench.deliveries();
+    let probe_ms = bench.lane.limits.probe_ms;
+    bench.after_ms(probe_ms);
+    assert!(
+        bench.published.last().is_some_and(|probe| probe.entries.is_empty()),
+        "a probe"
+    );
+    bench.after_ms(bench.lane.limits.answer_ms - probe_ms);
+    bench.count(1);
+    assert_eq!(bench.settled.len(), 1);
+    assert_eq!(bench.settled[0].parked.len(), 8);
+    let report = bench.lane.report();
+    assert!(report.stalled.is_some());
+    assert_eq!(report.in_flight_deliveries, 0);
+    bench.published.retain(|delivery| delivery.entries.is_empty());
+    bench.answer_greeting();
+    assert!(bench.lane.report().stalled.is_none());
+    assert_eq!(bench.sizes(), [8, 8]);
+}
+
+#[test]
+fn an_answered_probe_blames_what_was_dropped_before_it() {
+    let mut bench = Bench::ready(limits());
+    bench.read(1);
+    bench.deliveries();
+    bench.after_ms(bench.lane.limits.probe_ms);
+    let probe = bench.published.pop().unwrap();
+    bench.receipt(&probe, |_| {});
+    bench.count(1);
+    assert_eq!(bench.settled[0].parked.len(), 1);
+}
+
+#[test]
+fn two_answers_to_one_handshake_stop_the_lane() {
+    let mut bench = Bench::new(limits());
+    bench.step(Event::Prepared {
+        route: 0,
+        created: true,
+    });
+    bench.step(Event::ReceiptsReady);
+    bench.count(2);
+    let greeting = bench.published.pop().unwrap();
+    bench.step(Event::Published {
+        delivery: greeting.delivery.to_string(),
+        receivers: 2,
+    });
+    bench.receipt(&greeting, |_| {});
+    assert_eq!(
+        bench.lane.report().not_ready,
+        ["the subscriber has not answered the handshake"]
+    );
+    bench.receipt(&greeting, |_| {});
+    assert_eq!(bench.lane.report().not_ready, ["two apps answer on the channel"]);
+    bench.after_ms(60_000);
+    assert!(bench.deliveries().is_empty());
+    bench.count(1);
+    bench.answer_greeting();
+    assert!(bench.lane.report().not_ready.is_empty());
+}
+
+#[test]
+fn unavailable_pauses_longer_each_time_and_spends_no_attempt() {
+    let mut bench = Bench::ready(limits());
+    bench.read(8);
+    let mut pauses = Vec::new();
+    for _ in 0..4 {
+        let delivery = bench.deliveries().remove(0);
+        assert!(delivery.entries.iter().all(|entry| entry.attempt == 1));
+        bench.receipt(&delivery, |receipt| {
+            receipt.done.clear();
+            receipt.unavailable = Some("full".into());
+        });
+        let until = bench.lane.window.paused_until;
+        pauses.push((until - bench.now).as_millis());
+        assert!(bench.sizes().is_empty());
+        bench.now = until;
+        bench.step(Event::Tick);
+    }
+    assert!(bench.settled.is_empty());
+    assert!(pauses.windows(2).all(|pair| pair[0] * 2 < pair[1]), "{pauses:?}");
+    let delivery = bench.deliveries().remove(0);
+    bench.receipt(&delivery, |_| {});
+    assert!(!bench.lane.report().unavailable);
+}

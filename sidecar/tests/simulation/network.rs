@@ -1,0 +1,205 @@
+//! Commands on their way to Redis, replies on their way back, and messages on their way through a runtime.
+
+use stream_sidecar::lane::{Action, Event};
+
+use crate::node::{READER, limits};
+use crate::runtime::handle;
+use crate::simulation::{BlockedRead, Happening, Simulation};
+
+impl Simulation {
+    pub(crate) fn reply(&mut self, node: usize, life: u64, task: usize, event: Event) {
+        let at = self.now + self.latency();
+        self.at(at, Happening::Reply(node, life, task, event));
+    }
+
+    pub(crate) fn arrive(&mut self, node: usize, life: u64, task: usize, action: Action) -> Result<(), String> {
+        let flaky = self.now < self.flaky.1 && self.rng.u8(0..100) < self.flaky.0;
+        let executes = self.now >= self.away_until && (!flaky || self.rng.bool());
+        // A command of an earlier life may still be on its way.
+        if self.nodes[node].life != life && self.rng.bool() {
+            return Ok(());
+        }
+        if !executes || flaky {
+            if executes {
+                self.execute(node, life, task, &action, true)?;
+            }
+            if let Action::Settle { .. } = action {
+                // The clerk repeats it until it is told that it is done.
+                let at = self.now + self.rng.i64(1_000..100_000);
+                self.at(at, Happening::Arrive(node, life, task, action));
+            } else if let Some(failed) = failure(&action) {
+                self.reply(node, life, task, failed);
+            }
+            return Ok(());
+        }
+        self.execute(node, life, task, &action, false)
+    }
+
+    /// Does in Redis what an action wants, and replies unless the reply is lost.
+    fn execute(&mut self, node: usize, life: u64, task: usize, action: &Action, lost: bool) -> Result<(), String> {
+        let name = self.nodes[node].name.clone();
+        let lease_ms = limits().lease_ms;
+        let now = self.now;
+        let route = 0;
+        let event = match action {
+            Action::Prepare { .. } => {
+                let created = !std::mem::replace(&mut self.broker.group_exists, true);
+                Event::Prepared { route, created }
+            }
+            Action::Read { count, .. } => {
+                if self.broker.undelivered() == 0 {
+                    if !lost {
+                        self.reads += 1;
+                        let number = self.reads;
+                        self.blocked.push(BlockedRead {
+                            number,
+                            node,
+                            life,
+                            count: *count,
+                        });
+                        self.at(now + 500_000, Happening::BlockedRead(number));
+                    }
+                    return Ok(());
+                }
+                Event::Read {
+                    route,
+                    entries: self.broker.read(&name, *count, now),
+                }
+            }
+            Action::LookUpOwn { after, count, .. } => Event::Own {
+                route,
+                ids: self.broker.own(&name, *after, *count),
+            },
+            Action::LookUpDue { count, .. } => Event::Due {
+                route,
+                entries: self.broker.due(lease_ms, *count, now),
+            },
+            Action::Claim { ids, from, .. } => {
+                let most = if self.rng.u8(0..10) == 0 {
+                    self.rng.usize(1..5)
+                } else {
+                    usize::MAX
+                };
+                Event::Claimed {
+                    route,
+                    entries: self.broker.claim(&name, ids, *from, lease_ms, most, now),
+                }
+            }
+            Action::Renew { ids, .. } => Event::Renewed {
+                route,
+                lost: self.broker.renew(&name, ids, now),
+            },
+            Action::Settle { ticket, settlement, .. } => {
+                self.broker.settle(&name, settlement, lease_ms, now);
+                Event::Settled { route, ticket: *ticket }
+            }
+            Action::Publish { delivery, payload } => {
+                self.check_delivery(node, life, payload)?;
+                Event::Published {
+                    delivery: delivery.clone(),
+                    receivers: self.publish(node, payload),
+                }
+            }
+            Action::CountSubscribers { ask } => {
+                let alive: Vec<u64> = self
+                    .runtimes
+                    .iter()
+                    .filter(|one| one.alive)
+                    .map(|one| one.client)
+                    .collect();
+                let count = u64::from(self.runtimes[node].alive);
+                Event::Subscribers {
+                    ask: *ask,
+                    count,
+                    clients: Some(alive),
+                }
+            }
+            Action::Say(_) | Action::Drained => return Ok(()),
+        };
+        if !lost {
+            self.reply(node, life, task, event);
+        }
+        Ok(())
+    }
+
+    /// By an entry or by its time, whichever comes first. It goes on without its sidecar, as long as Redis has not
+    /// noticed that this is gone.
+    pub(crate) fn end_blocked_read(&mut self, number: u64) {
+        let Some(position) = self.blocked.iter().position(|read| read.number == number) else {
+            return;
+        };
+        let read = self.blocked.remove(position);
+        let gone = self.nodes[read.node].life != read.life || self.nodes[read.node].lane.is_none();
+        if gone && self.rng.u8(0..4) > 0 {
+            return;
+        }
+        let name = self.nodes[read.node].name.clone();
+        let entries = self.broker.read(&name, read.count, self.now);
+        self.reply(read.node, read.life, READER, Event::Read { route: 0, entries });
+    }
+
+    fn publish(&mut self, node: usize, payload: &str) -> u64 {
+        if !self.runtimes[node].alive {
+            return 0;
+        }
+        self.runtimes[node].queue.push_back(payload.to_owned());
+        self.begin_handling(node);
+        1
+    }
+
+    fn begin_handling(&mut self, node: usize) {
+        if self.runtimes[node].busy || !self.runtimes[node].alive {
+            return;
+        }
+        if let Some(payload) = self.runtimes[node].queue.pop_front() {
+            self.runtimes[node].busy = true;
+            let client = self.runtimes[node].client;
+            let at = self.now.max(self.runtimes[node].hangs_until) + self.rng.i64(100..5_000);
+            self.at(at, Happening::Handled(node, client, payload));
+        }
+    }
+
+    pub(crate) fn handled(&mut self, node: usize, client: u64, payload: &str) {
+        if !self.runtimes[node].alive || self.runtimes[node].client != client {
+            return;
+        }
+        if self.now < self.runtimes[node].hangs_until {
+            let at = self.runtimes[node].hangs_until;
+            self.at(at, Happening::Handled(node, client, payload.to_owned()));
+            return;
+        }
+        let unavailable = self.now < self.runtimes[node].unavailable_until;
+        let receipt = handle(payload, &self.broker.entries, unavailable, &mut self.effects);
+        self.runtimes[node].busy = false;
+        if let Some(receipt) = receipt
+            && self.now >= self.away_until
+        {
+            let life = self.nodes[node].life;
+            let at = (self.now + self.latency()).max(self.nodes[node].last_receipt_at + 1);
+            self.nodes[node].last_receipt_at = at;
+            if self.nodes[node].listening {
+                self.at(at, Happening::Receipt(node, life, receipt));
+            }
+        }
+        self.begin_handling(node);
+    }
+}
+
+/// What a task reports when its command failed.
+fn failure(action: &Action) -> Option<Event> {
+    let route = 0;
+    Some(match action {
+        Action::Read { .. } => Event::ReadFailed {
+            route,
+            group_missing: false,
+        },
+        Action::Publish { .. } => Event::PublishFailed,
+        Action::CountSubscribers { ask } => Event::SubscribersUnknown { ask: *ask },
+        Action::Renew { .. } => Event::RenewFailed { route },
+        Action::Settle { .. } | Action::Say(_) | Action::Drained => return None,
+        _ => Event::ErrandFailed {
+            route,
+            group_missing: false,
+        },
+    })
+}
