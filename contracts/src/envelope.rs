@@ -23,6 +23,10 @@ pub fn read<'a, E: Event>(field: impl Fn(&str) -> Option<&'a str>) -> Result<E, 
         return Err(format!("type: must be {:?} in this stream, is {kind:?}", E::STREAM));
     }
     let data = field("data").ok_or("data: the field is missing")?;
+    // serde would take a list of values for the fields of a record.
+    if data.trim_ascii_start().starts_with('[') {
+        return Err("data: must be one JSON object".to_owned());
+    }
     let event: E = serde_json::from_str(data).map_err(|_| fault::<E>(data))?;
     event.check().map_err(|reason| format!("data.{reason}"))?;
     Ok(event)

@@ -6,7 +6,8 @@ use serde::de::{self, Visitor};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 pub use crate::generated::{
-    OrderCompleted, OrderFulfilled, OrderLine, OrderPlaced, ProductChanged, RefundOrder, RefundReason, ShortLine,
+    OrderCancelRequested, OrderCompleted, OrderFulfilled, OrderLine, OrderPlaced, ProductChanged, RefundOrder,
+    RefundReason, ReturnReceived, ShortLine,
 };
 use crate::limits::{ORDER_LINES_MAX, check_currency, check_id, check_name, check_price, check_qty};
 use crate::names;
@@ -83,6 +84,25 @@ impl Event for RefundOrder {
             at(&format!("lines[{index}].product_id"), check_id(&line.product_id))?;
         }
         Ok(())
+    }
+}
+
+impl Event for OrderCancelRequested {
+    const STREAM: &'static str = names::ORDER_CANCEL_REQUESTED;
+
+    fn check(&self) -> Result<(), String> {
+        at("order_id", check_id(&self.order_id))?;
+        at("reason", check_name(&self.reason))
+    }
+}
+
+impl Event for ReturnReceived {
+    const STREAM: &'static str = names::RETURN_RECEIVED;
+
+    fn check(&self) -> Result<(), String> {
+        at("order_id", check_id(&self.order_id))?;
+        at("return_id", check_id(&self.return_id))?;
+        check_lines(&self.lines)
     }
 }
 

@@ -8,10 +8,14 @@ pub const ORDER_COMPLETED: &str = "order-completed";
 pub const REFUND_ORDER: &str = "refund-order";
 /// The stock of an order was taken. Warehouse to store.
 pub const ORDER_FULFILLED: &str = "order-fulfilled";
+/// The customer wants out of an order that is paid for. Store to warehouse.
+pub const ORDER_CANCEL_REQUESTED: &str = "order-cancel-requested";
+/// Units of an order came back. Warehouse to store.
+pub const RETURN_RECEIVED: &str = "return-received";
 /// A product's name, price or availability changed. Warehouse to store.
 pub const PRODUCT_CHANGED: &str = "product-changed";
 
-/// The store's group for money: charges and refunds.
+/// The store's group for money: charges, refunds and what comes back.
 pub const PAYMENT_GROUP: &str = "payment-group";
 /// The store's group for everything else that it learns from the warehouse.
 pub const STORE_GROUP: &str = "store-group";

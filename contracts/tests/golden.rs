@@ -3,7 +3,8 @@
 
 use contracts::envelope;
 use contracts::events::{
-    Event, OrderCompleted, OrderFulfilled, OrderLine, OrderPlaced, ProductChanged, RefundOrder, RefundReason, ShortLine,
+    Event, OrderCancelRequested, OrderCompleted, OrderFulfilled, OrderLine, OrderPlaced, ProductChanged, RefundOrder,
+    RefundReason, ReturnReceived, ShortLine,
 };
 
 fn check<E: Event + PartialEq + std::fmt::Debug>(event: &E, golden: &str) {
@@ -65,6 +66,21 @@ fn every_event_has_its_golden_text() {
         );
     }
     check(
+        &OrderCancelRequested {
+            order_id: "o-1".to_owned(),
+            reason: "changed my mind".to_owned(),
+        },
+        r#"{"order_id":"o-1","reason":"changed my mind"}"#,
+    );
+    check(
+        &ReturnReceived {
+            order_id: "o-1".to_owned(),
+            return_id: "r-1".to_owned(),
+            lines: vec![line()],
+        },
+        r#"{"order_id":"o-1","return_id":"r-1","lines":[{"line_id":1,"product_id":"teapot","qty":5}]}"#,
+    );
+    check(
         &ProductChanged {
             product_id: "teapot".to_owned(),
             rev: 3,
@@ -90,6 +106,7 @@ fn a_refusal_names_the_field() {
     assert!(refusal(&[("data", "{}"), ("type", "order-placed")]).starts_with("type: "));
     for (data, start) in [
         ("not JSON".to_owned(), "data: "),
+        (r#"["o-1","ada",[]]"#.to_owned(), "data: must be one JSON object"),
         ("{}".to_owned(), "data: missing field `order_id`"),
         (order(""), "data.lines: must hold 1 to 100 lines"),
         (
