@@ -96,6 +96,8 @@ pub(super) struct Route {
     pub(super) renew_at: Time,
     /// What is being written down, and since when.
     pub(super) settling: HashMap<u64, (Time, Vec<EntryId>)>,
+    /// Redis refused the last settlement.
+    pub(super) refused: bool,
     pub(super) counters: RouteCounters,
 }
 
@@ -128,6 +130,7 @@ impl Route {
             renewing: None,
             renew_at: Time::ZERO,
             settling: HashMap::new(),
+            refused: false,
             counters: RouteCounters::default(),
         }
     }

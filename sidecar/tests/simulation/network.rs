@@ -91,7 +91,11 @@ impl Simulation {
             },
             Action::Settle { ticket, settlement, .. } => {
                 self.broker.settle(&name, settlement, lease_ms, now);
-                Event::Settled { route, ticket: *ticket }
+                Event::Settled {
+                    route,
+                    ticket: *ticket,
+                    refused: false,
+                }
             }
             Action::Publish { delivery, payload } => {
                 self.check_delivery(node, life, payload)?;
