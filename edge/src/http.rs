@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use axum::Router;
 use axum::body::Body;
-use axum::http::header::{CACHE_CONTROL, CONTENT_LENGTH, CONTENT_TYPE};
+use axum::http::header::{CACHE_CONTROL, CONTENT_LENGTH, CONTENT_TYPE, WWW_AUTHENTICATE};
 use axum::http::{HeaderValue, Method, StatusCode};
 use axum::response::{IntoResponse, Response};
 use bytes::{Bytes, BytesMut};
@@ -24,6 +24,7 @@ use spin_sdk::wasip3::{wit_future, wit_stream};
 use spin_sdk::{time, wit_bindgen};
 use tower_service::Service;
 
+use crate::auth;
 use crate::problem::Problem;
 use crate::redis;
 
@@ -37,18 +38,20 @@ const DISCARDED_BYTES_MAX: usize = 4 * 1024 * 1024;
 /// How long a client may take to send its body.
 const BODY_DEADLINE_MS: u64 = 10_000;
 
-/// Hands a request to the routes and makes the answer one that leaves at once.
+/// Hands a request to the routes, if its sender may make it, and makes the answer one that leaves at once.
 ///
 /// # Errors
 /// When the host refuses the answer, as it does for illegal headers.
 pub async fn serve(request: Request, mut routes: Router) -> Result<types::Response, types::ErrorCode> {
     let turn = Turn::begin();
-    let response = match read(request).await {
-        Ok(request) => match routes.call(request).await {
+    let allowed = auth::check(request.method(), request.headers()).await;
+    // The body is read in any case: a client that is still sending when the connection closes does not see the answer.
+    let response = match (allowed, read(request).await) {
+        (Ok(()), Ok(request)) => match routes.call(request).await {
             Ok(response) => response,
             Err(never) => match never {},
         },
-        Err(problem) => problem.into_response(),
+        (Err(problem), _) | (Ok(()), Err(problem)) => problem.into_response(),
     };
     answer(response, turn).await
 }
@@ -107,6 +110,10 @@ impl IntoResponse for Problem {
         let mut response = json(status, &self);
         let kind = HeaderValue::from_static("application/problem+json");
         response.headers_mut().insert(CONTENT_TYPE, kind);
+        if status == StatusCode::UNAUTHORIZED {
+            let scheme = HeaderValue::from_static(auth::SCHEME);
+            response.headers_mut().insert(WWW_AUTHENTICATE, scheme);
+        }
         response
     }
 }

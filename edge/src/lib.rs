@@ -14,6 +14,8 @@ pub mod idempotency;
 #[cfg(target_family = "wasm")]
 pub mod page;
 #[cfg(target_family = "wasm")]
+mod auth;
+#[cfg(target_family = "wasm")]
 pub mod http;
 #[cfg(target_family = "wasm")]
 pub mod events;

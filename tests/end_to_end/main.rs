@@ -21,6 +21,7 @@ mod storage_full;
 mod bad_requests;
 mod http_api;
 mod latency;
+mod token;
 mod supervisor;
 
 use std::process::ExitCode;
@@ -46,6 +47,7 @@ fn main() -> ExitCode {
         bad_requests::TESTS,
         http_api::TESTS,
         latency::TESTS,
+        token::TESTS,
         supervisor::TESTS,
     ]
     .concat();
