@@ -5,7 +5,7 @@ use axum::http::{HeaderMap, Method};
 use spin_sdk::variables;
 use subtle::ConstantTimeEq;
 
-use crate::problem::Problem;
+use crate::problem::{MISCONFIGURED, Problem, UNAUTHORIZED};
 
 /// The component's variable that holds the token; empty for an open service.
 const TOKEN_VARIABLE: &str = "api_token";
@@ -21,27 +21,21 @@ pub(crate) async fn check(method: &Method, headers: &HeaderMap) -> Result<(), Pr
     if matches!(*method, Method::GET | Method::HEAD | Method::OPTIONS) {
         return Ok(());
     }
-    let token = variables::get(TOKEN_VARIABLE).await.map_err(|error| {
-        Problem::new(
-            500,
-            "misconfigured",
-            "The service is not set up",
-            format!("the variable {TOKEN_VARIABLE} is not set: {error}"),
-        )
-    })?;
+    let token = variables::get(TOKEN_VARIABLE)
+        .await
+        .map_err(|error| MISCONFIGURED.with(format!("the variable {TOKEN_VARIABLE} is not set: {error}")))?;
     if token.is_empty() {
         return Ok(());
     }
-    let refused = |detail: &str| Problem::new(401, "unauthorized", "The request wants a token", detail);
     let given = headers
         .get(AUTHORIZATION)
         .and_then(bearer)
-        .ok_or_else(|| refused("send a header Authorization: Bearer, followed by the service's token"))?;
+        .ok_or_else(|| UNAUTHORIZED.with("send a header Authorization: Bearer, followed by the service's token"))?;
     // Only the token's length shows in how long this takes.
     if bool::from(given.ct_eq(token.as_bytes())) {
         Ok(())
     } else {
-        Err(refused("the token is not the service's"))
+        Err(UNAUTHORIZED.with("the token is not the service's"))
     }
 }
 

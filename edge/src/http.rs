@@ -25,7 +25,9 @@ use spin_sdk::{time, wit_bindgen};
 use tower_service::Service;
 
 use crate::auth;
-use crate::problem::Problem;
+use crate::problem::{
+    BODY_INCOMPLETE, BODY_TOO_LARGE, BODY_TOO_SLOW, INTERNAL, METHOD_NOT_ALLOWED, Problem, UNKNOWN_ROUTE,
+};
 use crate::redis;
 
 /// The largest request body that is read.
@@ -60,19 +62,10 @@ pub async fn serve(request: Request, mut routes: Router) -> Result<types::Respon
 pub fn routes(routes: Router) -> Router {
     routes
         .fallback(async |method: Method, uri: axum::http::Uri| {
-            Problem::not_found(
-                "unknown_route",
-                "There is nothing at this path",
-                format!("no route {method} {}", uri.path()),
-            )
+            UNKNOWN_ROUTE.with(format!("no route {method} {}", uri.path()))
         })
         .method_not_allowed_fallback(async |method: Method, uri: axum::http::Uri| {
-            Problem::new(
-                405,
-                "method_not_allowed",
-                "The path exists, but not with this method",
-                format!("{} does not take {method}", uri.path()),
-            )
+            METHOD_NOT_ALLOWED.with(format!("{} does not take {method}", uri.path()))
         })
 }
 
@@ -82,16 +75,23 @@ pub fn routes(routes: Router) -> Router {
 /// 503 when Redis does not.
 pub async fn health() -> Result<Response, Problem> {
     redis::command("PING", [""; 0]).await?;
-    Ok(json_text(StatusCode::OK, r#"{"status":"ok"}"#.to_owned()))
+    let status = "ok".to_owned();
+    Ok(json(StatusCode::OK, &Health { status }))
+}
+
+/// What `GET /<service>/healthz` answers when all is well.
+#[derive(Debug, Serialize, utoipa::ToSchema)]
+pub struct Health {
+    /// Always `ok`.
+    #[schema(example = "ok")]
+    pub status: String,
 }
 
 /// An answer with a JSON body.
 pub fn json(status: StatusCode, body: &impl Serialize) -> Response {
     match serde_json::to_string(body) {
         Ok(text) => json_text(status, text),
-        Err(error) => {
-            Problem::new(500, "internal", "The answer could not be written", error.to_string()).into_response()
-        }
+        Err(error) => INTERNAL.with(error.to_string()).into_response(),
     }
 }
 
@@ -153,12 +153,7 @@ async fn read(request: Request) -> Result<axum::http::Request<Body>, Problem> {
     let deadline = time::sleep(Duration::from_millis(BODY_DEADLINE_MS));
     match select(pin!(collect(body)), pin!(deadline)).await {
         Either::Left((body, _)) => Ok(axum::http::Request::from_parts(parts, Body::from(body?))),
-        Either::Right(((), _)) => Err(Problem::new(
-            408,
-            "body_too_slow",
-            "The body did not arrive",
-            format!("the body must arrive within {BODY_DEADLINE_MS} ms"),
-        )),
+        Either::Right(((), _)) => Err(BODY_TOO_SLOW.with(format!("the body must arrive within {BODY_DEADLINE_MS} ms"))),
     }
 }
 
@@ -167,12 +162,7 @@ async fn collect(mut body: impl axum::body::HttpBody<Data = Bytes> + Unpin) -> R
     let mut length = 0;
     while let Some(frame) = body.frame().await {
         let Ok(frame) = frame else {
-            return Err(Problem::new(
-                400,
-                "body_incomplete",
-                "The body ended before its time",
-                "the connection or the transfer coding broke off within the body",
-            ));
+            return Err(BODY_INCOMPLETE.with("the connection or the transfer coding broke off within the body"));
         };
         if let Some(data) = frame.data_ref() {
             length += data.len();
@@ -190,12 +180,7 @@ async fn collect(mut body: impl axum::body::HttpBody<Data = Bytes> + Unpin) -> R
 }
 
 fn too_large() -> Problem {
-    Problem::new(
-        413,
-        "body_too_large",
-        "The body is too large",
-        format!("a body may have {BODY_BYTES_MAX} bytes"),
-    )
+    BODY_TOO_LARGE.with(format!("a body may have {BODY_BYTES_MAX} bytes"))
 }
 
 async fn answer(response: Response, turn: Turn) -> Result<types::Response, types::ErrorCode> {

@@ -18,4 +18,6 @@ mod auth;
 #[cfg(target_family = "wasm")]
 pub mod http;
 #[cfg(target_family = "wasm")]
+pub mod openapi;
+#[cfg(target_family = "wasm")]
 pub mod events;

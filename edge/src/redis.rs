@@ -13,7 +13,7 @@ pub use spin_sdk::redis::RedisResult as Reply;
 use spin_sdk::redis::{Connection, Error, RedisParameter};
 use spin_sdk::{time, variables};
 
-use crate::problem::Problem;
+use crate::problem::{Problem, STORAGE_FULL, STORAGE_UNAVAILABLE};
 
 /// How long one command may take, the connection included; far below the sidecar's `answer_ms`.
 const COMMAND_DEADLINE_MS: u64 = 3_000;
@@ -49,13 +49,8 @@ impl Failure {
 impl From<Failure> for Problem {
     fn from(failure: Failure) -> Self {
         match failure {
-            Failure::Unavailable(_) => Self::new(
-                503,
-                "storage_unavailable",
-                "The service's storage does not answer",
-                failure.reason(),
-            ),
-            Failure::Full(_) => Self::new(503, "storage_full", "The service's storage is full", failure.reason()),
+            Failure::Unavailable(_) => STORAGE_UNAVAILABLE.with(failure.reason()),
+            Failure::Full(_) => STORAGE_FULL.with(failure.reason()),
         }
     }
 }
