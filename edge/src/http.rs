@@ -10,8 +10,9 @@ use std::task::Poll;
 use std::time::Duration;
 
 use axum::Router;
-use axum::body::Body;
+use axum::body::{Body, HttpBody};
 use axum::http::header::{CACHE_CONTROL, CONTENT_LENGTH, CONTENT_TYPE, WWW_AUTHENTICATE};
+use axum::http::response::Parts;
 use axum::http::{HeaderValue, Method, StatusCode};
 use axum::response::{IntoResponse, Response};
 use bytes::{Bytes, BytesMut};
@@ -21,6 +22,7 @@ use serde::Serialize;
 use spin_sdk::http::Request;
 use spin_sdk::wasip3::http::types;
 use spin_sdk::wasip3::{wit_future, wit_stream};
+use spin_sdk::wit_bindgen::{FutureReader, StreamReader};
 use spin_sdk::{time, wit_bindgen};
 use tower_service::Service;
 
@@ -157,7 +159,7 @@ async fn read(request: Request) -> Result<axum::http::Request<Body>, Problem> {
     }
 }
 
-async fn collect(mut body: impl axum::body::HttpBody<Data = Bytes> + Unpin) -> Result<Bytes, Problem> {
+async fn collect(mut body: impl HttpBody<Data = Bytes> + Unpin) -> Result<Bytes, Problem> {
     let mut read = BytesMut::new();
     let mut length = 0;
     while let Some(frame) = body.frame().await {
@@ -185,26 +187,17 @@ fn too_large() -> Problem {
 
 async fn answer(response: Response, turn: Turn) -> Result<types::Response, types::ErrorCode> {
     let (mut parts, body) = response.into_parts();
+    if body.size_hint().exact().is_none() {
+        return stream(parts, body, turn);
+    }
     let body = match body.collect().await {
         Ok(body) => body.to_bytes(),
         Err(error) => return Err(types::ErrorCode::InternalError(Some(error.to_string()))),
     };
     parts.headers.insert(CONTENT_LENGTH, HeaderValue::from(body.len()));
-    let headers: Vec<_> = parts
-        .headers
-        .iter()
-        .map(|(name, value)| (name.to_string(), value.as_bytes().to_vec()))
-        .collect();
-    let headers =
-        types::Fields::from_list(&headers).map_err(|error| types::ErrorCode::InternalError(Some(error.to_string())))?;
-
     let (mut writer, reader) = wit_stream::new();
     let (trailers_writer, trailers) = wit_future::new(|| Ok(None));
-    let (response, _sent) = types::Response::new(headers, Some(reader), trailers);
-    response
-        .set_status_code(parts.status.as_u16())
-        .map_err(|()| types::ErrorCode::InternalError(Some("the status code is not legal".to_owned())))?;
-
+    let response = head(&parts, reader, trailers)?;
     let mut write: Pin<Box<dyn Future<Output = ()>>> = Box::pin(async move {
         // A client that went away wants no body: what could not be written is of no use.
         let _ = writer.write_all(body.to_vec()).await;
@@ -217,5 +210,44 @@ async fn answer(response: Response, turn: Turn) -> Result<types::Response, types
     if !written {
         wit_bindgen::spawn(write);
     }
+    Ok(response)
+}
+
+/// An answer whose body takes its time, so it does not keep its turn.
+fn stream(parts: Parts, mut body: Body, turn: Turn) -> Result<types::Response, types::ErrorCode> {
+    let (mut writer, reader) = wit_stream::new();
+    let (trailers_writer, trailers) = wit_future::new(|| Ok(None));
+    let response = head(&parts, reader, trailers)?;
+    wit_bindgen::spawn(async move {
+        drop(turn);
+        while let Some(Ok(frame)) = body.frame().await {
+            let Ok(data) = frame.into_data() else { continue };
+            // A client that went away takes nothing more.
+            if !writer.write_all(data.to_vec()).await.is_empty() {
+                break;
+            }
+        }
+        drop(writer);
+        let _ = trailers_writer.write(Ok(None)).await;
+    });
+    Ok(response)
+}
+
+fn head(
+    parts: &Parts,
+    body: StreamReader<u8>,
+    trailers: FutureReader<Result<Option<types::Trailers>, types::ErrorCode>>,
+) -> Result<types::Response, types::ErrorCode> {
+    let headers: Vec<_> = parts
+        .headers
+        .iter()
+        .map(|(name, value)| (name.to_string(), value.as_bytes().to_vec()))
+        .collect();
+    let headers =
+        types::Fields::from_list(&headers).map_err(|error| types::ErrorCode::InternalError(Some(error.to_string())))?;
+    let (response, _sent) = types::Response::new(headers, Some(body), trailers);
+    response
+        .set_status_code(parts.status.as_u16())
+        .map_err(|()| types::ErrorCode::InternalError(Some("the status code is not legal".to_owned())))?;
     Ok(response)
 }

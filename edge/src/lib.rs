@@ -18,6 +18,8 @@ mod auth;
 #[cfg(target_family = "wasm")]
 pub mod http;
 #[cfg(target_family = "wasm")]
+pub mod live;
+#[cfg(target_family = "wasm")]
 pub mod openapi;
 #[cfg(target_family = "wasm")]
 pub mod events;

@@ -3,21 +3,28 @@
 mod problems;
 mod views;
 mod orders;
+mod cancel;
+mod history;
 mod products;
+mod repair;
+mod archive;
 
 use axum::Router;
 use axum::response::Response;
 use edge::http::Health;
 use edge::idempotency;
 use edge::openapi::Api;
-use edge::problem::Problem;
+use edge::problem::{INVALID_FIELD, Problem};
 use serde::Serialize;
 use spin_sdk::http::Request;
 use spin_sdk::http_service;
 use spin_sdk::wasip3::http::types;
 use utoipa_axum::routes;
 
-use self::problems::{INACTIVE_PRODUCT, MIXED_CURRENCIES, TOTAL_TOO_LARGE, UNKNOWN_ORDER, UNKNOWN_PRODUCT, unwritable};
+use self::problems::{
+    BUSY, INACTIVE_PRODUCT, MIXED_CURRENCIES, NOT_CANCELLABLE, TOTAL_TOO_LARGE, UNKNOWN_ORDER, UNKNOWN_PRODUCT,
+    unwritable,
+};
 
 thread_local! {
     static ROUTES: Router = api().into_routes();
@@ -43,7 +50,13 @@ fn api() -> Api {
     .route(routes!(orders::place), &place_errors)
     .route(routes!(orders::list), &[])
     .route(routes!(orders::show), &[UNKNOWN_ORDER])
+    .route(routes!(cancel::cancel_order), &[UNKNOWN_ORDER, NOT_CANCELLABLE, BUSY])
+    .route(routes!(history::list), &[UNKNOWN_ORDER])
+    .route(routes!(history::watch), &[UNKNOWN_ORDER, INVALID_FIELD])
     .route(routes!(products::list), &[])
+    .route(routes!(repair::resend_completed), &[])
+    .route(routes!(archive::read), &[])
+    .route(routes!(archive::remove), &[])
 }
 
 /// Whether the store and its Redis answer.

@@ -8,18 +8,18 @@ use bytes::Bytes;
 use contracts::events::OrderPlaced;
 use contracts::limits::check_id;
 use edge::http::json_text;
-use edge::page::{Items, Page, PageQuery};
-use edge::problem::Problem;
+use edge::page::{self, Items, Page};
+use edge::problem::{FieldError, Problem};
 use edge::{clock, idempotency, json};
 use serde::{Deserialize, Serialize};
-use utoipa::ToSchema;
+use utoipa::{IntoParams, ToSchema};
 
 use super::problems::{corrupt, refused, unknown_order};
 use super::text;
 use super::views::{LineView, OrderView, view};
 use crate::domain::order::Status;
 use crate::domain::place_order::{self, PricedLine, PricedOrder, Wish};
-use crate::edge::redis::{self, NewOrder, Placed, StoredOrder};
+use crate::edge::redis::{self, Filter, NewOrder, Placed, StoredOrder, StoredStep};
 
 /// The body of `POST /store/orders`.
 #[derive(Debug, Serialize, Deserialize, ToSchema)]
@@ -49,16 +49,6 @@ struct Payment {
     /// `tok_decline` is declined, `tok_retry_2` gets through after two failures, everything else is approved.
     #[schema(example = "tok_visa", max_length = 64, pattern = "^[!-~]+$")]
     token: String,
-}
-
-/// The first entry of an order's history; the others are written by `move_orders.lua`.
-#[derive(Serialize)]
-struct FirstStep<'a> {
-    at: &'a str,
-    from: Option<&'a str>,
-    to: &'a str,
-    cause: &'a str,
-    event_id: &'a str,
 }
 
 /// Places an order, which then waits for its payment.
@@ -111,6 +101,9 @@ pub(super) async fn place(headers: HeaderMap, method: Method, body: Bytes) -> Re
         fee_minor: order.price.fee,
         total_minor: order.price.total,
         reason: None,
+        cancel: None,
+        cancel_reason: None,
+        refunds: None,
         rev: 1,
         created_at: now.clone(),
         updated_at: now.clone(),
@@ -118,7 +111,7 @@ pub(super) async fn place(headers: HeaderMap, method: Method, body: Bytes) -> Re
     let event_data = text(&OrderPlaced {
         order_id: order_id.clone(),
     })?;
-    let history = text(&FirstStep {
+    let history = text(&StoredStep {
         at: &now,
         from: None,
         to: Status::Pending.as_str(),
@@ -161,20 +154,66 @@ fn placed(location: &str, body: String) -> Response {
     responses((status = 200, description = "The order", body = OrderView)),
 )]
 pub(super) async fn show(Path(order_id): Path<String>) -> Result<Response, Problem> {
-    let unknown = || unknown_order(&order_id);
-    check_id(&order_id).map_err(|_| unknown())?;
-    let orders = redis::orders(vec![order_id.clone()]).await?.map_err(corrupt)?;
-    let order = orders.into_iter().flatten().next().ok_or_else(unknown)?;
-    Ok(edge::http::json(StatusCode::OK, &view(order)?))
+    Ok(edge::http::json(StatusCode::OK, &view(find(&order_id).await?)?))
+}
+
+/// The order of this id.
+///
+/// # Errors
+/// 404 when there is none.
+pub(super) async fn find(order_id: &str) -> Result<StoredOrder, Problem> {
+    check_id(order_id).map_err(|_| unknown_order(order_id))?;
+    let orders = redis::orders(vec![order_id.to_owned()]).await?.map_err(corrupt)?;
+    orders
+        .into_iter()
+        .flatten()
+        .next()
+        .ok_or_else(|| unknown_order(order_id))
+}
+
+/// Which orders are listed.
+#[derive(Debug, Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+pub(super) struct OrdersQuery {
+    /// Only orders in this state. With `customer_id` too, a page may hold fewer orders than it could, or none, while
+    /// there is another one: for each page, 1000 orders of the customer are looked at.
+    #[param(example = "completed")]
+    status: Option<String>,
+    /// Only orders of this customer.
+    #[param(example = "ada")]
+    customer_id: Option<String>,
+    /// Items on the page at the most; 50 without it.
+    #[param(minimum = 1, maximum = 200, example = 50)]
+    limit: Option<usize>,
+    /// `next_cursor` of the page before.
+    cursor: Option<String>,
 }
 
 /// Orders, newest first.
-#[utoipa::path(get, path = "/store/orders", operation_id = "list_orders", params(PageQuery), responses(
+#[utoipa::path(get, path = "/store/orders", operation_id = "list_orders", params(OrdersQuery), responses(
     (status = 200, description = "A page of orders", body = Items<OrderView>),
 ))]
-pub(super) async fn list(query: Result<Query<PageQuery>, QueryRejection>) -> Result<Response, Problem> {
-    let page = Page::parse(query, check_id)?;
-    let (ids, next_cursor) = page.cut(redis::order_ids(&page).await?);
+pub(super) async fn list(query: Result<Query<OrdersQuery>, QueryRejection>) -> Result<Response, Problem> {
+    let query = page::read(query)?;
+    let mut errors = Vec::new();
+    let status = query.status.as_deref().map(Status::parse);
+    if status == Some(None) {
+        let words = Status::ALL.map(Status::as_str).join(", ");
+        errors.push(FieldError::new("status", format!("must be one of {words}")));
+    }
+    if let Some(customer_id) = &query.customer_id {
+        FieldError::collect(&mut errors, "customer_id", check_id(customer_id));
+    }
+    if !errors.is_empty() {
+        return Err(Problem::invalid(errors));
+    }
+    let filter = Filter {
+        status: status.flatten(),
+        customer_id: query.customer_id,
+    };
+    let page = Page::new(query.limit, query.cursor, check_id)?;
+    let (ids, next_cursor) = redis::order_ids(&filter, &page).await?.map_err(corrupt)?;
     let orders = redis::orders(ids).await?.map_err(corrupt)?;
     let items = orders.into_iter().flatten().map(view).collect::<Result<Vec<_>, _>>()?;
     Ok(edge::http::json(StatusCode::OK, &Items { items, next_cursor }))

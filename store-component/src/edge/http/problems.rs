@@ -19,6 +19,12 @@ pub(super) const MIXED_CURRENCIES: ProblemType = ProblemType::new(422, "mixed_cu
 pub(super) const TOTAL_TOO_LARGE: ProblemType =
     ProblemType::new(422, "total_too_large", "The order's total is too large");
 
+/// The order is in a state in which there is nothing to cancel.
+pub(super) const NOT_CANCELLABLE: ProblemType =
+    ProblemType::new(409, "not_cancellable", "The order cannot be cancelled any more");
+/// Others kept changing what the request wants to change.
+pub(super) const BUSY: ProblemType = ProblemType::new(503, "busy", "Others are changing the same order");
+
 /// The problem for an order that is not there.
 pub(super) fn unknown_order(order_id: &str) -> Problem {
     UNKNOWN_ORDER.with(format!("no order {order_id}"))

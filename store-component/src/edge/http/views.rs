@@ -15,6 +15,7 @@ pub(super) struct OrderView {
     order_id: String,
     #[schema(example = "ada")]
     customer_id: String,
+    /// `pending`, `completed`, `payment_failed`, `cancelled`, `fulfilled`, `refunded` or `returned`.
     #[schema(example = "pending")]
     status: String,
     /// ISO 4217.
@@ -31,10 +32,22 @@ pub(super) struct OrderView {
     /// Subtotal and fee.
     #[schema(example = 2_400)]
     total_minor: u64,
-    /// Why the order failed or was refunded.
+    /// The money that went back, oldest first; never more than the total.
+    #[schema(value_type = Vec<RefundView>)]
+    refunds: Box<RawValue>,
+    /// Why the order failed, was cancelled before payment, or was refunded.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(example = "insufficient_stock")]
     reason: Option<String>,
+    /// What became of a cancel after payment: `requested` of the warehouse, and the status says what it decided;
+    /// `refused`, since the order had been fulfilled by then.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(example = "requested")]
+    cancel: Option<String>,
+    /// The customer's words for it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(example = "changed my mind")]
+    cancel_reason: Option<String>,
     /// Rises by one with every entry of the order's history.
     rev: u64,
     #[schema(example = "2026-01-31T12:00:00.000Z")]
@@ -60,10 +73,31 @@ pub(super) struct LineView {
     pub(super) unit_price_minor: u64,
 }
 
+/// Money that went back.
+#[derive(ToSchema)]
+#[schema(as = Refund)]
+#[expect(dead_code, reason = "describes what is stored and answered as text")]
+struct RefundView {
+    /// In minor units of the order's currency.
+    #[schema(example = 1_200)]
+    amount_minor: u64,
+    /// `insufficient_stock`, `unknown_product`, `customer_cancelled` or `returned`.
+    #[schema(example = "returned")]
+    reason: String,
+    #[schema(example = "2026-01-31T12:00:00.000Z")]
+    at: String,
+    /// The return that it is for.
+    return_id: Option<String>,
+}
+
 /// The order as it is answered.
 pub(super) fn view(order: StoredOrder) -> Result<OrderView, Problem> {
-    let lines = RawValue::from_string(order.lines)
-        .map_err(|error| Problem::corrupt(format!("the lines of the order {}: {error}", order.order_id)))?;
+    let raw = |what: &str, text: String| {
+        RawValue::from_string(text)
+            .map_err(|error| Problem::corrupt(format!("the {what} of the order {}: {error}", order.order_id)))
+    };
+    let lines = raw("lines", order.lines)?;
+    let refunds = raw("refunds", order.refunds.unwrap_or_else(|| "[]".to_owned()))?;
     Ok(OrderView {
         order_id: order.order_id,
         customer_id: order.customer_id,
@@ -73,7 +107,10 @@ pub(super) fn view(order: StoredOrder) -> Result<OrderView, Problem> {
         subtotal_minor: order.subtotal_minor,
         fee_minor: order.fee_minor,
         total_minor: order.total_minor,
+        refunds,
         reason: order.reason,
+        cancel: order.cancel,
+        cancel_reason: order.cancel_reason,
         rev: order.rev,
         created_at: order.created_at,
         updated_at: order.updated_at,
