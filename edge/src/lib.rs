@@ -23,3 +23,5 @@ pub mod live;
 pub mod openapi;
 #[cfg(target_family = "wasm")]
 pub mod events;
+#[cfg(target_family = "wasm")]
+pub mod streams;

@@ -9,6 +9,7 @@ use axum::routing::{get, post};
 use bytes::Bytes;
 use contracts::events::ProductChanged;
 use contracts::limits::{check_id, check_qty};
+use contracts::names::WAREHOUSE_STREAMS;
 use edge::http::json_text;
 use edge::page::{Items, Page, PageQuery};
 use edge::problem::{FieldError, Problem};
@@ -31,7 +32,8 @@ thread_local! {
             .route("/warehouse/products", get(list_products).post(create))
             .route("/warehouse/products/{product_id}", get(show_product))
             .route("/warehouse/products/{product_id}/movements", post(move_stock))
-            .route("/warehouse/allocations/{order_id}", get(show_allocation)),
+            .route("/warehouse/allocations/{order_id}", get(show_allocation))
+            .merge(edge::streams::routes("warehouse", WAREHOUSE_STREAMS)),
     );
 }
 
