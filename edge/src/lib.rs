@@ -4,6 +4,7 @@
 
 pub mod problem;
 pub mod json;
+pub mod if_match;
 
 #[cfg(target_family = "wasm")]
 pub mod clock;
