@@ -2,13 +2,13 @@
 
 import { command, fill, h, say } from './dom.js';
 import { clock, span } from './format.js';
-import { health } from './world.js';
+import { health, parts } from './world.js';
 
 const FAULTS = [
   {
     title: 'Stop the runtime',
     text: 'Spin, or devhost, serves this page and runs both components. Without it nothing is answered and nothing is handled; the streams keep what waits, and the sidecar holds it back without spending an attempt.',
-    see: 'The state above turns to “The app does not answer”. `make up` starts the runtime again within seconds, and orders on their way come to their end.',
+    see: 'The state above turns to “The app does not answer”. make up starts the runtime again within seconds, and orders on their way come to their end.',
     commands: ["pkill -KILL -f 'devhost run|spin (up|trigger)'"],
   },
   {
@@ -20,11 +20,14 @@ const FAULTS = [
   {
     title: 'Stop Redis',
     text: 'Redis holds everything: orders, stock, streams. Without it the services answer 503 or not at all, and Spin exits. What Redis has on disk is there again afterwards.',
-    see: 'The state above says that Redis, or the app, does not answer. `make up` starts both again, and this page goes on by itself: no reload.',
+    see: 'The state above says that Redis, or the app, does not answer. make up starts both again, and this page goes on by itself: no reload.',
     commands: ['redis-cli shutdown', 'redis-cli client pause 5000 all'],
   },
 ];
 
+const PARTS = ['runtime', 'sidecar', 'Redis', 'waiting'];
+const rows = PARTS.map((part) => h('dd', { 'data-part': part }, ''));
+const seen = h('dl', { class: 'seen' }, PARTS.map((part, index) => h('div', {}, h('dt', {}, part), rows[index])));
 const now = h('p', { class: 'now', 'data-level': 'unknown' });
 const log = h('ol', { class: 'log', 'aria-live': 'polite' });
 const LOG_MAX = 12;
@@ -44,7 +47,7 @@ export const fault = {
         h('p', { class: 'see' }, h('strong', {}, 'What you see: '), see),
         commands.map((line) => command(line))))),
       h('section', { class: 'panel watching', 'aria-labelledby': 'watching' },
-        h('h2', { id: 'watching' }, 'What this page sees'), now, log))),
+        h('h2', { id: 'watching' }, 'What this page sees'), now, seen, log))),
   update,
 };
 
@@ -64,4 +67,10 @@ function update() {
   const { level, text } = health();
   now.dataset.level = level;
   say(now, text);
+  const found = parts();
+  PARTS.forEach((part, index) => {
+    const { ok, says } = found[part];
+    rows[index].dataset.ok = String(ok);
+    say(rows[index], says);
+  });
 }

@@ -17,16 +17,17 @@ const revisions = new Map();
 let paused = false;
 let first = true;
 
-const house = (id, title, text) => {
+const house = (id, title, text, scope) => {
   const numbers = h('dl', { class: 'numbers' });
   const state = h('p', { class: 'state', 'data-state': 'unknown' }, 'not asked yet');
-  return { state, numbers, element: h('article', { class: `house ${id}` }, h('h2', {}, title), h('p', {}, text), state, numbers) };
+  return { state, numbers, element: h('article', { class: `house ${id}` }, h('h2', {}, title), h('p', {}, text), state, numbers, h('p', { class: 'quiet' }, scope)) };
 };
-const store = house('store', 'Store', 'Takes orders, charges for them, gives money back. Keeps its own copy of the catalogue.');
-const warehouse = house('warehouse', 'Warehouse', 'Holds the stock. Takes all that an order needs, or nothing of it.');
+const store = house('store', 'Store', 'Takes orders, charges for them, gives money back. Keeps its own copy of the catalogue.', 'of the newest 50 orders');
+const warehouse = house('warehouse', 'Warehouse', 'Holds the stock. Takes all that an order needs, or nothing of it.', 'right now');
 const recent = h('ol', { class: 'recent' });
 const nothing = h('p', { class: 'empty' });
-const carrier = h('p', { class: 'carrier' });
+const carried = h('p', {});
+const carrier = h('div', { class: 'carrier' }, h('h2', {}, 'Sidecar'), carried);
 const beyond = h('p', { class: 'quiet beyond', 'aria-hidden': 'true' });
 
 const pause = button('Pause', () => {
@@ -56,6 +57,8 @@ export const flow = {
       h('div', { class: 'panel-head' }, h('h2', { id: 'recent-title' }, 'Newest orders'), beyond),
       nothing, recent)),
   update,
+  /** What happens meanwhile is not shown afterwards. */
+  leave() { first = true; },
 };
 
 function makeLane(lane) {
@@ -89,8 +92,8 @@ function update() {
   }
   const isUp = Object.values(world.services).every((state) => state === 'up');
   carrier.dataset.state = stuck.size > 0 ? 'stuck' : 'ok';
-  say(carrier, stuck.size > 0 ? 'Entries wait and none is taken: the sidecar is stopped, or the component does not answer it. Nothing is lost; it goes on where it was.'
-    : isUp ? 'The sidecar carries every lane: it reads a group, hands the entries over, and notes what became of each.'
+  say(carried, stuck.size > 0 ? 'Entries wait and none is taken: it is stopped, or the component does not answer it. Nothing is lost; it goes on where it was.'
+    : isUp ? 'Carries every lane: it reads a group, hands the entries over, and notes what became of each.'
       : 'The numbers are those of the last answer.');
 }
 
@@ -146,19 +149,18 @@ function updateRow(row, order) {
 function showNumbers() {
   if (world.orders) {
     const by = (...states) => world.orders.filter((order) => states.includes(order.status)).length;
-    numbers(store, [['on their way', by('pending', 'completed')], ['fulfilled', by('fulfilled')], ['refunded', by('refunded', 'returned')]], 'of the newest 50');
+    numbers(store, [['on their way', by('pending', 'completed')], ['fulfilled', by('fulfilled')], ['refunded', by('refunded', 'returned')]]);
   }
   if (world.stock) {
     const units = world.stock.reduce((sum, product) => sum + product.on_hand, 0);
     const low = world.stock.filter((product) => product.on_hand <= product.low_stock_at).length;
-    numbers(warehouse, [['products', world.stock.length], ['units', units], ['low', low]], '');
+    numbers(warehouse, [['products', world.stock.length], ['units', units], ['low in stock', low]]);
   }
 }
 
-function numbers(shown, pairs, note_) {
+function numbers(shown, pairs) {
   if (shown.numbers.children.length === 0) {
     fill(shown.numbers, pairs.map(([label]) => h('div', {}, h('dt', {}, label), h('dd', {}, ''))));
-    if (note_) shown.numbers.after(h('p', { class: 'quiet' }, note_));
   }
   pairs.forEach(([, value], index) => say(shown.numbers.children[index].lastChild, count(value)));
 }

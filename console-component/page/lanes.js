@@ -6,7 +6,7 @@ export const LANES = [
   { stream: 'order-completed', owner: 'store', from: 'store', to: 'warehouse', group: 'warehouse-group', step: '2', says: 'paid: please take the stock' },
   { stream: 'order-fulfilled', owner: 'warehouse', from: 'warehouse', to: 'store', group: 'store-group', step: '3', says: 'the stock was taken, all of it' },
   { stream: 'refund-order', owner: 'warehouse', from: 'warehouse', to: 'store', group: 'payment-group', step: '3', says: 'not enough there: give the money back' },
-  { stream: 'order-cancel-requested', owner: 'store', from: 'store', to: 'warehouse', group: 'warehouse-group', says: 'the customer wants out after paying' },
+  { stream: 'order-cancel-requested', owner: 'store', from: 'store', to: 'warehouse', group: 'warehouse-group', says: 'the customer wants out' },
   { stream: 'return-received', owner: 'warehouse', from: 'warehouse', to: 'store', group: 'payment-group', says: 'units came back' },
   { stream: 'product-changed', owner: 'warehouse', from: 'warehouse', to: 'store', group: 'store-group', says: 'a name, a price, on sale or not' },
 ];

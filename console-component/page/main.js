@@ -32,6 +32,7 @@ start();
 
 function show(byPerson) {
   const wanted = VIEWS.find((view) => `#${view.id}` === location.hash) ?? flow;
+  if (shown && shown !== wanted) shown.leave?.();
   if (shown) shown.element.hidden = true;
   shown = wanted;
   shown.element.hidden = false;
@@ -44,6 +45,7 @@ function show(byPerson) {
   if (byPerson) {
     scrollTo(0, 0);
     shown.element.querySelector('h1').focus({ preventScroll: true });
+    links.get(shown.id).scrollIntoView({ block: 'nearest', inline: 'center' });
   }
 }
 

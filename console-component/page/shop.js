@@ -52,7 +52,7 @@ function update() {
   }
   const offered = world.catalogue.filter((product) => product.active);
   empty.hidden = offered.length > 0;
-  if (offered.length === 0) say(empty, 'No product is on sale. `make up` adds a few; POST /warehouse/products adds yours.');
+  if (offered.length === 0) say(empty, 'No product is on sale. make up adds a few; POST /warehouse/products adds yours.');
   const stock = new Map((world.stock ?? []).map((product) => [product.product_id, product]));
   sync(products, offered, (product) => product.product_id, makeProduct, (element, product) => updateProduct(element, product, stock.get(product.product_id)));
   showBasket(offered, stock);

@@ -94,7 +94,7 @@ class Traveller {
     this.animation = token.animate(frames, { duration, fill: 'forwards', easing: 'ease-in-out' });
     if (this.traffic.paused) this.animation.pause();
     await this.animation.finished;
-    this.animation.commitStyles();
+    token.style.transform = frames.at(-1).transform;
     this.animation.cancel();
     this.animation = null;
   }
@@ -105,7 +105,7 @@ function pathOf(track, token) {
   const width = Math.max(0, track.clientWidth - token.offsetWidth);
   if (track.dataset.direction === 'loop') {
     const far = Math.max(0, track.querySelector('.rail').offsetWidth - token.offsetWidth);
-    return [[0, -9], [far, -9], [far, 0], [far, 9], [0, 9]];
+    return [[0, -11], [far, -11], [far, 0], [far, 11], [0, 11]];
   }
   const ends = [[0, 0], [width / 2, 0], [width, 0]];
   return track.dataset.direction === 'back' ? ends.reverse() : ends;

@@ -31,7 +31,7 @@ function update() {
   }
   const shown = onlyLow.checked ? world.stock.filter(isLow) : world.stock;
   empty.hidden = shown.length > 0;
-  if (shown.length === 0) say(empty, onlyLow.checked ? 'Nothing is low.' : 'The warehouse is empty. `make up` adds a few products; POST /warehouse/products adds yours.');
+  if (shown.length === 0) say(empty, onlyLow.checked ? 'Nothing is low.' : 'The warehouse is empty. make up adds a few products; POST /warehouse/products adds yours.');
   sync(list, shown, (product) => product.product_id, makeProduct, updateProduct);
 }
 

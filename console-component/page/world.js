@@ -134,3 +134,20 @@ export function health() {
   if (standstill().length > 0) return { level: 'down', what: 'sidecar', text: 'Entries wait, nobody carries them' };
   return { level: 'up', what: 'up', text: 'Everything runs' };
 }
+
+/** What can be told of each part that may be stopped: `ok` is true, false, or null for what cannot be seen. */
+export function parts() {
+  const states = Object.values(world.services);
+  const runs = states.some((state) => state === 'up' || state === 'storage');
+  const isUp = states.every((state) => state === 'up');
+  const lost = states.includes('storage');
+  const stands = standstill().length > 0;
+  const waiting = LANES.reduce((sum, lane) => sum + (groupOf(lane)?.lag ?? 0) + (groupOf(lane)?.pending ?? 0), 0);
+  const unseen = { ok: null, says: 'cannot be seen' };
+  return {
+    runtime: states.includes('unknown') ? unseen : runs ? { ok: true, says: 'answers' } : { ok: false, says: 'does not answer' },
+    sidecar: !isUp ? unseen : stands ? { ok: false, says: 'takes nothing' } : { ok: true, says: waiting > 0 ? 'carries' : 'nothing to carry' },
+    Redis: lost ? { ok: false, says: 'does not answer' } : isUp ? { ok: true, says: 'answers' } : unseen,
+    waiting: isUp ? { ok: !stands, says: `${waiting} ${waiting === 1 ? 'entry' : 'entries'}` } : unseen,
+  };
+}

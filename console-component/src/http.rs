@@ -50,7 +50,7 @@ thread_local! {
 
 #[http_service]
 async fn on_request(request: Request) -> Result<types::Response, types::ErrorCode> {
-    edge::http::serve(request, ROUTES.with(Clone::clone)).await
+    edge::http::serve_open(request, ROUTES.with(Clone::clone)).await
 }
 
 fn answer(file: &File, request: &HeaderMap) -> Response {

@@ -7,6 +7,7 @@ mod repair;
 
 use axum::Router;
 use axum::routing::{get, post};
+use contracts::names::WAREHOUSE_STREAMS;
 use edge::problem::{FieldError, Problem};
 use serde::Serialize;
 use spin_sdk::http::Request;
@@ -31,7 +32,8 @@ thread_local! {
             .route("/warehouse/allocations/{order_id}", get(orders::show_allocation))
             .route("/warehouse/returns", post(orders::take_back))
             .route("/warehouse/repair/products", post(repair::announce_products))
-            .route("/warehouse/repair/allocations/{order_id}", post(repair::announce_allocation)),
+            .route("/warehouse/repair/allocations/{order_id}", post(repair::announce_allocation))
+            .merge(edge::streams::routes("warehouse", WAREHOUSE_STREAMS)),
     );
 }
 
