@@ -20,7 +20,10 @@ fn main() -> Result<(), Box<dyn Error>> {
     let mut files: Vec<(String, Vec<u8>)> = Vec::new();
     for file in fs::read_dir("page")? {
         let path = file?.path();
-        let name = path.file_name().and_then(|name| name.to_str()).ok_or("a name that is no text")?;
+        let name = path
+            .file_name()
+            .and_then(|name| name.to_str())
+            .ok_or("a name that is no text")?;
         files.push((name.to_owned(), fs::read(&path)?));
     }
     files.sort();
@@ -44,11 +47,17 @@ fn main() -> Result<(), Box<dyn Error>> {
         let is_index = name == INDEX;
         let content = if is_index {
             let text = std::str::from_utf8(content)?;
-            text.replace("{{assets}}", &folder).replace("{{preloads}}", &preloads).into_bytes()
+            text.replace("{{assets}}", &folder)
+                .replace("{{preloads}}", &preloads)
+                .into_bytes()
         } else {
             content.clone()
         };
-        let path = if is_index { "/".to_owned() } else { format!("{folder}/{name}") };
+        let path = if is_index {
+            "/".to_owned()
+        } else {
+            format!("{folder}/{name}")
+        };
         fs::write(out.join(name), &content)?;
         fs::write(out.join(format!("{name}.gz")), gzip(&content)?)?;
         writeln!(
@@ -67,7 +76,10 @@ fn main() -> Result<(), Box<dyn Error>> {
 }
 
 fn extension(name: &str) -> &str {
-    Path::new(name).extension().and_then(|end| end.to_str()).unwrap_or_default()
+    Path::new(name)
+        .extension()
+        .and_then(|end| end.to_str())
+        .unwrap_or_default()
 }
 
 fn is_module(name: &str) -> bool {

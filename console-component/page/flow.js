@@ -108,8 +108,9 @@ function showLane({ lane, element, waiting, pending, dead, age }, isStuck) {
   if (!stream) return;
   const group = groupOf(lane);
   const letters = deadOf(lane.stream);
-  say(waiting.value, group ? count(group.lag) : count(stream.length));
-  say(pending.value, group ? count(group.pending) : '0');
+  // What waits for its first delivery or its next; and what was handed over and is not acknowledged.
+  say(waiting.value, count(!group ? stream.length : group.lag === null ? null : group.lag + group.waiting));
+  say(pending.value, count(group ? group.pending - group.waiting : 0));
   say(dead.value, count(letters));
   waiting.pair.title = group?.lag === null ? 'Redis does not know how many wait' : group ? '' : `The group ${lane.group} does not exist yet`;
   element.classList.toggle('stuck', isStuck);

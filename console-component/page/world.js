@@ -82,10 +82,13 @@ const streamsOf = (service) => ask(service, `/${service}/streams`, ({ items }) =
   }
 });
 
+/** Since when a group's entries wait and none is taken: new ones, or such as are in a sidecar's hands for too long. */
 function noteWait(key, group, now) {
   const last = waits.get(key);
-  const moved = !last || !group.lag || group.lag < last.lag;
-  waits.set(key, { lag: group.lag, since: moved ? now : last.since });
+  const stands = group.lag > 0 && last && group.lag >= last.lag;
+  const isHeld = group.pending > 0 && group.waiting === 0 && group.oldest_pending_ms > STANDSTILL_MS;
+  const since = isHeld ? now - group.oldest_pending_ms : stands ? last.since : now;
+  waits.set(key, { lag: group.lag, waits: isHeld || group.lag > 0, since });
 }
 
 export const refreshOrders = () => ask('store', `/store/orders?limit=${ORDERS_SHOWN}`, ({ items }) => { world.orders = items; });
@@ -114,7 +117,7 @@ export function standstill() {
   const now = performance.now();
   return LANES.filter((lane) => {
     const wait = waits.get(`${lane.stream} ${lane.group}`);
-    return wait?.lag > 0 && now - wait.since > STANDSTILL_MS;
+    return wait?.waits && now - wait.since > STANDSTILL_MS;
   });
 }
 

@@ -61,7 +61,10 @@ fn answer(file: &File, request: &HeaderMap) -> Response {
     let mut response = Response::new(Body::empty());
     let headers = response.headers_mut();
     let mut set = |name, value| headers.insert(name, HeaderValue::from_static(value));
-    set(header::CACHE_CONTROL, if file.immutable { IMMUTABLE } else { REVALIDATE });
+    set(
+        header::CACHE_CONTROL,
+        if file.immutable { IMMUTABLE } else { REVALIDATE },
+    );
     set(header::ETAG, file.etag);
     set(header::VARY, "accept-encoding");
     for (name, value) in SECURITY_HEADERS {

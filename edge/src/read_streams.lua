@@ -1,8 +1,8 @@
 -- How long streams are and how far their groups are, in one look.
--- KEYS: for each stream, itself and the stream of its dead letters.
+-- KEYS: for each stream, itself and the stream of its dead letters. ARGV: the consumer that has what nobody holds.
 -- Changes nothing. Returns {'corrupt', what}, or 'read', the time in milliseconds, and for each stream its length, the
 -- number of its dead letters and the number of its groups, and for each group its name, its lag (nil where Redis does
--- not know), how many entries are pending, and the id of the oldest of them (nil without one).
+-- not know), how many entries are pending, how many of them nobody holds, and the id of the oldest (nil without one).
 
 local wanted = {}
 for _, key in ipairs(KEYS) do
@@ -32,7 +32,18 @@ for i = 1, #KEYS, 2 do
     reply[#reply + 1] = group.name
     reply[#reply + 1] = group.lag or false
     reply[#reply + 1] = group.pending
-    reply[#reply + 1] = group.pending > 0 and redis.call('XPENDING', KEYS[i], group.name)[2] or false
+    local oldest, unheld = false, 0
+    if group.pending > 0 then
+      local pending = redis.call('XPENDING', KEYS[i], group.name)
+      oldest = pending[2]
+      for _, consumer in ipairs(pending[4]) do
+        if consumer[1] == ARGV[1] then
+          unheld = tonumber(consumer[2])
+        end
+      end
+    end
+    reply[#reply + 1] = unheld
+    reply[#reply + 1] = oldest
   end
 end
 return reply

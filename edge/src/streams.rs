@@ -9,6 +9,7 @@ use axum::extract::{Path, Query, State};
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use axum::routing::{delete, get, post};
+use delivery::WAITING_CONSUMER;
 use serde::Serialize;
 
 use crate::http::json;
@@ -75,7 +76,9 @@ struct GroupView {
     lag: Option<u64>,
     /// Entries that were delivered and are not acknowledged.
     pending: u64,
-    /// How long ago the oldest of these was appended; null without one.
+    /// Of the pending ones, those that wait for their next attempt or for a sidecar to take them.
+    waiting: u64,
+    /// How long ago the oldest pending one was appended; null without one.
     oldest_pending_ms: Option<u64>,
 }
 
@@ -119,7 +122,12 @@ async fn list_streams(State(Own(streams)): State<Own>) -> Result<Response, Probl
         .iter()
         .flat_map(|stream| [(*stream).to_owned(), dead_key(stream)])
         .collect();
-    let mut replies = Replies(READ_STREAMS.run(keys, Vec::new()).await?.into_iter());
+    let mut replies = Replies(
+        READ_STREAMS
+            .run(keys, vec![WAITING_CONSUMER.to_owned()])
+            .await?
+            .into_iter(),
+    );
     replies.expect_word("read")?;
     let now_ms = replies.number()?;
     let mut items = Vec::with_capacity(streams.len());
@@ -131,6 +139,7 @@ async fn list_streams(State(Own(streams)): State<Own>) -> Result<Response, Probl
                     group: replies.text()?,
                     lag: number(&replies.next()?),
                     pending: replies.number()?,
+                    waiting: replies.number()?,
                     oldest_pending_ms: appended_ms(&replies.text()?).map(|ms| now_ms.saturating_sub(ms)),
                 })
             })
@@ -156,13 +165,20 @@ async fn list_dead_letters(
     let from = page.after.map_or_else(|| "+".to_owned(), |entry| format!("({entry}"));
     let arguments = [page.limit, PAGE_BYTES_MAX, FIELDS_MAX, TEXT_BYTES_MAX].map(|number| number.to_string());
     let arguments = [from].into_iter().chain(arguments).collect();
-    let mut replies = Replies(READ_DEAD_LETTERS.run(vec![dead_key(&stream)], arguments).await?.into_iter());
+    let mut replies = Replies(
+        READ_DEAD_LETTERS
+            .run(vec![dead_key(&stream)], arguments)
+            .await?
+            .into_iter(),
+    );
     replies.expect_word("read")?;
     let more = replies.number()? == 1;
     let mut items: Vec<DeadLetterView> = Vec::new();
     while let Some(entry) = replies.0.next() {
         let truncated = replies.number()? == 1;
-        let values = (0..replies.number()?).map(|_| replies.text()).collect::<Result<_, _>>()?;
+        let values = (0..replies.number()?)
+            .map(|_| replies.text())
+            .collect::<Result<_, _>>()?;
         items.push(dead_letter(as_text(&entry), truncated, values));
     }
     let next_cursor = items.last().filter(|_| more).map(|letter| letter.entry.clone());

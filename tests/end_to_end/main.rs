@@ -21,6 +21,7 @@ mod storage_full;
 mod bad_requests;
 mod http_api;
 mod latency;
+mod streams;
 mod token;
 mod supervisor;
 
@@ -47,6 +48,7 @@ fn main() -> ExitCode {
         bad_requests::TESTS,
         http_api::TESTS,
         latency::TESTS,
+        streams::TESTS,
         token::TESTS,
         supervisor::TESTS,
     ]
