@@ -34,7 +34,8 @@ export function streamOf(cause) {
   if (cause === 'placed' || cause?.startsWith('payment_')) return 'order-placed';
   if (cause?.startsWith('refund')) return 'refund-order';
   if (cause?.startsWith('fulfil')) return 'order-fulfilled';
-  if (cause?.startsWith('return')) return 'return-received';
+  if (cause?.endsWith('returned')) return 'return-received';
+  if (cause === 'cancel_requested') return 'order-cancel-requested';
   return null;
 }
 

@@ -3,18 +3,19 @@
 //! Only the streams that the service names are reachable, all of them in its own database: it is the one that appends
 //! to them, so a replay is its own append.
 
-use axum::Router;
 use axum::extract::rejection::QueryRejection;
 use axum::extract::{Path, Query, State};
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
-use axum::routing::{delete, get, post};
 use delivery::WAITING_CONSUMER;
 use serde::Serialize;
+use utoipa::ToSchema;
+use utoipa_axum::router::UtoipaMethodRouter;
+use utoipa_axum::routes;
 
 use crate::http::json;
 use crate::page::{Items, Page, PageQuery};
-use crate::problem::Problem;
+use crate::problem::{Problem, ProblemType};
 use crate::redis::{Reply, Script, as_text, command};
 
 static READ_STREAMS: Script = Script::read_only(include_str!("read_streams.lua"));
@@ -37,29 +38,53 @@ const OWN_FIELDS: [&str; 6] = [
     "dead_at",
 ];
 
+/// The service appends to no stream of this name.
+const UNKNOWN_STREAM: ProblemType = ProblemType::new(404, "unknown_stream", "This service has no such stream");
+/// The dead letter is not there, or no longer.
+const UNKNOWN_DEAD_LETTER: ProblemType =
+    ProblemType::new(404, "unknown_dead_letter", "There is no such dead letter");
+/// The dead letter was kept by reference, and what it refers to is gone.
+const NOTHING_TO_REPLAY: ProblemType =
+    ProblemType::new(409, "nothing_to_replay", "Nothing of the original entry is left");
+
 /// The streams that a service appends to.
 #[derive(Clone, Copy)]
 struct Own(&'static [&'static str]);
 
-/// `/<service>/streams` and what is below it, for the streams that the service appends to.
-pub fn routes(service: &str, streams: &'static [&'static str]) -> Router {
-    Router::new()
-        .route(&format!("/{service}/streams"), get(list_streams))
-        .route(&format!("/{service}/streams/{{stream}}/dead"), get(list_dead_letters))
-        .route(
-            &format!("/{service}/streams/{{stream}}/dead/{{entry}}"),
-            delete(drop_dead_letter),
-        )
-        .route(
-            &format!("/{service}/streams/{{stream}}/dead/{{entry}}/replay"),
-            post(replay_dead_letter),
-        )
-        .with_state(Own(streams))
+/// `/<service>/streams` and what is below it, for the streams that the service appends to; each route with the errors
+/// that it may answer.
+pub(crate) fn routes(
+    service: &str,
+    streams: &'static [&'static str],
+) -> [(UtoipaMethodRouter, &'static [ProblemType]); 4] {
+    let below = |(schemas, mut paths, handlers): UtoipaMethodRouter<Own>| -> UtoipaMethodRouter {
+        let items = paths.paths.into_iter();
+        paths.paths = items.map(|(path, item)| (format!("/{service}{path}"), item)).collect();
+        (schemas, paths, handlers.with_state(Own(streams)))
+    };
+    [
+        (below(routes!(list_streams)), &[]),
+        (below(routes!(list_dead_letters)), &[UNKNOWN_STREAM]),
+        (
+            below(routes!(replay_dead_letter)),
+            &[UNKNOWN_STREAM, UNKNOWN_DEAD_LETTER, NOTHING_TO_REPLAY],
+        ),
+        (below(routes!(drop_dead_letter)), &[UNKNOWN_STREAM, UNKNOWN_DEAD_LETTER]),
+    ]
+}
+
+/// TEMP
+pub fn router(service: &str, streams: &'static [&'static str]) -> axum::Router {
+    routes(service, streams).into_iter().fold(axum::Router::new(), |router, ((_, paths, handlers), _)| {
+        paths.paths.keys().fold(router, |router, path| router.route(path, handlers.clone()))
+    })
 }
 
 /// A stream as it is answered.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = Stream)]
 struct StreamView {
+    #[schema(example = "order-completed")]
     stream: &'static str,
     /// Entries in it, those that are done included, until they are trimmed.
     length: u64,
@@ -69,7 +94,8 @@ struct StreamView {
 }
 
 /// A consumer group as it is answered.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = Group)]
 struct GroupView {
     group: String,
     /// Entries that were never delivered to it; null where Redis does not know.
@@ -83,7 +109,8 @@ struct GroupView {
 }
 
 /// A dead letter as it is answered; what is null was not written by the sidecar.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = DeadLetter)]
 struct DeadLetterView {
     /// Its own id, which replaying and dropping it take.
     entry: String,
@@ -99,14 +126,16 @@ struct DeadLetterView {
     truncated: bool,
 }
 
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = EntryField)]
 struct FieldView {
     name: String,
     value: String,
 }
 
 /// What a replay answers.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = Replay)]
 struct ReplayView<'a> {
     stream: &'a str,
     /// The new entry.
@@ -117,6 +146,10 @@ struct ReplayView<'a> {
     group: String,
 }
 
+/// The service's streams: how long each is, and how far its groups have come.
+#[utoipa::path(get, path = "/streams", operation_id = "list_streams", responses(
+    (status = 200, description = "All of them", body = Items<StreamView>),
+))]
 async fn list_streams(State(Own(streams)): State<Own>) -> Result<Response, Problem> {
     let keys = streams
         .iter()
@@ -155,6 +188,11 @@ async fn list_streams(State(Own(streams)): State<Own>) -> Result<Response, Probl
     Ok(json(StatusCode::OK, &Items { items, next_cursor }))
 }
 
+/// The dead letters beside a stream, newest first.
+#[utoipa::path(get, path = "/streams/{stream}/dead", operation_id = "list_dead_letters",
+    params(("stream" = String, Path, description = "One of the service's streams"), PageQuery),
+    responses((status = 200, description = "A page of dead letters", body = Items<DeadLetterView>)),
+)]
 async fn list_dead_letters(
     State(own): State<Own>,
     Path(stream): Path<String>,
@@ -185,6 +223,14 @@ async fn list_dead_letters(
     Ok(json(StatusCode::OK, &Items { items, next_cursor }))
 }
 
+/// Appends a dead letter's original to its stream again, for the group in which it died, and removes the dead letter.
+#[utoipa::path(post, path = "/streams/{stream}/dead/{entry}/replay", operation_id = "replay_dead_letter",
+    params(
+        ("stream" = String, Path, description = "One of the service's streams"),
+        ("entry" = String, Path, description = "The dead letter's own id"),
+    ),
+    responses((status = 200, description = "It is in its stream again", body = ReplayView)),
+)]
 async fn replay_dead_letter(
     State(own): State<Own>,
     Path((stream, entry)): Path<(String, String)>,
@@ -204,16 +250,20 @@ async fn replay_dead_letter(
             },
         )),
         "unknown" => Err(unknown_dead_letter(&stream, &entry)),
-        "lost" => Err(Problem::new(
-            409,
-            "nothing_to_replay",
-            "Nothing of the original entry is left",
-            format!("the dead letter {entry} of {stream} has no fields to append again; it can only be dropped"),
-        )),
+        "lost" => Err(NOTHING_TO_REPLAY.with(format!("the dead letter {entry} of {stream} has no fields to append again; it can only be dropped"
+        ))),
         _ => Err(Problem::corrupt(replies.text()?)),
     }
 }
 
+/// Removes a dead letter for good.
+#[utoipa::path(delete, path = "/streams/{stream}/dead/{entry}", operation_id = "drop_dead_letter",
+    params(
+        ("stream" = String, Path, description = "One of the service's streams"),
+        ("entry" = String, Path, description = "The dead letter's own id"),
+    ),
+    responses((status = 204, description = "It is gone")),
+)]
 async fn drop_dead_letter(
     State(own): State<Own>,
     Path((stream, entry)): Path<(String, String)>,
@@ -233,11 +283,7 @@ impl Own {
         if self.0.contains(&stream) {
             return Ok(());
         }
-        Err(Problem::not_found(
-            "unknown_stream",
-            "This service has no such stream",
-            format!("no stream {stream}; there are {}", self.0.join(", ")),
-        ))
+        Err(UNKNOWN_STREAM.with(format!("no stream {stream}; there are {}", self.0.join(", "))))
     }
 }
 
@@ -247,11 +293,9 @@ fn dead_key(stream: &str) -> String {
 }
 
 fn unknown_dead_letter(stream: &str, entry: &str) -> Problem {
-    Problem::not_found(
-        "unknown_dead_letter",
-        "There is no such dead letter",
-        format!("no dead letter {entry} of {stream}; it may have been replayed or dropped before"),
-    )
+    UNKNOWN_DEAD_LETTER.with(format!(
+        "no dead letter {entry} of {stream}; it may have been replayed or dropped before"
+    ))
 }
 
 /// An entry's id: milliseconds, a hyphen, and a number that tells apart the entries of one millisecond.

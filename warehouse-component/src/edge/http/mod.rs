@@ -33,7 +33,7 @@ thread_local! {
             .route("/warehouse/returns", post(orders::take_back))
             .route("/warehouse/repair/products", post(repair::announce_products))
             .route("/warehouse/repair/allocations/{order_id}", post(repair::announce_allocation))
-            .merge(edge::streams::routes("warehouse", WAREHOUSE_STREAMS)),
+            .merge(edge::streams::router("warehouse", WAREHOUSE_STREAMS)),
     );
 }
 

@@ -8,7 +8,7 @@ use bytes::Bytes;
 use contracts::events::ProductChanged;
 use contracts::limits::check_id;
 use edge::if_match::{self, IfMatch};
-use edge::page::{Items, Page, parameters};
+use edge::page::{Items, Page};
 use edge::problem::{FieldError, Problem};
 use edge::{clock, json};
 use serde::{Deserialize, Deserializer, Serialize};
@@ -192,12 +192,12 @@ pub(super) async fn show(Path(product_id): Path<String>) -> Result<Response, Pro
 }
 
 pub(super) async fn list(query: Result<Query<ListProducts>, QueryRejection>) -> Result<Response, Problem> {
-    let query = parameters(query)?;
+    let query = edge::page::read(query)?;
     if query.low_stock == Some(false) {
         let error = FieldError::new("low_stock", "must be true, or absent for all products");
         return Err(Problem::invalid(vec![error]));
     }
-    let page = Page::checked(query.limit, query.cursor, check_id)?;
+    let page = Page::new(query.limit, query.cursor, check_id)?;
     let ids = redis::product_ids(&page, query.low_stock.is_some())
         .await?
         .map_err(corrupt)?;
