@@ -4,6 +4,7 @@
 
 pub mod problem;
 pub mod json;
+pub mod if_match;
 
 #[cfg(target_family = "wasm")]
 pub mod clock;
@@ -14,6 +15,14 @@ pub mod idempotency;
 #[cfg(target_family = "wasm")]
 pub mod page;
 #[cfg(target_family = "wasm")]
+mod auth;
+#[cfg(target_family = "wasm")]
 pub mod http;
 #[cfg(target_family = "wasm")]
+pub mod live;
+#[cfg(target_family = "wasm")]
+pub mod openapi;
+#[cfg(target_family = "wasm")]
 pub mod events;
+#[cfg(target_family = "wasm")]
+pub mod streams;

@@ -22,6 +22,8 @@ mod storage_full;
 mod bad_requests;
 mod http_api;
 mod latency;
+mod streams;
+mod token;
 mod supervisor;
 mod chaos;
 
@@ -48,6 +50,8 @@ fn main() -> ExitCode {
         bad_requests::TESTS,
         http_api::TESTS,
         latency::TESTS,
+        streams::TESTS,
+        token::TESTS,
         supervisor::TESTS,
         chaos::TESTS,
     ]
