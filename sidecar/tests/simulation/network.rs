@@ -51,12 +51,7 @@ impl Simulation {
                     if !lost {
                         self.reads += 1;
                         let number = self.reads;
-                        self.blocked.push(BlockedRead {
-                            number,
-                            node,
-                            life,
-                            count: *count,
-                        });
+                        self.blocked.push(BlockedRead { number, node, life });
                         self.at(now + 500_000, Happening::BlockedRead(number));
                     }
                     return Ok(());
@@ -138,7 +133,7 @@ impl Simulation {
             return;
         }
         let name = self.nodes[read.node].name.clone();
-        let entries = self.broker.read(&name, read.count, self.now);
+        let entries = self.broker.read(&name, 1, self.now);
         self.reply(read.node, read.life, READER, Event::Read { route: 0, entries });
     }
 

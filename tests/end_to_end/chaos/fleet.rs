@@ -86,7 +86,7 @@ impl Fleet {
         fleet.nodes = NODES.map(|name| Node::new(name, kind, &fleet)).into();
         eventually("the fleet is ready", || {
             fleet.nodes.iter_mut().for_each(|node| node.keep(&mut Vec::new()));
-            fleet.nodes.iter().all(Node::is_ready).then_some(())
+            fleet.is_ready().then_some(())
         });
         fleet.note(&format!("all is up; Redis writes to disk: {durability:?}"));
         fleet
@@ -118,6 +118,16 @@ impl Fleet {
             node.watch_lanes(&mut notes);
         }
         notes.iter().for_each(|note| self.note(note));
+    }
+
+    /// Whether both sidecars deliver, and both runtimes answer.
+    pub(super) fn is_ready(&self) -> bool {
+        self.nodes.iter().all(|node| node.what_is_not_ready().is_empty())
+    }
+
+    /// For people.
+    pub(super) fn what_is_not_ready(&self) -> String {
+        self.nodes.iter().map(Node::what_is_not_ready).collect()
     }
 
     pub(super) fn start_redis(&mut self) {
@@ -311,13 +321,28 @@ impl Node {
     }
 
     fn ask(&self, path: &str) -> Option<(u16, String)> {
-        let url = format!("http://127.0.0.1:{}{path}", self.admin_port);
+        self.get(self.admin_port, path)
+    }
+
+    fn get(&self, port: u16, path: &str) -> Option<(u16, String)> {
+        let url = format!("http://127.0.0.1:{port}{path}");
         let mut answer = self.agent.get(url).call().ok()?;
         Some((answer.status().as_u16(), answer.body_mut().read_to_string().ok()?))
     }
 
-    fn is_ready(&self) -> bool {
-        matches!(self.ask("/readyz"), Some((200, _)))
+    fn what_is_not_ready(&self) -> String {
+        let mut reasons = String::new();
+        let health = SERVICES.map(|service| format!("/{service}/healthz"));
+        let asked = health.iter().map(|path| (self.http_port, path.as_str()));
+        for (port, path) in asked.chain([(self.admin_port, "/readyz")]) {
+            match self.get(port, path) {
+                Some((200, _)) => {}
+                other => {
+                    let _ = writeln!(reasons, "{path} of {}: {other:?}", self.name);
+                }
+            }
+        }
+        reasons
     }
 
     pub(super) fn signal_runtime(&self, signal: Signal) {

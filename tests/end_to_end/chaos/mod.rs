@@ -64,12 +64,13 @@ fn one_round(runtime: Runtime, seed: u64, duration: Duration) {
     }
     let orders = customers.orders();
     let done = Instant::now();
-    while !books::is_all_handled(&fleet) {
+    while !(books::is_all_handled(&fleet) && fleet.is_ready()) {
         fleet.supervise();
         assert!(
             done.elapsed() < Duration::from_secs(120),
-            "{}",
-            books::what_waits(&fleet)
+            "{}{}",
+            books::what_waits(&fleet),
+            fleet.what_is_not_ready()
         );
         pause();
     }
