@@ -1,14 +1,20 @@
 //! The delivery protocol between the sidecar and a component, as messages.
 //!
 //! The sidecar publishes a [`Delivery`] on the component's channel; the component applies its entries and publishes
-//! a [`Receipt`] on the channel that the delivery names. Both are JSON. `wit/delivery.wit` holds the same as text.
-//! Nothing here knows what an entry means.
+//! a [`Receipt`] on the channel that the delivery names. Over HTTP the sidecar POSTs the delivery, signed, and the
+//! response is the receipt. Both are JSON. `wit/delivery.wit` holds the same as text. Nothing here knows what an entry
+//! means.
 
 mod fields;
 mod messages;
+mod signature;
 
 pub use fields::Fields;
 pub use messages::{Delivery, Entry, Receipt, Refusal};
+pub use signature::{AGE_SECONDS_MAX, SIGNATURE_HEADER, TIMESTAMP_HEADER, Unbelieved, sign, verify};
+
+/// The largest body of an HTTP delivery, and of its receipt.
+pub const BODY_BYTES_MAX: usize = 2 * 1024 * 1024;
 
 /// The consumer of a group that has what nobody holds: entries that wait out a backoff, or were let go of. No sidecar
 /// can have this name.

@@ -18,7 +18,7 @@ pub struct Delivery<'a> {
     /// The consumer group on whose behalf they are delivered; empty in a handshake.
     #[serde(borrow)]
     pub group: Cow<'a, str>,
-    /// The channel on which the receipt is expected.
+    /// The channel on which the receipt is expected; empty where the response is the receipt.
     #[serde(borrow)]
     pub receipts: Cow<'a, str>,
     /// The entries, in stream order.

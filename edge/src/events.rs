@@ -18,23 +18,44 @@ pub async fn handle(
 ) -> anyhow::Result<()> {
     let delivery: Delivery<'_> =
         serde_json::from_slice(message).context("a message that is no delivery was dropped")?;
-    let mut receipt = Receipt {
-        delivery: delivery.delivery.to_string(),
-        stream: delivery.stream.to_string(),
-        group: delivery.group.to_string(),
-        ..Receipt::default()
-    };
-    // Without entries it is a handshake: the answer says that somebody is here.
-    if !delivery.entries.is_empty()
-        && let Err(failure) = apply(&delivery, &mut receipt).await
-    {
-        receipt.unavailable = Some(failure.reason());
-    }
+    let receipt = settle(&delivery, apply).await;
     let json = serde_json::to_string(&receipt).context("a receipt could not be written")?;
     redis::command("PUBLISH", [delivery.receipts.to_string(), json])
         .await
         .map_err(|failure| anyhow::anyhow!("a receipt could not be published: {}", failure.reason()))?;
     Ok(())
+}
+
+/// Has a delivery's entries applied, and answers with the receipt.
+pub(crate) async fn settle(
+    delivery: &Delivery<'_>,
+    apply: impl AsyncFnOnce(&Delivery<'_>, &mut Receipt) -> Result<(), Failure>,
+) -> Receipt {
+    let mut receipt = blank(delivery);
+    // Without entries it is a handshake: the answer says that somebody is here.
+    if !delivery.entries.is_empty()
+        && let Err(failure) = apply(delivery, &mut receipt).await
+    {
+        receipt.unavailable = Some(failure.reason());
+    }
+    receipt
+}
+
+fn blank(delivery: &Delivery<'_>) -> Receipt {
+    Receipt {
+        delivery: delivery.delivery.to_string(),
+        stream: delivery.stream.to_string(),
+        group: delivery.group.to_string(),
+        ..Receipt::default()
+    }
+}
+
+/// The receipt of a delivery of which nothing was applied.
+pub(crate) fn unavailable(delivery: &Delivery<'_>, failure: &Failure) -> Receipt {
+    Receipt {
+        unavailable: Some(failure.reason()),
+        ..blank(delivery)
+    }
 }
 
 /// Why an entry is refused.

@@ -68,7 +68,7 @@ async fn serve_if(
     turn: Turn,
 ) -> Result<types::Response, types::ErrorCode> {
     // The body is read in any case: a client that is still sending when the connection closes does not see the answer.
-    let response = match (allowed, read(request).await) {
+    let response = match (allowed, read(request, BODY_BYTES_MAX).await) {
         (Ok(()), Ok(request)) => match routes.call(request).await {
             Ok(response) => response,
             Err(never) => match never {},
@@ -139,10 +139,10 @@ impl IntoResponse for Problem {
 }
 
 /// One request at a time per instance, as long as this value lives: others wait, or go to another instance.
-struct Turn;
+pub(crate) struct Turn;
 
 impl Turn {
-    fn begin() -> Self {
+    pub(crate) fn begin() -> Self {
         wit_bindgen::backpressure_inc();
         Self
     }
@@ -154,8 +154,8 @@ impl Drop for Turn {
     }
 }
 
-/// The request with its body read whole, within [`BODY_BYTES_MAX`] and [`BODY_DEADLINE_MS`].
-async fn read(request: Request) -> Result<axum::http::Request<Body>, Problem> {
+/// The request with its body read whole, within so many bytes and [`BODY_DEADLINE_MS`].
+pub(crate) async fn read(request: Request, bytes_max: usize) -> Result<axum::http::Request<Body>, Problem> {
     let (parts, body) = request.into_parts();
     if matches!(
         parts.method,
@@ -168,16 +168,16 @@ async fn read(request: Request) -> Result<axum::http::Request<Body>, Problem> {
         .get(CONTENT_LENGTH)
         .and_then(|value| value.to_str().ok()?.parse::<usize>().ok());
     if announced.is_some_and(|length| length > DISCARDED_BYTES_MAX) {
-        return Err(too_large());
+        return Err(too_large(bytes_max));
     }
     let deadline = time::sleep(Duration::from_millis(BODY_DEADLINE_MS));
-    match select(pin!(collect(body)), pin!(deadline)).await {
+    match select(pin!(collect(body, bytes_max)), pin!(deadline)).await {
         Either::Left((body, _)) => Ok(axum::http::Request::from_parts(parts, Body::from(body?))),
         Either::Right(((), _)) => Err(BODY_TOO_SLOW.with(format!("the body must arrive within {BODY_DEADLINE_MS} ms"))),
     }
 }
 
-async fn collect(mut body: impl HttpBody<Data = Bytes> + Unpin) -> Result<Bytes, Problem> {
+async fn collect(mut body: impl HttpBody<Data = Bytes> + Unpin, bytes_max: usize) -> Result<Bytes, Problem> {
     let mut read = BytesMut::new();
     let mut length = 0;
     while let Some(frame) = body.frame().await {
@@ -186,24 +186,24 @@ async fn collect(mut body: impl HttpBody<Data = Bytes> + Unpin) -> Result<Bytes,
         };
         if let Some(data) = frame.data_ref() {
             length += data.len();
-            if length <= BODY_BYTES_MAX {
+            if length <= bytes_max {
                 read.extend_from_slice(data);
             } else if length > DISCARDED_BYTES_MAX {
                 break;
             }
         }
     }
-    if length > BODY_BYTES_MAX {
-        return Err(too_large());
+    if length > bytes_max {
+        return Err(too_large(bytes_max));
     }
     Ok(read.freeze())
 }
 
-fn too_large() -> Problem {
-    BODY_TOO_LARGE.with(format!("a body may have {BODY_BYTES_MAX} bytes"))
+fn too_large(bytes_max: usize) -> Problem {
+    BODY_TOO_LARGE.with(format!("a body may have {bytes_max} bytes"))
 }
 
-async fn answer(response: Response, turn: Turn) -> Result<types::Response, types::ErrorCode> {
+pub(crate) async fn answer(response: Response, turn: Turn) -> Result<types::Response, types::ErrorCode> {
     let (mut parts, body) = response.into_parts();
     if body.size_hint().exact().is_none() {
         return stream(parts, body, turn);

@@ -25,4 +25,6 @@ pub mod openapi;
 #[cfg(target_family = "wasm")]
 pub mod events;
 #[cfg(target_family = "wasm")]
+pub mod deliveries;
+#[cfg(target_family = "wasm")]
 pub mod streams;

@@ -59,7 +59,10 @@ pub async fn publish_for(
                 let result = link.query(&command).await;
                 result
                     .map(|receivers| Event::Published { delivery, receivers })
-                    .map_err(|err| (err, Event::PublishFailed))
+                    .map_err(|err| {
+                        let reason = err.to_string();
+                        (err, Event::PublishFailed { reason })
+                    })
             }
             Outgoing::CountSubscribers { ask } => match count(&channels, &link, &mut may_list_clients).await {
                 Ok(counted) => {

@@ -14,6 +14,7 @@ pub mod groups;
 pub mod read;
 pub mod claim;
 pub mod deliver;
+pub mod post;
 pub mod receipts;
 pub mod settle;
 pub mod dead_letter;

@@ -6,7 +6,7 @@ use std::process::ExitCode;
 
 use anyhow::Context;
 use clap::{Parser, Subcommand};
-use stream_sidecar::cli::{DeadCommand, StatusArguments};
+use stream_sidecar::cli::{DeadCommand, StatusArguments, health};
 use stream_sidecar::config::{BadConfig, Config};
 use stream_sidecar::logging::{self, LogFormat};
 use stream_sidecar::run::run;
@@ -42,6 +42,12 @@ enum Command {
     },
     /// Show each route: what waits, what is pending, what died.
     Status(StatusArguments),
+    /// Ask the running sidecar of this configuration whether it is alive; exits with 1 if it is not.
+    Health {
+        /// Ask whether it is ready: whether everything that is configured can flow.
+        #[arg(long)]
+        ready: bool,
+    },
     /// Look at dead letters, replay or drop them.
     Dead {
         #[command(subcommand)]
@@ -78,6 +84,7 @@ fn main() -> ExitCode {
     let result = match arguments.command {
         Command::Run { address_file } => block_on(deliver(config, address_file)),
         Command::Status(arguments) => block_on(arguments.run(&config)),
+        Command::Health { ready } => block_on(health::check(&config, ready)),
         Command::Dead { command } => block_on(command.run(&config)),
         Command::Config { command } => look_at(command, config),
     };

@@ -59,7 +59,7 @@ impl Notices {
                     service,
                     channel,
                     entries,
-                    "nobody subscribes: what was in flight will be delivered again"
+                    "nobody is there: what was in flight will be delivered again"
                 );
             }
             Notice::SubscriberChanged => {

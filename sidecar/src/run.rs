@@ -14,7 +14,7 @@ use tokio::task::{JoinError, JoinSet};
 
 use crate::admin::{self, LaneHandle, Subjects};
 use crate::clerk::{Desk, read_for, serve};
-use crate::config::{Config, Route};
+use crate::config::{Config, Route, Transport};
 use crate::deliver::{Channels, publish_for};
 use crate::driver::{Outputs, drive};
 use crate::groups::Place;
@@ -23,6 +23,7 @@ use crate::lane::{Lane, LaneSetup};
 use crate::link::{self, Link};
 use crate::lock::Lock;
 use crate::notices::Notices;
+use crate::post::{Endpoint, post_for};
 use crate::read::block_ms;
 use crate::receipts::listen_for;
 
@@ -171,8 +172,11 @@ fn start_lane(
 ) -> anyhow::Result<(Startable, LaneHandle)> {
     let limits = config.limits;
     let settings = &config.services[service];
-    let channel = config.channel(service);
-    let receipts = config.receipts(service);
+    let (channel, receipts) = match settings.deliver {
+        Transport::Redis => (config.channel(service), config.receipts(service)),
+        // The response is the receipt.
+        Transport::Http => (settings.delivery_url.clone().unwrap_or_default(), String::new()),
+    };
     let (lane_inputs, inputs) = mpsc::channel(INPUTS_MAX);
     let routes: Vec<(&String, &Route)> = config.routes.iter().filter(|(_, route)| route.to == service).collect();
     let mut readers = Vec::new();
@@ -193,11 +197,14 @@ fn start_lane(
         let own_link = Link::new(source, timeout).with_context(|| unusable(&route.from))?;
         let link = links.to(config, &route.from)?;
         tracing::info!(
-            "route {name}: {} at {} for {} -> {service} ({channel} at {})",
+            "route {name}: {} at {} for {} -> {service} ({})",
             route.stream,
             link.address(),
             route.group,
-            link::address(settings)
+            match settings.deliver {
+                Transport::Redis => format!("{channel} at {}", link::address(settings)),
+                Transport::Http => channel.clone(),
+            }
         );
         let (reader, wanted) = mpsc::unbounded_channel();
         tasks.spawn_local(read_for(desk.clone(), own_link, wanted));
@@ -207,24 +214,27 @@ fn start_lane(
         clerks.push(clerk);
     }
     let (publisher, outgoing) = mpsc::unbounded_channel();
-    let link = links.to(config, service)?;
-    let resubscribe = Arc::new(Notify::new());
-    let channels = Channels {
-        deliveries: channel.clone(),
-        receipts: receipts.clone(),
-        resubscribe: resubscribe.clone(),
-    };
-    tasks.spawn_local(publish_for(channels, link.clone(), outgoing, lane_inputs.clone()));
-    let client = link::client(settings).with_context(|| unusable(service))?;
-    let address = link.address().to_owned();
-    tasks.spawn_local(listen_for(
-        receipts.clone(),
-        address,
-        client,
-        limits,
-        lane_inputs.clone(),
-        resubscribe,
-    ));
+    match settings.deliver {
+        Transport::Redis => {
+            let link = links.to(config, service)?;
+            let resubscribe = Arc::new(Notify::new());
+            let channels = Channels {
+                deliveries: channel.clone(),
+                receipts: receipts.clone(),
+                resubscribe: resubscribe.clone(),
+            };
+            let client = link::client(settings).with_context(|| unusable(service))?;
+            let address = link.address().to_owned();
+            let (events, receipts) = (lane_inputs.clone(), receipts.clone());
+            tasks.spawn_local(publish_for(channels, link, outgoing, lane_inputs.clone()));
+            tasks.spawn_local(listen_for(receipts, address, client, limits, events, resubscribe));
+        }
+        Transport::Http => {
+            let endpoint = Endpoint::new(settings, limits.answer_ms)
+                .with_context(|| format!("services.{service}.delivery_url cannot be used"))?;
+            tasks.spawn_local(post_for(endpoint, outgoing, lane_inputs.clone()));
+        }
+    }
 
     let places: Vec<(String, String)> = routes
         .iter()

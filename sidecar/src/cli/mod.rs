@@ -1,5 +1,6 @@
 //! What people type: looking at routes and at dead letters. Talks to Redis itself; the sidecar need not run.
 
+pub mod health;
 mod dead;
 mod select;
 mod status;

@@ -66,6 +66,26 @@ pub struct Service {
     /// A file with the certificates (PEM) to trust for `rediss://`, instead of the system's.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub ca_file: Option<String>,
+    /// How its component gets its deliveries.
+    #[serde(default)]
+    pub deliver: Transport,
+    /// Over HTTP: where they are POSTed to.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub delivery_url: Option<String>,
+    /// Over HTTP: the secret that they are signed with, which the app knows as `delivery_secret`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub delivery_secret: Option<String>,
+}
+
+/// How a component gets its deliveries. All routes to a component share it: they share its window, and its handshake.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Transport {
+    /// Published on the component's channel.
+    #[default]
+    Redis,
+    /// POSTed to its `delivery_url`.
+    Http,
 }
 
 /// One stream, read for one group, delivered to one component.
@@ -150,6 +170,9 @@ impl Config {
     pub fn masked(mut self) -> Self {
         for service in self.services.values_mut() {
             service.redis_url = mask(&service.redis_url);
+            if let Some(secret) = &mut service.delivery_secret {
+                "***".clone_into(secret);
+            }
         }
         self
     }
@@ -163,7 +186,9 @@ impl Config {
             .check()
             .map_err(|(field, why)| (format!("limits.{field}"), why))?;
         for (name, service) in &self.services {
-            check_service(service).map_err(|(field, why)| (format!("services.{name}.{field}"), why))?;
+            check_service(service)
+                .and_then(|()| delivery_over_http(service, &self.limits))
+                .map_err(|(field, why)| (format!("services.{name}.{field}"), why))?;
         }
         self.check_channels()?;
         self.check_routes()?;
@@ -179,6 +204,9 @@ impl Config {
     fn check_channels(&self) -> Result<(), (String, String)> {
         let mut seen = BTreeMap::new();
         for (name, service) in &self.services {
+            if service.deliver == Transport::Http {
+                continue;
+            }
             let place = (&service.redis_url, self.channel(name));
             if let Some(other) = seen.insert(place, name) {
                 let why = format!("the services `{other}` and `{name}` share a channel on one Redis");
@@ -230,6 +258,41 @@ fn check_service(service: &Service) -> Result<(), (&'static str, String)> {
     }
     if service.channel.as_deref() == Some("") {
         return Err(("channel", "must not be empty".into()));
+    }
+    Ok(())
+}
+
+/// A shorter one could be guessed.
+const SECRET_CHARS_MIN: usize = 32;
+/// What a delivery may have around its entries.
+const ENVELOPE_BYTES: usize = 4 * 1024;
+
+fn delivery_over_http(service: &Service, limits: &Limits) -> Result<(), (&'static str, String)> {
+    if service.deliver == Transport::Redis {
+        return Ok(());
+    }
+    let url = service.delivery_url.as_deref().unwrap_or_default();
+    if !(url.starts_with("http://") || url.starts_with("https://")) || url.parse::<hyper::Uri>().is_err() {
+        let why = "must be the http:// or https:// address of the component's deliveries, such as \
+                   http://127.0.0.1:3000/store/deliveries";
+        return Err(("delivery_url", why.into()));
+    }
+    let secret = service.delivery_secret.as_deref().unwrap_or_default();
+    if secret.chars().count() < SECRET_CHARS_MIN {
+        let why = format!(
+            "must have at least {SECRET_CHARS_MIN} characters, the same as the app's delivery_secret; \
+             `openssl rand -hex 32` makes one"
+        );
+        return Err(("delivery_secret", why));
+    }
+    let largest = limits.entry_bytes_max.max(limits.batch_bytes_max) + ENVELOPE_BYTES;
+    if largest > delivery::BODY_BYTES_MAX {
+        let why = format!(
+            "cannot be used with entry_bytes_max or batch_bytes_max above {}, since a component takes {} bytes at a time",
+            delivery::BODY_BYTES_MAX - ENVELOPE_BYTES,
+            delivery::BODY_BYTES_MAX
+        );
+        return Err(("deliver", why));
     }
     Ok(())
 }

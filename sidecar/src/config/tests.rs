@@ -13,6 +13,11 @@ to = "warehouse"
 group = "warehouse-group"
 "#;
 
+/// What delivers to a service over HTTP.
+const HTTP: &str = r#"deliver = "http"
+delivery_url = "http://h/warehouse/deliveries"
+delivery_secret = "0123456789abcdef0123456789abcdef""#;
+
 fn parse(file: &str, variables: &[(&str, &str)]) -> Result<Config, String> {
     let variables = variables
         .iter()
@@ -146,6 +151,30 @@ fn errors_name_the_line_and_the_field_or_the_variable() {
             &[("STREAM_SIDECAR__LIMITS__WINDOW_BYTES", "1000")],
             "WINDOW_BYTES: must be at least",
         ),
+        (
+            "x",
+            "x",
+            &[("STREAM_SIDECAR__SERVICES__WAREHOUSE__DELIVER", "pigeon")],
+            "STREAM_SIDECAR__SERVICES__WAREHOUSE__DELIVER: unknown variant `pigeon`",
+        ),
+        (
+            "database = 1",
+            "deliver = \"http\"",
+            &[],
+            "services.warehouse.delivery_url: must be the http:// or https:// address",
+        ),
+        (
+            "database = 1",
+            "deliver = \"http\"\ndelivery_url = \"http://h/warehouse/deliveries\"",
+            &[],
+            "services.warehouse.delivery_secret: must have at least 32 characters",
+        ),
+        (
+            "database = 1",
+            HTTP,
+            &[("STREAM_SIDECAR__LIMITS__ENTRY_BYTES_MAX", "2097152")],
+            "services.warehouse.deliver: cannot be used with entry_bytes_max",
+        ),
     ];
     for (from, to, variables, expected) in cases {
         let file = if from.is_empty() {
@@ -160,6 +189,15 @@ fn errors_name_the_line_and_the_field_or_the_variable() {
             "expected {expected:?} in {message:?}"
         );
     }
+}
+
+#[test]
+fn a_service_is_delivered_to_over_http_and_its_secret_is_masked() {
+    let config = parse(&FILE.replace("database = 1", HTTP), &[]).unwrap();
+    assert_eq!(config.services["warehouse"].deliver, Transport::Http);
+    assert_eq!(config.services["store"].deliver, Transport::Redis);
+    let shown = toml::to_string(&config.masked()).unwrap();
+    assert!(!shown.contains("0123456789abcdef"), "{shown}");
 }
 
 #[test]

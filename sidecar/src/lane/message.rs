@@ -94,7 +94,24 @@ pub enum Event {
         receivers: u64,
     },
     /// A message may or may not have been published.
-    PublishFailed,
+    PublishFailed {
+        /// Why, for people.
+        reason: String,
+    },
+    /// The handler failed on a message: it will not be answered. Only a transport that hears of it tells.
+    HandlerFailed {
+        /// The delivery's id.
+        delivery: String,
+        /// Why, for people.
+        reason: String,
+    },
+    /// A message was answered with what is no receipt. Only a transport with answers of its own tells.
+    Refused {
+        /// The delivery's id.
+        delivery: String,
+        /// What was answered, for people.
+        reason: String,
+    },
     /// The subscribers of the lane's channel were counted.
     Subscribers {
         /// Which count it answers.

@@ -29,7 +29,7 @@ use window::Window;
 /// What a lane is made from.
 #[derive(Debug, Clone)]
 pub struct LaneSetup {
-    /// The channel on which the component's receipts are expected.
+    /// The channel on which the component's receipts are expected; empty where the response is the receipt.
     pub receipts: String,
     /// Stream and group of each route.
     pub routes: Vec<(String, String)>,
@@ -141,7 +141,9 @@ impl Lane {
             Event::RenewFailed { route } => self.routes[route].renewing = None,
             Event::Settled { route, ticket, refused } => self.settled(route, ticket, refused),
             Event::Published { delivery, receivers } => self.published(&delivery, receivers),
-            Event::PublishFailed => self.subscriber_gone(),
+            Event::PublishFailed { reason } => self.publish_failed(reason),
+            Event::HandlerFailed { delivery, reason } => self.handler_failed(&delivery, reason),
+            Event::Refused { delivery, reason } => self.refused(delivery, reason),
             Event::Subscribers { ask, count, clients } => self.subscribers(ask, count, clients),
             Event::SubscribersUnknown { .. } => self.subscribers_unknown(),
             Event::Receipt(receipt) => self.receipt(receipt),
@@ -171,7 +173,7 @@ impl Lane {
     pub fn report(&self) -> Report {
         let mut not_ready = Vec::new();
         if let Some(reason) = self.presence.not_ready() {
-            not_ready.push(reason.to_owned());
+            not_ready.push(reason);
         }
         if self.window.unavailable_streak > 0 {
             not_ready.push("the component reports itself unavailable".into());

@@ -2,6 +2,8 @@
 
 use std::collections::VecDeque;
 
+use delivery::Receipt;
+
 use super::message::{Action, Notice, Time};
 use super::{Lane, ms};
 
@@ -41,6 +43,8 @@ pub(super) struct Presence {
     /// A blame waits for this count of subscribers, which must find them unchanged.
     verifying: Option<u64>,
     receipts_ready: bool,
+    /// Why the last message that failed did, until a handshake is answered or nobody subscribes.
+    failure: Option<String>,
     /// A handshake was answered twice, and none has been answered once since.
     doubtful: bool,
     /// How often that happened since the channel was last without a subscriber.
@@ -48,6 +52,9 @@ pub(super) struct Presence {
     /// The handler hung: set until a handshake is answered.
     pub(super) stalled: bool,
 }
+
+/// Why nothing is delivered on a channel without a subscriber.
+const NOBODY: &str = "nobody subscribes to the channel";
 
 struct Greeting {
     id: String,
@@ -79,22 +86,29 @@ impl Presence {
             counting: false,
             verifying: None,
             receipts_ready: false,
+            failure: None,
             doubtful: false,
             doubts: 0,
             stalled: false,
         }
     }
 
-    pub(super) fn not_ready(&self) -> Option<&'static str> {
-        match self.state {
-            State::Absent if !self.receipts_ready => Some("the sidecar cannot subscribe to receipts"),
-            State::Absent => Some("nobody subscribes to the channel"),
-            State::Ready => None,
-            State::TwoApps => Some("two apps answer on the channel"),
-            State::Greeting if self.doubtful => Some("two apps answer on the channel"),
-            State::Greeting => Some("the subscriber has not answered the handshake"),
-        }
+    pub(super) fn not_ready(&self) -> Option<String> {
+        let reason = match (self.state, &self.failure) {
+            (State::Ready, _) => return None,
+            (State::TwoApps, _) => "two apps answer on the channel",
+            (State::Greeting, _) if self.doubtful => "two apps answer on the channel",
+            (State::Absent, _) if !self.receipts_ready => "the sidecar cannot subscribe to receipts",
+            (_, Some(failure)) => return Some(unreachable(failure)),
+            (State::Absent, None) => NOBODY,
+            (State::Greeting, None) => "the subscriber has not answered the handshake",
+        };
+        Some(reason.to_owned())
     }
+}
+
+fn unreachable(failure: &str) -> String {
+    format!("nothing can be delivered: {failure}")
 }
 
 impl Lane {
@@ -109,7 +123,12 @@ impl Lane {
                 Some("the subscriber does not answer the handshake".into())
             }
             State::Absent if presence.receipts_ready && for_long(presence.not_ready_since, self.limits.release_ms) => {
-                Some("nobody subscribes to the channel".into())
+                Some(
+                    presence
+                        .failure
+                        .as_deref()
+                        .map_or_else(|| NOBODY.to_owned(), unreachable),
+                )
             }
             _ => None,
         }
@@ -138,12 +157,46 @@ impl Lane {
         self.subscriber_gone();
     }
 
+    /// A message may not have arrived: as if nobody were there, until a handshake says otherwise.
+    pub(super) fn publish_failed(&mut self, reason: String) {
+        self.subscriber_gone();
+        self.presence.failure = Some(reason);
+    }
+
+    /// A handler that fails on a handshake is none. What else it failed on, the handshake behind that tells.
+    pub(super) fn handler_failed(&mut self, delivery: &str, reason: String) {
+        if self.is_greeting(delivery) {
+            self.publish_failed(reason);
+        }
+    }
+
+    /// Whoever answers like this handles nothing, and that is no fault of an entry.
+    pub(super) fn refused(&mut self, delivery: String, reason: String) {
+        if self.is_greeting(&delivery) {
+            self.publish_failed(reason);
+        } else {
+            self.receipt(Receipt {
+                delivery,
+                unavailable: Some(reason),
+                ..Receipt::default()
+            });
+        }
+    }
+
+    fn is_greeting(&self, delivery: &str) -> bool {
+        self.presence.greetings.iter().any(|one| one.id == delivery)
+    }
+
     /// Nobody is there: what is in flight is delivered again, free of charge.
     pub(super) fn subscriber_gone(&mut self) {
         if self.presence.state != State::Absent {
+            // Who has not answered the handshake was not there.
+            let was_there = self.presence.not_ready_since.is_none();
             self.leave_ready(State::Absent);
             let entries = self.free_in_flight();
-            self.say(Notice::SubscriberGone { entries });
+            if was_there || entries > 0 {
+                self.say(Notice::SubscriberGone { entries });
+            }
         }
         self.presence.doubtful = false;
         self.presence.doubts = 0;
@@ -218,7 +271,7 @@ impl Lane {
     /// How many subscribers got a message.
     pub(super) fn published(&mut self, delivery: &str, receivers: u64) {
         let ours = self.window.in_flight.iter().any(|one| one.id == delivery);
-        let greeting = self.presence.greetings.iter().any(|one| one.id == delivery);
+        let greeting = self.is_greeting(delivery);
         if !ours && !greeting && receivers > 0 {
             return;
         }
@@ -237,6 +290,7 @@ impl Lane {
     pub(super) fn subscribers(&mut self, ask: u64, count: u64, clients: Option<Vec<u64>>) {
         self.presence.counting = false;
         if count == 0 {
+            self.presence.failure = None;
             self.subscriber_gone();
             return;
         }
@@ -339,6 +393,7 @@ impl Lane {
 
     fn enter_ready(&mut self) {
         self.presence.state = State::Ready;
+        self.presence.failure = None;
         self.presence.doubtful = false;
         self.presence.not_ready_since = None;
         self.presence.greeting_since = None;

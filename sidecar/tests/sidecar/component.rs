@@ -158,7 +158,7 @@ impl Drop for Component {
     }
 }
 
-fn owned(delivery: &Delivery<'_>) -> Delivery<'static> {
+pub(crate) fn owned(delivery: &Delivery<'_>) -> Delivery<'static> {
     let text = |text: &str| text.to_owned().into();
     Delivery {
         delivery: text(&delivery.delivery),

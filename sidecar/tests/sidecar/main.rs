@@ -16,4 +16,5 @@ mod losses;
 mod load;
 mod network;
 mod operating;
+mod over_http;
 mod stopping;

@@ -192,7 +192,9 @@ fn failure(action: &Action) -> Option<Event> {
             route,
             group_missing: false,
         },
-        Action::Publish { .. } => Event::PublishFailed,
+        Action::Publish { .. } => Event::PublishFailed {
+            reason: "the network is down".into(),
+        },
         Action::CountSubscribers { ask } => Event::SubscribersUnknown { ask: *ask },
         Action::Renew { .. } => Event::RenewFailed { route },
         Action::Settle { .. } | Action::Say(_) | Action::Drained => return None,

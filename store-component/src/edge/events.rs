@@ -21,7 +21,7 @@ async fn on_message(message: Bytes) -> anyhow::Result<()> {
     edge::events::handle(&message, apply).await
 }
 
-async fn apply(delivery: &Delivery<'_>, receipt: &mut Receipt) -> Result<(), Failure> {
+pub(super) async fn apply(delivery: &Delivery<'_>, receipt: &mut Receipt) -> Result<(), Failure> {
     match &*delivery.stream {
         OrderPlaced::STREAM => change(delivery, receipt, |event| &event.order_id, charge_order).await,
         OrderFulfilled::STREAM => change(delivery, receipt, |event| &event.order_id, close_order).await,

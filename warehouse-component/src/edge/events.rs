@@ -16,7 +16,7 @@ async fn on_message(message: Bytes) -> anyhow::Result<()> {
     edge::events::handle(&message, apply).await
 }
 
-async fn apply(delivery: &Delivery<'_>, receipt: &mut Receipt) -> Result<(), Failure> {
+pub(super) async fn apply(delivery: &Delivery<'_>, receipt: &mut Receipt) -> Result<(), Failure> {
     match &*delivery.stream {
         OrderCompleted::STREAM => {
             let (entries, requests) = read(delivery, receipt, request);

@@ -27,12 +27,18 @@ use self::problems::{
     unwritable,
 };
 
+/// Where a sidecar that delivers over HTTP does so; no part of the public API.
+const DELIVERIES: &str = "/store/deliveries";
+
 thread_local! {
     static ROUTES: Router = api().into_routes();
 }
 
 #[http_service]
 async fn on_request(request: Request) -> Result<types::Response, types::ErrorCode> {
+    if request.uri().path() == DELIVERIES {
+        return edge::deliveries::serve(request, super::events::apply).await;
+    }
     edge::http::serve(request, ROUTES.with(Clone::clone)).await
 }
 

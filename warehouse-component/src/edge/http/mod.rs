@@ -16,6 +16,9 @@ use spin_sdk::wasip3::http::types;
 
 use super::redis::Corrupt;
 
+/// Where a sidecar that delivers over HTTP does so; no part of the public API.
+const DELIVERIES: &str = "/warehouse/deliveries";
+
 thread_local! {
     static ROUTES: Router = edge::http::routes(
         Router::new()
@@ -39,6 +42,9 @@ thread_local! {
 
 #[http_service]
 async fn on_request(request: Request) -> Result<types::Response, types::ErrorCode> {
+    if request.uri().path() == DELIVERIES {
+        return edge::deliveries::serve(request, super::events::apply).await;
+    }
     edge::http::serve(request, ROUTES.with(Clone::clone)).await
 }
 
