@@ -15,6 +15,8 @@ use clap::Parser;
 use cli::{Cli, Command};
 
 fn main() -> ExitCode {
+    // For rediss://; fails only if it was done before.
+    let _ = rustls::crypto::ring::default_provider().install_default();
     let result = match Cli::parse().command {
         Command::Run(arguments) => run::run(arguments),
         Command::Up(arguments) => up::up(arguments),

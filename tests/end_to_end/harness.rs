@@ -9,6 +9,7 @@ use nix::sys::signal::Signal;
 use redis::{Connection, FromRedisValue};
 use serde_json::Value;
 
+use crate::database::{Database, SERVICES};
 use crate::process::{Process, binary, eventually, free_port, project};
 use crate::runtime::Runtime;
 
@@ -17,6 +18,9 @@ const STORE_DATABASE: u8 = 0;
 /// The warehouse's.
 const WAREHOUSE_DATABASE: u8 = 1;
 
+/// What deliveries over HTTP are signed with.
+pub const DELIVERY_SECRET: &str = "an end-to-end test's own delivery secret";
+
 /// How long a delivery's ownership lasts in the tests, so that what a killed process left is taken up soon.
 const LEASE_MS: u32 = 2_000;
 
@@ -24,7 +28,7 @@ const LEASE_MS: u32 = 2_000;
 pub struct System {
     kind: Runtime,
     folder: PathBuf,
-    redis_port: u16,
+    database: Database,
     http_port: u16,
     admin_port: u16,
     agent: ureq::Agent,
@@ -72,6 +76,7 @@ impl System {
             std::process::id()
         ));
         std::fs::create_dir_all(&folder).unwrap();
+        let database = Database::new(&folder, kind.secured);
         let agent = ureq::Agent::config_builder()
             .http_status_as_error(false)
             .timeout_global(Some(Duration::from_secs(30)))
@@ -80,7 +85,7 @@ impl System {
         let mut system = Self {
             kind,
             folder,
-            redis_port: free_port(),
+            database,
             http_port: free_port(),
             admin_port: free_port(),
             agent,
@@ -95,16 +100,7 @@ impl System {
 
     /// Starts Redis with an append-only file, and waits until it answers.
     pub fn start_redis(&mut self) {
-        let mut command = Command::new("redis-server");
-        command
-            .args(["--port", &self.redis_port.to_string()])
-            .args(["--bind", "127.0.0.1"])
-            .args(["--appendonly", "yes"])
-            .args(["--appendfsync", "everysec"])
-            .args(["--maxmemory-policy", "noeviction"])
-            .args(["--save", ""])
-            .arg("--dir")
-            .arg(&self.folder);
+        let mut command = self.database.command("everysec");
         self.redis = Some(Process::start(&mut command, &self.log("redis")));
         eventually("Redis answers", || {
             let mut connection = self.connect(STORE_DATABASE).ok()?;
@@ -131,12 +127,13 @@ impl System {
     }
 
     /// The app's variables that say where this test's Redis is.
-    pub fn runtime_variables(&self) -> [(&'static str, String); 2] {
-        let host = format!("127.0.0.1:{}", self.redis_port);
-        [
-            ("SPIN_VARIABLE_STORE_REDIS_HOST", host.clone()),
-            ("SPIN_VARIABLE_WAREHOUSE_REDIS_HOST", host),
-        ]
+    pub fn runtime_variables(&self) -> Vec<(String, String)> {
+        let mut variables = self.database.app_variables(self.database.clients_port());
+        if self.kind.over_http {
+            let secret = ("SPIN_VARIABLE_DELIVERY_SECRET".to_owned(), DELIVERY_SECRET.to_owned());
+            variables.push(secret);
+        }
+        variables
     }
 
     /// Waits until both components and their Redis answer.
@@ -149,30 +146,41 @@ impl System {
 
     /// Starts the sidecar, and waits until it is ready.
     pub fn start_sidecar(&mut self) {
+        self.start_sidecar_with(Vec::new());
+    }
+
+    /// Starts the sidecar with settings besides those of the test, and waits until it is ready.
+    pub fn start_sidecar_with(&mut self, settings: Vec<(String, String)>) {
         let mut command = Command::new(binary("stream-sidecar"));
         command
             .arg("run")
             .arg("--config")
             .arg(project().join("sidecar.toml"))
-            .envs(self.sidecar_settings());
+            .envs(self.sidecar_settings())
+            .envs(settings);
         self.sidecar = Some(Process::start(&mut command, &self.log("sidecar")));
         self.wait_for_sidecar();
     }
 
     /// The sidecar's settings for this test, as environment.
-    pub fn sidecar_settings(&self) -> Vec<(&'static str, String)> {
-        let redis_url = format!("redis://127.0.0.1:{}", self.redis_port);
-        vec![
-            ("STREAM_SIDECAR__SERVICES__STORE__REDIS_URL", redis_url.clone()),
-            ("STREAM_SIDECAR__SERVICES__WAREHOUSE__REDIS_URL", redis_url),
-            (
-                "STREAM_SIDECAR__ADMIN__LISTEN",
-                format!("127.0.0.1:{}", self.admin_port),
-            ),
-            ("STREAM_SIDECAR__LIMITS__LEASE_MS", LEASE_MS.to_string()),
-            ("STREAM_SIDECAR__LIMITS__BACKOFF_MS_MIN", "50".to_owned()),
-            ("STREAM_SIDECAR__LIMITS__BACKOFF_MS_MAX", "500".to_owned()),
-        ]
+    pub fn sidecar_settings(&self) -> Vec<(String, String)> {
+        let mut settings = self.database.sidecar_settings(self.database.clients_port());
+        for (name, value) in [
+            ("ADMIN__LISTEN", format!("127.0.0.1:{}", self.admin_port)),
+            ("LIMITS__LEASE_MS", LEASE_MS.to_string()),
+            ("LIMITS__BACKOFF_MS_MIN", "50".to_owned()),
+            ("LIMITS__BACKOFF_MS_MAX", "500".to_owned()),
+        ] {
+            settings.push((format!("STREAM_SIDECAR__{name}"), value));
+        }
+        if self.kind.over_http {
+            settings.extend(
+                SERVICES
+                    .iter()
+                    .flat_map(|service| deliver_over_http(service, self.http_port)),
+            );
+        }
+        settings
     }
 
     /// Waits until the sidecar reads every group and reaches every component.
@@ -204,9 +212,24 @@ impl System {
         self.sidecar.take().unwrap().kill();
     }
 
+    /// From now on the app is reached at another port.
+    pub fn reach_app_at(&mut self, port: u16) {
+        self.http_port = port;
+    }
+
     /// Which runtime this is.
     pub fn kind(&self) -> Runtime {
         self.kind
+    }
+
+    /// The URL of this test's Redis for one of its users, without a database.
+    pub fn redis_url_as(&self, user: &str) -> String {
+        self.database.url_as(user)
+    }
+
+    /// Where the app and the sidecar reach this test's Redis.
+    pub fn redis_clients_port(&self) -> u16 {
+        self.database.clients_port()
     }
 
     /// The folder of this test's files.
@@ -221,7 +244,7 @@ impl System {
 
     /// The URL of this test's Redis, without a database.
     pub fn redis_url(&self) -> String {
-        format!("redis://127.0.0.1:{}", self.redis_port)
+        self.database.operator_url()
     }
 
     /// What a process has printed so far.
@@ -301,7 +324,11 @@ impl System {
             .unwrap_or_else(|error| panic!("{method} {path}: {error}"))
     }
 
+    /// The URL of a path of the app; a whole URL, such as of another app, stays as it is.
     fn url(&self, path: &str) -> String {
+        if path.starts_with("http://") {
+            return path.to_owned();
+        }
         format!("http://127.0.0.1:{}{path}", self.http_port)
     }
 }
@@ -323,6 +350,19 @@ impl Drop for System {
             }
         }
     }
+}
+
+/// The sidecar's settings that make it deliver over HTTP, to a service on this port.
+pub fn deliver_over_http(service: &str, port: u16) -> [(String, String); 3] {
+    let set = |name: &str, value: String| {
+        let service = service.to_uppercase();
+        (format!("STREAM_SIDECAR__SERVICES__{service}__{name}"), value)
+    };
+    [
+        set("DELIVER", "http".to_owned()),
+        set("DELIVERY_URL", format!("http://127.0.0.1:{port}/{service}/deliveries")),
+        set("DELIVERY_SECRET", DELIVERY_SECRET.to_owned()),
+    ]
 }
 
 fn answer(mut response: ureq::http::Response<ureq::Body>) -> Answer {

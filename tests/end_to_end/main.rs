@@ -1,10 +1,14 @@
 //! The whole system from outside: a private Redis, a runtime with both components, a sidecar, each a real process on
 //! free ports, once for every runtime that is there: `devhost` always, `spin` where it is on PATH.
 //!
-//! `cargo test -p tests --test end_to_end -- NAME` runs the tests whose name contains NAME.
+//! What touches the ways of delivery is tested over HTTP too, and what any client of Redis does, with TLS and users.
+//!
+//! `cargo test -p tests --test end_to_end -- NAME` runs the tests whose name contains NAME; with `END_TO_END=all` in the
+//! environment, all of them are run in every way.
 #![allow(clippy::unwrap_used, clippy::expect_used, unreachable_pub)]
 
 mod process;
+mod database;
 mod proxy;
 mod runtime;
 mod harness;
@@ -25,6 +29,11 @@ mod latency;
 mod streams;
 mod token;
 mod supervisor;
+mod http_delivery;
+mod users;
+mod services;
+mod rolling;
+mod manifests;
 mod chaos;
 
 use std::process::ExitCode;
@@ -35,6 +44,19 @@ use crate::runtime::Runtime;
 
 /// A test: its name, and what it does on a runtime.
 type Test = (&'static str, fn(Runtime));
+
+/// Tested over HTTP too.
+const OVER_HTTP: &[&[Test]] = &[
+    fulfilment::TESTS,
+    malformed::TESTS,
+    kills::TESTS,
+    rolling::TESTS,
+    chaos::TESTS,
+];
+/// Tested with TLS and users too.
+const SECURED: &[&[Test]] = &[fulfilment::TESTS, streams::TESTS];
+/// Tests of what starts a bare Redis by itself, or needs no other.
+const PLAIN_ONLY: &[&[Test]] = &[supervisor::TESTS, redis_restart::TESTS];
 
 fn main() -> ExitCode {
     let tests: Vec<Test> = [
@@ -53,6 +75,11 @@ fn main() -> ExitCode {
         streams::TESTS,
         token::TESTS,
         supervisor::TESTS,
+        http_delivery::TESTS,
+        users::TESTS,
+        services::TESTS,
+        rolling::TESTS,
+        manifests::TESTS,
         chaos::TESTS,
     ]
     .concat();
@@ -60,16 +87,36 @@ fn main() -> ExitCode {
     let trials = runtimes
         .iter()
         .flat_map(|runtime| {
-            tests.iter().map(move |(name, test)| {
-                let (runtime, test) = (*runtime, *test);
-                Trial::test(format!("{name} on {}", runtime.name()), move || {
-                    test(runtime);
-                    Ok(())
+            tests.iter().flat_map(move |(name, test)| {
+                let test = *test;
+                variants(*runtime, name).into_iter().map(move |runtime| {
+                    Trial::test(format!("{name} on {}", runtime.title()), move || {
+                        test(runtime);
+                        Ok(())
+                    })
                 })
             })
         })
         .collect();
     let conclusion = libtest_mimic::run(&Arguments::from_args(), trials);
-    println!("runtimes that ran: {}", Runtime::describe(&runtimes));
+    println!("runtimes that ran: {}", Runtime::describe());
     conclusion.exit_code()
+}
+
+/// In which ways a test is run on a runtime.
+fn variants(runtime: Runtime, name: &str) -> Vec<Runtime> {
+    let is_in = |lists: &[&[Test]]| lists.iter().any(|list| list.iter().any(|(other, _)| *other == name));
+    let all = std::env::var("END_TO_END").is_ok_and(|ways| ways == "all");
+    let mut ways = vec![(false, false)];
+    if !is_in(PLAIN_ONLY) {
+        ways.extend((all || is_in(OVER_HTTP)).then_some((true, false)));
+        ways.extend((all || is_in(SECURED)).then_some((false, true)));
+        ways.extend(all.then_some((true, true)));
+    }
+    let with = |(over_http, secured)| Runtime {
+        over_http,
+        secured,
+        ..runtime
+    };
+    ways.into_iter().map(with).collect()
 }

@@ -1,13 +1,23 @@
-//! Which runtimes there are.
+//! What the system under test is made of: which runtimes there are, how deliveries reach them, how Redis is guarded.
 
 use std::path::Path;
 use std::process::Command;
 
 use crate::process::binary;
 
-/// Something that runs `spin.toml`.
+/// Something that runs `spin.toml`, and what is around it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Runtime {
+pub struct Runtime {
+    /// What runs the app.
+    pub program: Program,
+    /// The sidecar delivers over HTTP, and not through the Redis trigger.
+    pub over_http: bool,
+    /// Redis wants TLS and knows its clients, as `deploy/redis/` has it.
+    pub secured: bool,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Program {
     /// The project's own.
     Devhost,
     /// The real one.
@@ -15,32 +25,44 @@ pub enum Runtime {
 }
 
 impl Runtime {
-    /// `devhost`, and `spin` where it is on PATH.
+    /// `devhost`, and `spin` where it is on PATH, each with the Redis trigger and a bare Redis.
     pub fn present() -> Vec<Self> {
-        let mut runtimes = vec![Self::Devhost];
+        let mut programs = vec![Program::Devhost];
         if spin_version().is_some() {
-            runtimes.push(Self::Spin);
+            programs.push(Program::Spin);
         }
-        runtimes
+        let plain = |program| Self {
+            program,
+            over_http: false,
+            secured: false,
+        };
+        programs.into_iter().map(plain).collect()
     }
 
     /// Its name, as `devhost up --runtime` takes it.
     pub fn name(self) -> &'static str {
-        match self {
-            Self::Devhost => "devhost",
-            Self::Spin => "spin",
+        match self.program {
+            Program::Devhost => "devhost",
+            Program::Spin => "spin",
         }
+    }
+
+    /// The same with what is around it.
+    pub fn title(self) -> String {
+        let http = if self.over_http { " over HTTP" } else { "" };
+        let secured = if self.secured { " with TLS and users" } else { "" };
+        format!("{}{http}{secured}", self.name())
     }
 
     /// The command that runs the app, as far as the runtimes have it in common.
     pub fn command(self, manifest: &Path, listen: &str, log_dir: &Path) -> Command {
-        let mut command = match self {
-            Self::Devhost => {
+        let mut command = match self.program {
+            Program::Devhost => {
                 let mut command = Command::new(binary("devhost"));
                 command.arg("run");
                 command
             }
-            Self::Spin => {
+            Program::Spin => {
                 let mut command = Command::new("spin");
                 command.arg("up");
                 command
@@ -53,9 +75,9 @@ impl Runtime {
     }
 
     /// What ran and what did not, in words.
-    pub fn describe(runtimes: &[Self]) -> String {
+    pub fn describe() -> String {
         match spin_version() {
-            Some(version) if runtimes.contains(&Self::Spin) => format!("devhost and {version}"),
+            Some(version) => format!("devhost and {version}"),
             _ => "devhost; not Spin, since there is no spin on PATH".to_owned(),
         }
     }

@@ -26,7 +26,7 @@ fn paths(markdown: &str) -> Vec<String> {
 
 #[test]
 fn every_path_in_the_documents_exists() {
-    for document in ["README.md", "ARCHITECTURE.md", "CHANGELOG.md"] {
+    for document in ["README.md", "ARCHITECTURE.md", "CHANGELOG.md", "CONTRIBUTING.md"] {
         let paths = paths(&read(document));
         for path in &paths {
             assert!(

@@ -5,8 +5,10 @@ use std::ops::Range;
 use anyhow::{Context, Result, bail, ensure};
 use url::{Host, Url};
 
-/// The only scheme for which devhost makes connections.
+/// The scheme that an address without one has.
 const SCHEME: &str = "redis";
+/// The same over TLS. There are no connections to anything else.
+const TLS_SCHEME: &str = "rediss";
 /// The port of a `redis://` address that names none.
 const DEFAULT_PORT: u16 = 6379;
 
@@ -90,6 +92,7 @@ impl AllowedHost {
         let scheme = match scheme {
             "*" => None,
             SCHEME => Some(SCHEME),
+            TLS_SCHEME => Some(TLS_SCHEME),
             other => bail!("devhost connects components to Redis only, not to {other}://"),
         };
         let (host, port) = split_port(rest);
@@ -180,6 +183,8 @@ mod tests {
         check("redis://127.0.0.1:6379", "redis://127.0.0.1:6380", false);
         check("redis://127.0.0.1:6379", "redis://localhost:6379", false);
         check("redis://127.0.0.1:6379", "rediss://127.0.0.1:6379", false);
+        check("rediss://127.0.0.1:6379", "rediss://127.0.0.1:6379/1", true);
+        check("rediss://127.0.0.1:6379", "redis://127.0.0.1:6379", false);
         check("redis://127.0.0.1:6379", "127.0.0.1:6379", true);
         check("redis://[::1]:6379", "redis://[::1]:6379", true);
         check("redis://[::1]", "redis://[::1]", true);

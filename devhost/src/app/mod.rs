@@ -161,10 +161,6 @@ fn lanes(manifest: &Manifest, variables: &Variables) -> Result<Vec<Lane>> {
     let mut lanes: Vec<Lane> = Vec::new();
     for trigger in &manifest.trigger.redis {
         let address = variables.expand(&trigger.address)?;
-        ensure!(
-            !address.starts_with("rediss:"),
-            "a Redis trigger's address is rediss://, and devhost connects without TLS only"
-        );
         let channel = variables.expand(&trigger.channel)?;
         let lane = match lanes.iter_mut().find(|lane| lane.address == address) {
             Some(lane) => lane,
@@ -263,7 +259,6 @@ variables = { url = "redis://{{ password }}{{ host }}" }
             &APP.replace("{{ host }}/1", "{{ nowhere }}"),
             "`nowhere` is not declared",
         );
-        check_refused(&APP.replace("redis://{{ host }}/1", "rediss://h"), "without TLS");
         check_refused(
             &APP.replace("redis://{{ host }}\"]", "https://example.com\"]"),
             "Redis only",

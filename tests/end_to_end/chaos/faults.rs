@@ -132,8 +132,14 @@ fn apply(fleet: &mut Fleet, fault: Fault) {
         Fault::EmptyRedis => fleet.tell_redis(&["CONFIG", "SET", "maxmemory", "0"]),
         Fault::ForgetScripts => fleet.tell_redis(&["SCRIPT", "FLUSH"]),
         Fault::CutRuntime(node) => fleet.nodes[node].runtime_proxy.cut(),
-        Fault::CutSidecar(node) => fleet.nodes[node].sidecar_proxy.cut(),
+        Fault::CutSidecar(node) => {
+            fleet.nodes[node].sidecar_proxy.cut();
+            fleet.nodes[node].delivery_proxy.cut();
+        }
         Fault::SilenceRuntime(node) => fleet.nodes[node].runtime_proxy.silence(),
-        Fault::SilenceSidecar(node) => fleet.nodes[node].sidecar_proxy.silence(),
+        Fault::SilenceSidecar(node) => {
+            fleet.nodes[node].sidecar_proxy.silence();
+            fleet.nodes[node].delivery_proxy.silence();
+        }
     }
 }

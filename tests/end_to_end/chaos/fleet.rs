@@ -3,19 +3,21 @@
 use std::fmt::Write;
 use std::path::PathBuf;
 use std::process::Command;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use nix::sys::signal::Signal;
 use redis::{Connection, FromRedisValue};
 
+use crate::database::Database;
+use crate::harness::{DELIVERY_SECRET, deliver_over_http};
 use crate::process::{Process, binary, eventually, free_port, project};
 use crate::proxy::Proxy;
 use crate::runtime::Runtime;
 
 /// The instances' names.
 pub(super) const NODES: [&str; 2] = ["one", "two"];
-/// The services, by the number of their database.
-pub(super) const SERVICES: [&str; 2] = ["store", "warehouse"];
+pub(super) use crate::database::SERVICES;
 
 /// Between the end of a process and its next start.
 const RESTART_AFTER: Duration = Duration::from_millis(300);
@@ -39,7 +41,7 @@ pub(super) struct Fleet {
     start: Instant,
     notes: Vec<(Duration, String)>,
     durability: Durability,
-    redis_port: u16,
+    database: Arc<Database>,
     redis: Option<Process>,
     pub(super) nodes: Vec<Node>,
 }
@@ -47,12 +49,15 @@ pub(super) struct Fleet {
 pub(super) struct Node {
     name: &'static str,
     kind: Runtime,
+    database: Arc<Database>,
     folder: PathBuf,
     agent: ureq::Agent,
     http_port: u16,
     admin_port: u16,
     pub(super) runtime_proxy: Proxy,
     pub(super) sidecar_proxy: Proxy,
+    /// Before the runtime, for deliveries over HTTP.
+    pub(super) delivery_proxy: Proxy,
     runtime: Kept,
     sidecar: Kept,
     look_at: Instant,
@@ -70,13 +75,13 @@ impl Fleet {
     pub(super) fn start(kind: Runtime, title: &str, durability: Durability) -> Self {
         let folder = project().join(format!("target/end-to-end/chaos-{}-{}", kind.name(), free_port()));
         std::fs::create_dir_all(&folder).unwrap();
-        let redis_port = free_port();
+        let database = Arc::new(Database::new(&folder, kind.secured));
         let mut fleet = Self {
-            title: format!("chaos on {}, {title}", kind.name()),
+            title: format!("chaos on {}, {title}", kind.title()),
             start: Instant::now(),
             notes: Vec::new(),
             durability,
-            redis_port,
+            database,
             redis: None,
             nodes: Vec::new(),
             folder,
@@ -138,12 +143,7 @@ impl Fleet {
             Durability::Always => "always",
             Durability::EverySecond => "everysec",
         };
-        let mut command = Command::new("redis-server");
-        command
-            .args(["--port", &self.redis_port.to_string(), "--bind", "127.0.0.1"])
-            .args(["--appendonly", "yes", "--appendfsync", fsync, "--save", ""])
-            .args(["--maxmemory-policy", "noeviction", "--dir"])
-            .arg(&self.folder);
+        let mut command = self.database.command(fsync);
         self.redis = Some(Process::start(&mut command, &self.folder.join("redis.log")));
         eventually("Redis answers", || {
             let mut connection = self.connect(0).ok()?;
@@ -187,7 +187,7 @@ impl Fleet {
     }
 
     fn connect(&self, database: usize) -> redis::RedisResult<Connection> {
-        let client = redis::Client::open(format!("redis://127.0.0.1:{}/{database}", self.redis_port))?;
+        let client = redis::Client::open(format!("{}/{database}", self.database.operator_url()))?;
         let connection = client.get_connection_with_timeout(Duration::from_secs(1))?;
         connection.set_read_timeout(Some(Duration::from_secs(1)))?;
         Ok(connection)
@@ -218,15 +218,18 @@ impl Node {
             process: None,
             since: fleet.start,
         };
+        let (redis_port, http_port) = (fleet.database.clients_port(), free_port());
         Self {
             name,
             kind,
+            database: fleet.database.clone(),
             folder: fleet.folder.clone(),
             agent,
-            http_port: free_port(),
+            http_port,
             admin_port: free_port(),
-            runtime_proxy: Proxy::start(fleet.redis_port),
-            sidecar_proxy: Proxy::start(fleet.redis_port),
+            runtime_proxy: Proxy::start(redis_port),
+            sidecar_proxy: Proxy::start(redis_port),
+            delivery_proxy: Proxy::start(http_port),
             runtime: idle(),
             sidecar: idle(),
             look_at: Instant::now(),
@@ -242,10 +245,11 @@ impl Node {
         let listen = format!("127.0.0.1:{}", self.http_port);
         let manifest = project().join("spin.toml");
         let mut command = self.kind.command(&manifest, &listen, &self.folder.join("logs"));
-        let redis = format!("127.0.0.1:{}", self.runtime_proxy.port);
+        if self.kind.over_http {
+            command.env("SPIN_VARIABLE_DELIVERY_SECRET", DELIVERY_SECRET);
+        }
         command
-            .env("SPIN_VARIABLE_STORE_REDIS_HOST", &redis)
-            .env("SPIN_VARIABLE_WAREHOUSE_REDIS_HOST", &redis)
+            .envs(self.database.app_variables(self.runtime_proxy.port))
             .env("SPIN_VARIABLE_INSTANCE", self.name)
             .current_dir(project());
         command
@@ -254,13 +258,14 @@ impl Node {
     fn sidecar_command(&self) -> Command {
         let mut command = Command::new(binary("stream-sidecar"));
         command.arg("run").arg("--config").arg(project().join("sidecar.toml"));
+        command.envs(self.database.sidecar_settings(self.sidecar_proxy.port));
+        if self.kind.over_http {
+            let port = self.delivery_proxy.port;
+            command.envs(SERVICES.iter().flat_map(|service| deliver_over_http(service, port)));
+        }
         let mut set = |name: &str, value: String| {
             command.env(format!("STREAM_SIDECAR__{name}"), value);
         };
-        for service in SERVICES {
-            let url = format!("redis://127.0.0.1:{}", self.sidecar_proxy.port);
-            set(&format!("SERVICES__{}__REDIS_URL", service.to_uppercase()), url);
-        }
         set("INSTANCE", self.name.to_owned());
         set("ADMIN__LISTEN", format!("127.0.0.1:{}", self.admin_port));
         for (name, value) in [
