@@ -1,6 +1,6 @@
 # What a person would type. Every target sets up what it needs; see tools/setup.sh.
 
-.PHONY: up test check build setup
+.PHONY: up test test-all check build setup
 
 # Starts everything with demo products, and stays until Ctrl-C.
 up: build
@@ -10,11 +10,16 @@ up: build
 test: build
 	cargo test --locked --workspace
 
-# Formatting, and lints on both targets.
+# Every end-to-end test in every way: by the Redis trigger and over HTTP, with a bare Redis and with TLS and users.
+test-all: build
+	END_TO_END=all cargo test --locked -p tests --test end_to_end
+
+# Formatting, lints on both targets, and what deploy/ holds.
 check: setup
 	cargo fmt --all --check
 	cargo clippy --locked --workspace --all-targets -- --deny warnings
 	cargo clippy --locked --target wasm32-wasip2 -p store-component -p warehouse-component -p console-component -p edge -- --deny warnings
+	tools/check-deploy.sh
 
 build: setup
 	@echo "Building the components (a minute or two the first time)"

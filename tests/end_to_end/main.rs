@@ -34,6 +34,7 @@ mod users;
 mod services;
 mod rolling;
 mod manifests;
+mod registry;
 mod chaos;
 
 use std::process::ExitCode;
@@ -56,7 +57,7 @@ const OVER_HTTP: &[&[Test]] = &[
 /// Tested with TLS and users too.
 const SECURED: &[&[Test]] = &[fulfilment::TESTS, streams::TESTS];
 /// Tests of what starts a bare Redis by itself, or needs no other.
-const PLAIN_ONLY: &[&[Test]] = &[supervisor::TESTS, redis_restart::TESTS];
+const PLAIN_ONLY: &[&[Test]] = &[supervisor::TESTS, redis_restart::TESTS, registry::TESTS];
 
 fn main() -> ExitCode {
     let tests: Vec<Test> = [
@@ -80,6 +81,7 @@ fn main() -> ExitCode {
         services::TESTS,
         rolling::TESTS,
         manifests::TESTS,
+        registry::TESTS,
         chaos::TESTS,
     ]
     .concat();
@@ -90,10 +92,13 @@ fn main() -> ExitCode {
             tests.iter().flat_map(move |(name, test)| {
                 let test = *test;
                 variants(*runtime, name).into_iter().map(move |runtime| {
+                    let impossible =
+                        registry::TESTS.iter().any(|(other, _)| other == name) && !registry::is_possible(runtime);
                     Trial::test(format!("{name} on {}", runtime.title()), move || {
                         test(runtime);
                         Ok(())
                     })
+                    .with_ignored_flag(impossible)
                 })
             })
         })

@@ -6,7 +6,10 @@ use crate::Test;
 use crate::harness::System;
 use crate::runtime::Runtime;
 
-pub const TESTS: &[Test] = &[("each user of Redis is refused what it does not need", refused)];
+pub const TESTS: &[Test] = &[
+    ("each user of Redis is refused what it does not need", refused),
+    ("Redis with users has everything again after a restart", restarted),
+];
 
 fn refused(runtime: Runtime) {
     let system = System::start(Runtime {
@@ -100,4 +103,22 @@ fn refused(runtime: Runtime) {
         let is_refused = error.kind() == ErrorKind::AuthenticationFailed || error.to_string().contains("NOAUTH");
         assert!(is_refused, "{error}");
     }
+}
+
+fn restarted(runtime: Runtime) {
+    let mut system = System::start(Runtime {
+        secured: true,
+        ..runtime
+    });
+    system.stock("cup", 5);
+    let order = system.order(&[("cup", 2)]);
+    assert_eq!(system.end_of(&order), "fulfilled");
+    system.stop_redis();
+    system.start_redis();
+    // Redis itself reads its file as a user, and drops what that user may not do.
+    let status: String = system.store_redis(&["HGET", &format!("order:{order}"), "status"]);
+    assert_eq!(status, "fulfilled");
+    let outcome: String = system.warehouse_redis(&["HGET", &format!("allocation:{order}"), "outcome"]);
+    assert_eq!(outcome, "fulfilled");
+    assert_eq!(system.outcomes_told(), (1, 0));
 }
