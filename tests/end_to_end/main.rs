@@ -34,7 +34,6 @@ mod users;
 mod services;
 mod rolling;
 mod manifests;
-mod registry;
 mod chaos;
 
 use std::process::ExitCode;
@@ -57,7 +56,7 @@ const OVER_HTTP: &[&[Test]] = &[
 /// Tested with TLS and users too.
 const SECURED: &[&[Test]] = &[fulfilment::TESTS, streams::TESTS];
 /// Tests of what starts a bare Redis by itself, or needs no other.
-const PLAIN_ONLY: &[&[Test]] = &[supervisor::TESTS, redis_restart::TESTS, registry::TESTS];
+const PLAIN_ONLY: &[&[Test]] = &[supervisor::TESTS, redis_restart::TESTS];
 
 fn main() -> ExitCode {
     let tests: Vec<Test> = [
@@ -81,7 +80,6 @@ fn main() -> ExitCode {
         services::TESTS,
         rolling::TESTS,
         manifests::TESTS,
-        registry::TESTS,
         chaos::TESTS,
     ]
     .concat();
@@ -92,13 +90,10 @@ fn main() -> ExitCode {
             tests.iter().flat_map(move |(name, test)| {
                 let test = *test;
                 variants(*runtime, name).into_iter().map(move |runtime| {
-                    let impossible =
-                        registry::TESTS.iter().any(|(other, _)| other == name) && !registry::is_possible(runtime);
                     Trial::test(format!("{name} on {}", runtime.title()), move || {
                         test(runtime);
                         Ok(())
                     })
-                    .with_ignored_flag(impossible)
                 })
             })
         })
