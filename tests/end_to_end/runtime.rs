@@ -49,6 +49,8 @@ impl Runtime {
         command.arg("--from").arg(manifest);
         command.args(["--listen", listen]);
         command.arg("--log-dir").arg(log_dir);
+        // As `devhost up` starts it: with more threads, an answer's head may leave before its body.
+        command.env("TOKIO_WORKER_THREADS", "1");
         command
     }
 

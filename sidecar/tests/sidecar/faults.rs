@@ -101,6 +101,8 @@ async fn a_sidecar_that_was_stopped_and_wakes_up_harms_nothing() {
         ("INSTANCE", "two"),
         ("LIMITS__ANSWER_MS", "60000"),
         ("LIMITS__PROBE_MS", "60000"),
+        // It answers nothing, and some of the entries may reach it in batches of one.
+        ("LIMITS__WINDOW_DELIVERIES", "50"),
     ]);
     eventually("the other has taken it over", async || second.numbers().len() >= 50).await;
     one.signal("CONT");
