@@ -106,10 +106,11 @@ pub async fn serve(desk: Desk, link: Arc<Link>, mut errands: mpsc::UnboundedRece
     while let Some(errand) = errands.recv().await {
         let event = match errand {
             Errand::Settle { ticket, settlement } => {
-                write_down(&desk, &link, settlement, &mut complaint).await;
+                let refused = !write_down(&desk, &link, settlement, &mut complaint).await;
                 Event::Settled {
                     route: desk.route,
                     ticket,
+                    refused,
                 }
             }
             Errand::Renew { ids } => match claim::renew(&link, &desk.place, &ids).await {
@@ -168,8 +169,8 @@ async fn run(desk: &Desk, link: &Link, errand: Errand) -> Result<Event, RedisErr
 }
 
 /// Writes a settlement down, however long Redis is away: all of it may be repeated. What Redis refuses is left; its
-/// lease ends, and it is delivered again.
-async fn write_down(desk: &Desk, link: &Link, settlement: Settlement, complaint: &mut Complaint) {
+/// lease ends, and it is delivered again. Says whether Redis took it, or has lost what it is about.
+async fn write_down(desk: &Desk, link: &Link, settlement: Settlement, complaint: &mut Complaint) -> bool {
     let mut failures = 0;
     loop {
         let result = async {
@@ -180,12 +181,14 @@ async fn write_down(desk: &Desk, link: &Link, settlement: Settlement, complaint:
         match result.await {
             Ok(()) => {
                 complaint.works();
-                return;
+                return true;
             }
             Err(err) => {
                 complaint.happened(&err);
-                if fault(&err) != Fault::Away {
-                    return;
+                match fault(&err) {
+                    Fault::Away => {}
+                    Fault::GroupMissing => return true,
+                    Fault::Refused => return false,
                 }
             }
         }

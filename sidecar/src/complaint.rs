@@ -2,15 +2,26 @@
 
 use std::time::{Duration, Instant};
 
-/// A fault that goes on is told again after this long.
+/// A fault that goes on, or comes and goes, is told again after this long.
 const AGAIN_AFTER: Duration = Duration::from_secs(30);
 
 /// One thing that can be wrong, at one place.
 #[derive(Debug)]
 pub struct Complaint {
     place: String,
-    /// What was told last, when, and how often it happened since.
-    told: Option<(String, Instant, u64)>,
+    told: Option<Told>,
+    throttle: Throttle,
+}
+
+/// The fault that was told last.
+#[derive(Debug)]
+struct Told {
+    what: String,
+    at: Instant,
+    /// How often it happened since.
+    times: u64,
+    /// Its end was told.
+    over: bool,
 }
 
 impl Complaint {
@@ -19,28 +30,42 @@ impl Complaint {
         Self {
             place: place.into(),
             told: None,
+            throttle: Throttle::default(),
         }
     }
 
-    /// It happened: tells it, unless the same was told a short while ago.
+    /// It happened: tells it, unless the same was told a short while ago, or too much else.
     pub fn happened(&mut self, what: &dyn std::fmt::Display) {
         let what = what.to_string();
-        match &mut self.told {
-            Some((told, at, times)) if *told == what && at.elapsed() < AGAIN_AFTER => *times += 1,
-            Some((told, _, times)) if *told == what => {
-                tracing::warn!("{}: {what} ({times} times more)", self.place);
-                self.told = Some((what, Instant::now(), 0));
+        let times = match &mut self.told {
+            Some(told) if told.what == what && told.at.elapsed() < AGAIN_AFTER => {
+                told.times += 1;
+                return;
             }
-            _ => {
-                tracing::warn!("{}: {what}", self.place);
-                self.told = Some((what, Instant::now(), 0));
-            }
+            Some(told) if told.what == what => told.times,
+            _ => 0,
+        };
+        let Some(withheld) = self.throttle.pass() else {
+            return;
+        };
+        match times + withheld {
+            0 => tracing::warn!("{}: {what}", self.place),
+            times => tracing::warn!("{}: {what} ({times} times more)", self.place),
         }
+        self.told = Some(Told {
+            what,
+            at: Instant::now(),
+            times: 0,
+            over: false,
+        });
     }
 
     /// It works: tells so if the last that was told was a fault.
     pub fn works(&mut self) {
-        if self.told.take().is_some() {
+        if let Some(told) = &mut self.told
+            && !told.over
+        {
+            told.over = true;
             tracing::info!("{}: works again", self.place);
         }
     }

@@ -1,11 +1,15 @@
 //! Reading new entries: XREADGROUP, and what it answers.
 
-use redis::{ErrorKind, RedisError, RedisResult, Value};
+use std::sync::LazyLock;
+
+use redis::{ErrorKind, RedisError, RedisResult, Script, Value};
 
 use crate::config::Limits;
 use crate::entry::{Arrived, Body, EntryId};
 use crate::groups::Place;
 use crate::link::Link;
+
+static READ: LazyLock<Script> = LazyLock::new(|| Script::new(include_str!("scripts/read.lua")));
 
 /// How long a read waits for an entry. It bounds how long a stop waits for a read; and it is short beside the lease,
 /// since the age of an entry's lease counts from the beginning of the read.
@@ -13,15 +17,23 @@ pub fn block_ms(limits: &Limits) -> u64 {
     (limits.lease_ms / 6).clamp(1, 1_000)
 }
 
-/// Reads at most `count` new entries, waiting a while for some. The link must be the reader's own.
+/// Reads at most `count` new entries, and hardly more bytes than `read_bytes_max`. If there are none it waits a while for
+/// one: how large what has not come yet will be, nobody knows. The link must be the reader's own.
 ///
 /// # Errors
 ///
 /// Redis is away, or refused; or the group does not exist.
 pub async fn read(link: &Link, place: &Place, count: usize, limits: &Limits) -> RedisResult<Vec<Arrived>> {
+    let mut script = READ.key(&place.stream);
+    script.arg(&place.group).arg(&place.consumer);
+    script.arg(count).arg(limits.read_bytes_max).arg(limits.entry_bytes_max);
+    let entries = parse_entries(link.run(&script).await?, limits.entry_bytes_max)?;
+    if !entries.is_empty() {
+        return Ok(entries);
+    }
     let mut command = redis::cmd("XREADGROUP");
     command.arg("GROUP").arg(&place.group).arg(&place.consumer);
-    command.arg("COUNT").arg(count).arg("BLOCK").arg(block_ms(limits));
+    command.arg("COUNT").arg(1).arg("BLOCK").arg(block_ms(limits));
     command.arg("STREAMS").arg(&place.stream).arg(">");
     let reply: Value = link.query(&command).await?;
     parse_reply(reply, limits.entry_bytes_max)
@@ -33,13 +45,20 @@ fn parse_reply(reply: Value, entry_bytes_max: usize) -> RedisResult<Vec<Arrived>
         return Ok(Vec::new());
     }
     let stream = list(reply)?.pop().ok_or_else(odd)?;
-    let entries = list(list(stream)?.pop().ok_or_else(odd)?)?;
+    parse_entries(list(stream)?.pop().ok_or_else(odd)?, entry_bytes_max)
+}
+
+fn parse_entries(entries: Value, entry_bytes_max: usize) -> RedisResult<Vec<Arrived>> {
+    let entries = list(entries)?;
     let mut arrived = Vec::with_capacity(entries.len());
     for entry in entries {
         let mut parts = list(entry)?.into_iter();
         let id = entry_id(parts.next())?;
         let body = match parts.next() {
             Some(Value::Nil) | None => Body::Deleted,
+            Some(Value::Int(size)) => Body::TooLarge {
+                bytes: usize::try_from(size).unwrap_or(usize::MAX),
+            },
             Some(fields) => Body::from_raw(raw_fields(fields)?, entry_bytes_max),
         };
         arrived.push(Arrived { id, attempt: 1, body });

@@ -1,11 +1,12 @@
 //! The subscription to a component's receipts.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use delivery::Receipt;
 use futures_util::StreamExt;
 use redis::{Client, RedisResult};
-use tokio::sync::mpsc;
+use tokio::sync::{Notify, mpsc};
 use tokio::time::timeout;
 
 use crate::complaint::Complaint;
@@ -17,13 +18,30 @@ use crate::lane::Event;
 /// How often the subscription is checked: a connection that is only half open brings nothing, and says nothing.
 const CHECK_EVERY: Duration = Duration::from_secs(2);
 
-/// Subscribes to a lane's receipts and passes them on, again whenever the subscription ended, until the lane is gone.
-pub async fn listen_for(channel: String, address: String, client: Client, limits: Limits, lane: mpsc::Sender<Input>) {
+/// Subscribes to a lane's receipts and passes them on, again whenever the subscription ended or `resubscribe` is told,
+/// until the lane is gone.
+pub async fn listen_for(
+    channel: String,
+    address: String,
+    client: Client,
+    limits: Limits,
+    lane: mpsc::Sender<Input>,
+    resubscribe: Arc<Notify>,
+) {
     let mut complaint = Complaint::new(format!("{channel} at {address}"));
     let mut odd = Complaint::new(format!("{channel} at {address}: ignored what is no receipt"));
     let mut failures = 0;
     loop {
-        let ended = listen(&channel, &client, &limits, &lane, &mut complaint, &mut odd).await;
+        let ended = listen(
+            &channel,
+            &client,
+            &limits,
+            &lane,
+            &mut complaint,
+            &mut odd,
+            &resubscribe,
+        )
+        .await;
         failures = if matches!(ended, Ended::Later(_)) {
             1
         } else {
@@ -56,6 +74,7 @@ async fn listen(
     lane: &mpsc::Sender<Input>,
     complaint: &mut Complaint,
     odd: &mut Complaint,
+    resubscribe: &Notify,
 ) -> Ended {
     let limit = Duration::from_millis(limits.redis_ms);
     let subscribing = async {
@@ -98,5 +117,8 @@ async fn listen(
     tokio::select! {
         ended = receipts => ended,
         err = checks => Ended::Later(err),
+        () = resubscribe.notified() => {
+            Ended::Later("the Redis that deliveries are published on knows of no subscription".into())
+        }
     }
 }

@@ -9,13 +9,13 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use anyhow::Context;
 use futures_util::future::{FutureExt, join_all, select_all};
 use tokio::net::TcpListener;
-use tokio::sync::{mpsc, watch};
-use tokio::task::JoinSet;
+use tokio::sync::{Notify, mpsc, watch};
+use tokio::task::{JoinError, JoinSet};
 
 use crate::admin::{self, LaneHandle, Subjects};
 use crate::clerk::{Desk, read_for, serve};
 use crate::config::{Config, Route};
-use crate::deliver::publish_for;
+use crate::deliver::{Channels, publish_for};
 use crate::driver::{Outputs, drive};
 use crate::groups::Place;
 use crate::janitor::{Ledger, Premises, keep_tidy};
@@ -105,6 +105,9 @@ pub async fn run(
             Ok(())
         }
         (err, _, _) = stolen => Err(err),
+        // None of them ends by itself: half a sidecar would be silent and look well.
+        Some(ended) = tasks.join_next() => Err(ended_early(ended)),
+        Some(ended) = driving.join_next() => Err(ended_early(ended)),
     };
     if result.is_ok() {
         let _ = stop.send(true);
@@ -118,6 +121,13 @@ pub async fn run(
         tracing::info!("stopped");
     }
     result
+}
+
+fn ended_early(ended: Result<(), JoinError>) -> anyhow::Error {
+    match ended {
+        Ok(()) => anyhow::anyhow!("a part of the sidecar has ended: stopping the rest"),
+        Err(err) => anyhow::anyhow!("a part of the sidecar has failed: {err}: stopping the rest"),
+    }
 }
 
 /// The services that something is delivered to.
@@ -198,12 +208,13 @@ fn start_lane(
     }
     let (publisher, outgoing) = mpsc::unbounded_channel();
     let link = links.to(config, service)?;
-    tasks.spawn_local(publish_for(
-        channel.clone(),
-        link.clone(),
-        outgoing,
-        lane_inputs.clone(),
-    ));
+    let resubscribe = Arc::new(Notify::new());
+    let channels = Channels {
+        deliveries: channel.clone(),
+        receipts: receipts.clone(),
+        resubscribe: resubscribe.clone(),
+    };
+    tasks.spawn_local(publish_for(channels, link.clone(), outgoing, lane_inputs.clone()));
     let client = link::client(settings).with_context(|| unusable(service))?;
     let address = link.address().to_owned();
     tasks.spawn_local(listen_for(
@@ -212,6 +223,7 @@ fn start_lane(
         client,
         limits,
         lane_inputs.clone(),
+        resubscribe,
     ));
 
     let places: Vec<(String, String)> = routes

@@ -5,6 +5,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, unreachable_pub)]
 
 mod process;
+mod proxy;
 mod runtime;
 mod harness;
 mod shop;
@@ -22,6 +23,7 @@ mod bad_requests;
 mod http_api;
 mod latency;
 mod supervisor;
+mod chaos;
 
 use std::process::ExitCode;
 
@@ -47,6 +49,7 @@ fn main() -> ExitCode {
         http_api::TESTS,
         latency::TESTS,
         supervisor::TESTS,
+        chaos::TESTS,
     ]
     .concat();
     let runtimes = Runtime::present();

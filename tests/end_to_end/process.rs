@@ -31,6 +31,11 @@ impl Process {
         Self { child, group }
     }
 
+    /// Whether it has ended by itself.
+    pub fn has_ended(&mut self) -> bool {
+        !matches!(self.child.try_wait(), Ok(None))
+    }
+
     /// Sends the whole group a signal.
     pub fn signal(&self, signal: Signal) {
         let _ = killpg(self.group, signal);
@@ -103,6 +108,6 @@ pub fn eventually<T>(what: &str, mut condition: impl FnMut() -> Option<T>) -> T 
 
 /// The pause between two looks at a condition.
 #[allow(clippy::disallowed_methods)]
-fn pause() {
+pub fn pause() {
     std::thread::sleep(Duration::from_millis(5));
 }

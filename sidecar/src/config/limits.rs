@@ -30,7 +30,7 @@ pub struct Limits {
     pub backoff_ms_max: u64,
     /// A larger entry is never published; its size counts as JSON.
     pub entry_bytes_max: usize,
-    /// What one read may bring into memory, as far as the sizes seen so far foretell.
+    /// Bytes that one read or claim may bring into memory; it may be exceeded by a few entries.
     pub read_bytes_max: usize,
     /// How long a lane may be without an answering subscriber before it lets go of what it holds.
     pub release_ms: u64,

@@ -31,14 +31,11 @@ impl Lane {
     }
 
     pub(super) fn read(&mut self, route: RouteIndex, entries: Vec<Arrived>) {
-        let asked = self.routes[route].read_count;
-        let full = entries.len() >= asked;
-        let bytes = entries.iter().map(|arrived| size_of_body(&arrived.body)).sum();
+        let full = entries.len() >= self.limits.batch_max;
         let place = &mut self.routes[route];
         place.reading = false;
         place.read_failures = 0;
         place.counters.read += entries.len() as u64;
-        place.size_next_read(entries.len(), bytes, &self.limits);
         if !full && !entries.is_empty() {
             // Under a steady trickle, one read a moment later brings several entries for the price of one.
             place.read_at = self.now + ms(self.limits.linger_ms);
@@ -259,7 +256,7 @@ impl Lane {
         let place = &mut self.routes[route];
         place.reading = true;
         place.read_asked_at = self.now;
-        let count = place.read_count;
+        let count = self.limits.batch_max;
         self.act(Action::Read { route, count });
     }
 
@@ -327,12 +324,5 @@ impl Lane {
         if entries > 0 {
             self.say(Notice::Lost { route, entries });
         }
-    }
-}
-
-fn size_of_body(body: &Body) -> usize {
-    match body {
-        Body::Text { bytes, .. } | Body::TooLarge { bytes } => *bytes,
-        Body::NotText { .. } | Body::Deleted => 0,
     }
 }

@@ -83,6 +83,8 @@ pub enum Event {
         route: RouteIndex,
         /// Which settlement.
         ticket: u64,
+        /// Redis refused it, or a part of it: what that was about will be delivered again.
+        refused: bool,
     },
     /// A message was published.
     Published {

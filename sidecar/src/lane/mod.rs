@@ -139,11 +139,11 @@ impl Lane {
             Event::ErrandFailed { route, group_missing } => self.errand_failed(route, group_missing),
             Event::Renewed { route, lost } => self.renewed(route, lost),
             Event::RenewFailed { route } => self.routes[route].renewing = None,
-            Event::Settled { route, ticket } => self.settled(route, ticket),
+            Event::Settled { route, ticket, refused } => self.settled(route, ticket, refused),
             Event::Published { delivery, receivers } => self.published(&delivery, receivers),
             Event::PublishFailed => self.subscriber_gone(),
             Event::Subscribers { ask, count, clients } => self.subscribers(ask, count, clients),
-            Event::SubscribersUnknown { .. } => self.subscriber_gone(),
+            Event::SubscribersUnknown { .. } => self.subscribers_unknown(),
             Event::Receipt(receipt) => self.receipt(receipt),
             Event::ReceiptsInterrupted => self.receipts_interrupted(),
             Event::ReceiptsReady => self.receipts_ready(),
@@ -173,12 +173,20 @@ impl Lane {
         if let Some(reason) = self.presence.not_ready() {
             not_ready.push(reason.to_owned());
         }
+        if self.window.unavailable_streak > 0 {
+            not_ready.push("the component reports itself unavailable".into());
+        }
         for route in &self.routes {
             let place = format!("{} for {}", route.stream, route.group);
             if !route.prepared {
                 not_ready.push(format!("the group of {place} has not been found or created"));
             } else if route.read_failures > 0 || route.errand_failures > 0 {
                 not_ready.push(format!("{place} cannot be read"));
+            }
+            if route.refused {
+                not_ready.push(format!(
+                    "Redis refuses to have written down what became of entries of {place}"
+                ));
             }
         }
         if self.draining != Draining::No {
@@ -244,8 +252,9 @@ impl Lane {
         });
     }
 
-    fn settled(&mut self, route: RouteIndex, ticket: u64) {
+    fn settled(&mut self, route: RouteIndex, ticket: u64, refused: bool) {
         let route = &mut self.routes[route];
+        route.refused = refused;
         if let Some((since, _)) = route.settling.remove(&ticket) {
             let took = self.now.saturating_sub(since);
             route.counters.settle_seconds.add(took.as_secs_f64(), 1);

@@ -36,9 +36,15 @@ pub(super) struct Presence {
     clients: Option<Vec<u64>>,
     count_at: Time,
     asked: u64,
+    /// A count is under way; there is one at a time, so that they do not pile up while Redis is silent.
+    counting: bool,
     /// A blame waits for this count of subscribers, which must find them unchanged.
     verifying: Option<u64>,
     receipts_ready: bool,
+    /// A handshake was answered twice, and none has been answered once since.
+    doubtful: bool,
+    /// How often that happened since the channel was last without a subscriber.
+    doubts: u32,
     /// The handler hung: set until a handshake is answered.
     pub(super) stalled: bool,
 }
@@ -70,8 +76,11 @@ impl Presence {
             clients: None,
             count_at: Time::ZERO,
             asked: 0,
+            counting: false,
             verifying: None,
             receipts_ready: false,
+            doubtful: false,
+            doubts: 0,
             stalled: false,
         }
     }
@@ -80,9 +89,10 @@ impl Presence {
         match self.state {
             State::Absent if !self.receipts_ready => Some("the sidecar cannot subscribe to receipts"),
             State::Absent => Some("nobody subscribes to the channel"),
-            State::Greeting => Some("the subscriber has not answered the handshake"),
             State::Ready => None,
             State::TwoApps => Some("two apps answer on the channel"),
+            State::Greeting if self.doubtful => Some("two apps answer on the channel"),
+            State::Greeting => Some("the subscriber has not answered the handshake"),
         }
     }
 }
@@ -135,15 +145,19 @@ impl Lane {
             let entries = self.free_in_flight();
             self.say(Notice::SubscriberGone { entries });
         }
+        self.presence.doubtful = false;
+        self.presence.doubts = 0;
         self.presence.counted = None;
         self.presence.clients = None;
     }
 
     fn leave_ready(&mut self, state: State) {
         self.presence.state = state;
+        if state != State::Greeting {
+            self.presence.greeting_since = None;
+        }
         self.presence.not_ready_since.get_or_insert(self.now);
         self.presence.verifying = None;
-        self.presence.greeting_since = None;
         self.presence.answered_at = None;
         self.presence.receivers = None;
         self.presence.greetings.clear();
@@ -154,7 +168,8 @@ impl Lane {
     /// receipts come first.
     pub(super) fn greet(&mut self) {
         self.leave_ready(State::Greeting);
-        self.presence.greeting_since = Some(self.now);
+        // A handler that hangs does so for as long, however often others come and go meanwhile.
+        self.presence.greeting_since.get_or_insert(self.now);
         self.send_greeting();
     }
 
@@ -175,19 +190,28 @@ impl Lane {
         }
     }
 
-    fn count_subscribers(&mut self) -> u64 {
+    fn count_subscribers(&mut self) {
         self.presence.asked += 1;
+        self.presence.counting = true;
         self.presence.count_at = self.now + ms(self.limits.subscriber_ms);
         let ask = self.presence.asked;
         self.act(Action::CountSubscribers { ask });
-        ask
+    }
+
+    pub(super) fn subscribers_unknown(&mut self) {
+        self.presence.counting = false;
+        self.subscriber_gone();
     }
 
     /// A blame is near: make sure that the subscriber was there throughout. The answer calls `blame`.
     pub(super) fn verify_presence(&mut self) {
         if self.presence.verifying.is_none() {
-            let ask = self.count_subscribers();
-            self.presence.verifying = Some(ask);
+            // One that is under way may have looked too early.
+            self.presence.verifying = Some(self.presence.asked + 1);
+            self.presence.count_at = self.now;
+            if !self.presence.counting {
+                self.count_subscribers();
+            }
         }
     }
 
@@ -211,6 +235,7 @@ impl Lane {
     }
 
     pub(super) fn subscribers(&mut self, ask: u64, count: u64, clients: Option<Vec<u64>>) {
+        self.presence.counting = false;
         if count == 0 {
             self.subscriber_gone();
             return;
@@ -257,6 +282,10 @@ impl Lane {
         let (number, answers) = (greeting.number, greeting.answers);
         if answers > 1 {
             self.leave_ready(State::TwoApps);
+            self.presence.doubtful = true;
+            self.presence.doubts = self.presence.doubts.saturating_add(1);
+            let doublings = self.presence.doubts.min(GREETING_DOUBLINGS);
+            self.presence.greeting_at = self.now + ms(self.limits.handshake_ms << doublings);
             self.free_in_flight();
             self.say(Notice::TwoApps);
         } else if self.presence.state == State::Greeting {
@@ -266,11 +295,20 @@ impl Lane {
     }
 
     pub(super) fn advance_presence(&mut self) {
-        if self.draining != super::Draining::No {
-            return;
+        let draining = self.draining != super::Draining::No;
+        if self.presence.state == State::TwoApps && !draining {
+            // A single app may have answered twice, if it did not know whether its first answer had gone out.
+            if self.now >= self.presence.greeting_at {
+                self.greet();
+            } else {
+                self.wake_at(self.presence.greeting_at);
+            }
         }
-        if self.presence.state == State::Greeting {
+        if self.presence.state == State::Greeting && !draining {
             self.advance_greeting();
+        }
+        if self.presence.counting || (draining && self.presence.verifying.is_none()) {
+            return;
         }
         if self.now >= self.presence.count_at {
             self.count_subscribers();
@@ -280,7 +318,7 @@ impl Lane {
 
     fn advance_greeting(&mut self) {
         let ready_at = match (self.presence.answered_at, self.presence.receivers) {
-            (Some(at), Some(1)) => Some(at),
+            (Some(at), Some(1)) if !self.presence.doubtful => Some(at),
             // With two subscribers, a second answer may be on its way.
             (Some(at), Some(_)) => Some(at + ms(self.limits.handshake_ms)),
             _ => None,
@@ -301,6 +339,7 @@ impl Lane {
 
     fn enter_ready(&mut self) {
         self.presence.state = State::Ready;
+        self.presence.doubtful = false;
         self.presence.not_ready_since = None;
         self.presence.greeting_since = None;
         self.presence.stalled = false;

@@ -81,8 +81,6 @@ pub(super) struct Route {
     pub(super) read_asked_at: Time,
     pub(super) read_at: Time,
     pub(super) read_failures: u32,
-    /// How many entries the next read asks for.
-    pub(super) read_count: usize,
     /// A preparation, look-up or claim is under way; there is one at a time.
     pub(super) errand: bool,
     pub(super) errand_at: Time,
@@ -96,11 +94,11 @@ pub(super) struct Route {
     pub(super) renew_at: Time,
     /// What is being written down, and since when.
     pub(super) settling: HashMap<u64, (Time, Vec<EntryId>)>,
+    /// Redis refused the last settlement.
+    pub(super) refused: bool,
     pub(super) counters: RouteCounters,
 }
 
-/// The first read of a stream whose entries' sizes nobody knows.
-const FIRST_READ_COUNT: usize = 8;
 /// How many due times are remembered; beyond it the periodic scan finds them.
 const DUE_MAX: usize = 4096;
 
@@ -117,7 +115,6 @@ impl Route {
             read_asked_at: Time::ZERO,
             read_at: Time::ZERO,
             read_failures: 0,
-            read_count: FIRST_READ_COUNT,
             errand: false,
             errand_at: Time::ZERO,
             errand_failures: 0,
@@ -128,6 +125,7 @@ impl Route {
             renewing: None,
             renew_at: Time::ZERO,
             settling: HashMap::new(),
+            refused: false,
             counters: RouteCounters::default(),
         }
     }
@@ -161,15 +159,6 @@ impl Route {
         } else {
             self.fresh.push_front(held);
         }
-    }
-
-    /// Sizes the next read by what the last one brought: more, until it would be too large, and less at once.
-    pub(super) fn size_next_read(&mut self, entries: usize, bytes: usize, limits: &Limits) {
-        if entries == 0 {
-            return;
-        }
-        let fitting = limits.read_bytes_max / (bytes / entries).max(1);
-        self.read_count = fitting.min(self.read_count * 4).clamp(1, limits.batch_max);
     }
 
     /// Remembers that an entry let go of is due at this time.

@@ -115,6 +115,25 @@ async fn odd_receipts_are_ignored() {
 }
 
 #[tokio::test]
+async fn a_flood_of_nonsense_on_the_receipts_channel_is_told_a_few_times() {
+    let mut rig = Rig::new().await;
+    let (component, sidecar) = rig.ready(&[]).await;
+    let mut pipeline = redis::pipe();
+    for number in 0..5_000_usize {
+        // Each is wrong in its own way; every other one is not even text.
+        let mut nonsense = vec![b' '; number];
+        nonsense.push(if number % 2 == 0 { b'?' } else { 0xff });
+        pipeline.cmd("PUBLISH").arg("receipts.app.0.one").arg(nonsense).ignore();
+    }
+    pipeline.exec_async(&mut rig.connection).await.unwrap();
+    rig.append(0..3).await;
+    rig.until_settled().await;
+    assert_eq!(component.numbers(), [0, 1, 2]);
+    let told = sidecar.log().matches("ignored what is no receipt").count();
+    assert!((1..=40).contains(&told), "told {told} times");
+}
+
+#[tokio::test]
 async fn a_replay_for_another_group_is_acknowledged_undelivered() {
     let mut rig = Rig::new().await;
     let (component, _sidecar) = rig.ready(&[]).await;

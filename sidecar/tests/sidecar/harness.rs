@@ -149,6 +149,32 @@ impl Rig {
         }
     }
 
+    /// Whatever is wrong, the sidecar asks Redis now and then, and uses next to no processor time.
+    pub(crate) async fn assert_calm(&mut self, sidecar: &Sidecar) {
+        let (_, cpu) = cost(sidecar.id());
+        let commands = self.commands().await;
+        let start = Instant::now();
+        tokio::time::sleep(Duration::from_secs(2)).await;
+        let took = start.elapsed().as_secs_f64();
+        let rate = (self.commands().await - commands) as f64 / took;
+        let (_, after) = cost(sidecar.id());
+        let share = (after - cpu).as_secs_f64() / took;
+        assert!(
+            rate < 150.0 && share < 0.2,
+            "{rate:.0} commands/s, {share:.2} of a core\n{}",
+            sidecar.log()
+        );
+    }
+
+    /// How many commands Redis has run; one in a script counts too.
+    async fn commands(&mut self) -> u64 {
+        let info: String = self.redis("INFO stats").await;
+        let line = info
+            .lines()
+            .find_map(|line| line.strip_prefix("total_commands_processed:"));
+        line.unwrap().parse().unwrap()
+    }
+
     /// The dead letters of `work`: each with its fields.
     pub(crate) async fn dead(&mut self) -> Vec<std::collections::HashMap<String, String>> {
         let entries: Vec<(String, std::collections::HashMap<String, String>)> =
@@ -162,6 +188,17 @@ impl Drop for Rig {
         self.redis.kill();
         let _ = std::fs::remove_dir_all(&self.directory);
     }
+}
+
+/// Resident memory in KiB, at most so far, and processor time of a process.
+pub(crate) fn cost(process: u32) -> (u64, Duration) {
+    let status = std::fs::read_to_string(format!("/proc/{process}/status")).unwrap();
+    let line = status.lines().find(|line| line.starts_with("VmHWM")).unwrap();
+    let resident = line.split_whitespace().nth(1).unwrap().parse().unwrap();
+    let stat = std::fs::read_to_string(format!("/proc/{process}/stat")).unwrap();
+    let fields: Vec<&str> = stat.rsplit_once(')').unwrap().1.split_whitespace().collect();
+    let ticks: u64 = fields[11].parse::<u64>().unwrap() + fields[12].parse::<u64>().unwrap();
+    (resident, Duration::from_millis(ticks * 10))
 }
 
 /// Waits until something is so, asking often.
@@ -184,7 +221,7 @@ pub(crate) struct Redis {
 }
 
 impl Redis {
-    fn start(directory: &Path, port: u16) -> Self {
+    pub(crate) fn start(directory: &Path, port: u16) -> Self {
         let mut redis = Self {
             port,
             directory: directory.to_owned(),
@@ -192,6 +229,14 @@ impl Redis {
         };
         redis.restart();
         redis
+    }
+
+    /// Another one beside it, with nothing in it.
+    pub(crate) fn beside(&self) -> Self {
+        let port = free_port();
+        let directory = self.directory.join(port.to_string());
+        std::fs::create_dir_all(&directory).unwrap();
+        Self::start(&directory, port)
     }
 
     /// Starts it again with the data that it had.
@@ -232,6 +277,12 @@ impl Redis {
             assert!(Instant::now() < deadline, "Redis does not start");
             tokio::time::sleep(Duration::from_millis(5)).await;
         }
+    }
+}
+
+impl Drop for Redis {
+    fn drop(&mut self) {
+        self.kill();
     }
 }
 
@@ -333,7 +384,7 @@ impl Sidecar {
     }
 
     pub(crate) fn log(&self) -> String {
-        std::fs::read_to_string(&self.log).unwrap()
+        std::fs::read_to_string(&self.log).unwrap_or_default()
     }
 
     /// Status and body of a GET on its listener; 0 while it does not listen.

@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use crate::component::{all_done, number};
-use crate::harness::Rig;
+use crate::harness::{Rig, cost};
 
 /// How many entries wait; more with SIDECAR_LOAD_ENTRIES, for measuring.
 fn entries() -> usize {
@@ -22,17 +22,6 @@ fn event(pipeline: &mut redis::Pipeline, number: usize) {
     pipeline.arg("time").arg("2026-08-01T12:00:00.000Z").arg("data");
     pipeline.arg(r#"{"order_id":"01KA1B2C3D4E5F6G7H8J9K0M1N","lines":[{"line_id":1,"product_id":"p-1","qty":2}]}"#);
     pipeline.ignore();
-}
-
-/// Resident memory in KiB and processor time of a process.
-fn cost(process: u32) -> (u64, Duration) {
-    let status = std::fs::read_to_string(format!("/proc/{process}/status")).unwrap();
-    let line = status.lines().find(|line| line.starts_with("VmHWM")).unwrap();
-    let resident = line.split_whitespace().nth(1).unwrap().parse().unwrap();
-    let stat = std::fs::read_to_string(format!("/proc/{process}/stat")).unwrap();
-    let fields: Vec<&str> = stat.rsplit_once(')').unwrap().1.split_whitespace().collect();
-    let ticks: u64 = fields[11].parse::<u64>().unwrap() + fields[12].parse::<u64>().unwrap();
-    (resident, Duration::from_millis(ticks * 10))
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -58,6 +47,35 @@ async fn memory_stays_small_however_much_waits() {
         count as f64 / took.as_secs_f64()
     );
     assert!(resident < 30 * 1024, "{resident} KiB");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn memory_stays_small_however_large_entries_are() {
+    let mut rig = Rig::new().await;
+    let mut pipeline = redis::pipe();
+    (0..5_000).for_each(|number| event(&mut pipeline, number));
+    pipeline.exec_async(&mut rig.connection).await.unwrap();
+    // Some of a size that is delivered, some that are too large; nothing before tells that they come.
+    for number in 0..300 {
+        let bytes = if number % 3 == 0 { 3_000_000 } else { 900_000 };
+        let mut add = redis::cmd("XADD");
+        add.arg("work")
+            .arg("*")
+            .arg("n")
+            .arg(number)
+            .arg("data")
+            .arg("x".repeat(bytes));
+        add.exec_async(&mut rig.connection).await.unwrap();
+    }
+    let component = rig.component().await;
+    component.forget();
+    let sidecar = rig.sidecar(&[("LIMITS__ANSWER_MS", "10000"), ("LIMITS__PROBE_MS", "10000")]);
+    sidecar.until_ready().await;
+    rig.until_settled_within(Duration::from_secs(60)).await;
+    let (resident, _) = cost(sidecar.id());
+    println!("300 large entries behind 5,000 small ones: at most {resident} KiB");
+    assert!(resident < 60 * 1024, "{resident} KiB");
+    assert_eq!(rig.redis::<usize>("XLEN work.dead").await, 100);
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -4,12 +4,15 @@
 
 mod component;
 mod harness;
+#[allow(unreachable_pub)]
+#[path = "../../../tests/end_to_end/proxy.rs"]
 mod proxy;
 
 mod bad_input;
 mod delivering;
 mod failing;
 mod faults;
+mod losses;
 mod load;
 mod network;
 mod operating;

@@ -9,7 +9,7 @@ use crate::proxy::Proxy;
 #[tokio::test]
 async fn cut_and_half_open_connections_are_replaced() {
     let mut rig = Rig::new().await;
-    let proxy = Proxy::start(rig.redis.port).await;
+    let proxy = Proxy::start(rig.redis.port);
     let component = rig.component().await;
     let config = CONFIG.replace("6379", &proxy.port.to_string());
     let sidecar = Sidecar::start(&rig, &config, &[("LIMITS__REDIS_MS", "500")]);
@@ -98,6 +98,10 @@ async fn a_full_redis_keeps_what_cannot_be_buried_until_there_is_room() {
     let _: String = rig.redis("CONFIG SET maxmemory 1mb").await;
     component.hang(false);
     sidecar.until_logged("OOM").await;
+    sidecar
+        .until_not_ready("Redis refuses to have written down what became of entries")
+        .await;
+    rig.assert_calm(&sidecar).await;
     let _: String = rig.redis("CONFIG SET maxmemory 0").await;
     rig.until_settled().await;
     let dead = rig.dead().await;
@@ -106,6 +110,37 @@ async fn a_full_redis_keeps_what_cannot_be_buried_until_there_is_room() {
         (dead[0]["dead_cause"].as_str(), dead[0]["n"].as_str()),
         ("rejected", "1")
     );
+}
+
+#[tokio::test]
+async fn a_sidecar_that_starts_on_a_full_redis_goes_on_where_the_group_is_there() {
+    let mut rig = Rig::new().await;
+    let _: () = rig.redis("XGROUP CREATE work crew 0 MKSTREAM").await;
+    rig.append(0..3).await;
+    let _: String = rig.redis("CONFIG SET maxmemory 1").await;
+    let (component, _sidecar) = rig.ready(&[]).await;
+    rig.until_settled().await;
+    assert_eq!(component.numbers(), [0, 1, 2]);
+}
+
+#[tokio::test]
+async fn a_sidecar_that_starts_on_a_full_redis_says_that_the_group_is_lacking() {
+    let mut rig = Rig::new().await;
+    rig.append(0..3).await;
+    let component = rig.component().await;
+    let _: String = rig.redis("CONFIG SET maxmemory 1").await;
+    let sidecar = rig.sidecar(&[]);
+    let message = "work for crew at redis://127.0.0.1";
+    sidecar.until_logged(message).await;
+    sidecar.until_logged("Redis refuses to create it").await;
+    sidecar.until_logged("used memory > 'maxmemory'").await;
+    sidecar.until_not_ready("has not been found or created").await;
+    rig.assert_calm(&sidecar).await;
+    assert_eq!(sidecar.log().matches("Redis refuses to create it").count(), 1);
+    let _: String = rig.redis("CONFIG SET maxmemory 0").await;
+    sidecar.until_ready().await;
+    rig.until_settled().await;
+    assert_eq!(component.numbers(), [0, 1, 2]);
 }
 
 #[tokio::test]

@@ -293,3 +293,30 @@ async fn a_wrong_password_is_told_once_and_a_right_one_is_taken() {
     assert_eq!(component.numbers(), [0, 1, 2]);
     assert!(sidecar.log().matches("WARN").count() < 12, "{}", sidecar.log());
 }
+
+#[tokio::test]
+async fn a_password_that_is_changed_later_is_told_and_costs_nothing() {
+    let mut rig = Rig::new().await;
+    let _: () = rig.redis("ACL SETUSER worker on >right ~* &* +@all").await;
+    let config = CONFIG.replace("redis://127", "redis://worker:right@127");
+    let component = rig.component().await;
+    let sidecar = crate::harness::Sidecar::start(&rig, &config, &[]);
+    sidecar.until_ready().await;
+    component.hang(true);
+    rig.append(0..3).await;
+    eventually("they are in flight", async || rig.pending().await == 3).await;
+    let _: () = rig.redis("ACL SETUSER worker resetpass >other").await;
+    let _: i64 = rig.redis("CLIENT KILL USER worker").await;
+    component.hang(false);
+    sidecar.until_logged("Password authentication failed").await;
+    sidecar.until_not_ready("").await;
+    rig.append(3..6).await;
+    rig.assert_calm(&sidecar).await;
+    let _: () = rig.redis("ACL SETUSER worker resetpass >right").await;
+    sidecar.until_ready().await;
+    rig.until_settled().await;
+    assert!((0..6).all(|number| component.attempts(number).iter().all(|attempt| *attempt == 1)));
+    assert!(component.numbers().contains(&5));
+    assert!(rig.dead().await.is_empty());
+    assert!(sidecar.log().matches("WARN").count() < 30, "{}", sidecar.log());
+}

@@ -51,12 +51,7 @@ impl Simulation {
                     if !lost {
                         self.reads += 1;
                         let number = self.reads;
-                        self.blocked.push(BlockedRead {
-                            number,
-                            node,
-                            life,
-                            count: *count,
-                        });
+                        self.blocked.push(BlockedRead { number, node, life });
                         self.at(now + 500_000, Happening::BlockedRead(number));
                     }
                     return Ok(());
@@ -91,7 +86,11 @@ impl Simulation {
             },
             Action::Settle { ticket, settlement, .. } => {
                 self.broker.settle(&name, settlement, lease_ms, now);
-                Event::Settled { route, ticket: *ticket }
+                Event::Settled {
+                    route,
+                    ticket: *ticket,
+                    refused: false,
+                }
             }
             Action::Publish { delivery, payload } => {
                 self.check_delivery(node, life, payload)?;
@@ -134,7 +133,7 @@ impl Simulation {
             return;
         }
         let name = self.nodes[read.node].name.clone();
-        let entries = self.broker.read(&name, read.count, self.now);
+        let entries = self.broker.read(&name, 1, self.now);
         self.reply(read.node, read.life, READER, Event::Read { route: 0, entries });
     }
 

@@ -36,7 +36,6 @@ pub(crate) struct BlockedRead {
     pub(crate) number: u64,
     pub(crate) node: usize,
     pub(crate) life: u64,
-    pub(crate) count: usize,
 }
 
 /// Nothing takes this long once the faults are over, in microseconds.

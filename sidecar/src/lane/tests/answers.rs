@@ -91,12 +91,7 @@ fn only_what_a_later_answer_has_overtaken_is_blamed_and_only_while_the_subscribe
     let deliveries = bench.deliveries();
     bench.receipt(&deliveries[1], |_| {});
     bench.settled.clear();
-    let ask = bench.lane_ask();
-    bench.step(Event::Subscribers {
-        ask,
-        count: 1,
-        clients: Some(vec![8]),
-    });
+    bench.count_clients(1, vec![8]);
     bench.answer_greeting();
     assert!(bench.settled.is_empty(), "another subscriber: free of charge");
     let again = bench.deliveries();
@@ -168,7 +163,56 @@ fn two_answers_to_one_handshake_stop_the_lane() {
     assert!(bench.deliveries().is_empty());
     bench.count(1);
     bench.answer_greeting();
+    assert_eq!(bench.lane.report().not_ready, ["two apps answer on the channel"]);
+    bench.after_ms(bench.lane.limits.handshake_ms);
     assert!(bench.lane.report().not_ready.is_empty());
+}
+
+#[test]
+fn one_app_that_answers_twice_is_asked_again_and_believed() {
+    let mut bench = Bench::ready(limits());
+    bench.read(1);
+    bench.deliveries();
+    bench.after_ms(bench.lane.limits.probe_ms);
+    let probe = bench.published.pop().unwrap();
+    // Its first answer went out, but it was not told so.
+    bench.receipt(&probe, |_| {});
+    bench.receipt(&probe, |_| {});
+    assert_eq!(bench.lane.report().not_ready, ["two apps answer on the channel"]);
+    bench.after_ms(bench.lane.limits.handshake_ms * 2);
+    bench.answer_greeting();
+    bench.after_ms(bench.lane.limits.handshake_ms);
+    assert!(bench.lane.report().not_ready.is_empty());
+    let again = bench.deliveries().remove(0);
+    assert_eq!(again.entries[0].attempt, 1);
+}
+
+#[test]
+fn counts_of_subscribers_do_not_pile_up_while_redis_is_silent() {
+    let mut bench = Bench::ready(limits());
+    let asks = |bench: &Bench| {
+        let is_ask = |action: &&Action| matches!(action, Action::CountSubscribers { .. });
+        bench.others.iter().filter(is_ask).count()
+    };
+    bench.after_ms(bench.lane.limits.subscriber_ms);
+    let before = asks(&bench);
+    for _ in 0..3_600 {
+        bench.after_ms(1_000);
+    }
+    assert_eq!(asks(&bench), before);
+    bench.count(1);
+    assert_eq!(asks(&bench), before + 1);
+}
+
+#[test]
+fn a_handler_that_hangs_is_reported_however_often_others_come_and_go() {
+    let mut bench = Bench::ready(limits());
+    // Somebody else's subscription ends: a handshake, which is not answered.
+    for other in 0..10 {
+        bench.count_clients(1, vec![100 + other]);
+        bench.after_ms(bench.lane.limits.answer_ms / 10);
+    }
+    assert!(bench.lane.report().stalled.is_some());
 }
 
 #[test]

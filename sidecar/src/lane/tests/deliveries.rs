@@ -171,26 +171,6 @@ fn what_cannot_be_delivered_is_buried_and_a_replay_for_others_acknowledged() {
 }
 
 #[test]
-fn reads_grow_while_entries_are_small_and_shrink_at_once() {
-    let mut route = Route::new(String::new(), String::new());
-    let limits = Limits::default();
-    let mut counts = vec![route.read_count];
-    for (entries, bytes) in [
-        (8, 800),
-        (32, 3_200),
-        (128, 12_800),
-        (512, 51_200),
-        (512, 512 * 100_000),
-        (0, 0),
-        (10, 1_000),
-    ] {
-        route.size_next_read(entries, bytes, &limits);
-        counts.push(route.read_count);
-    }
-    assert_eq!(counts, [8, 32, 128, 512, 512, 10, 10, 40]);
-}
-
-#[test]
 fn a_stop_waits_for_what_is_in_flight_and_parks_the_rest() {
     let mut bench = Bench::ready(Limits {
         window_deliveries: 1,

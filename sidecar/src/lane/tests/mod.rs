@@ -51,7 +51,14 @@ impl Bench {
                     route,
                 } => {
                     self.settled.push(settlement);
-                    let actions = self.lane.step(self.now, Event::Settled { route, ticket });
+                    let actions = self.lane.step(
+                        self.now,
+                        Event::Settled {
+                            route,
+                            ticket,
+                            refused: false,
+                        },
+                    );
                     assert!(actions.is_empty() || self.lane.draining != Draining::No, "{actions:?}");
                     self.others.extend(actions);
                 }
@@ -96,13 +103,23 @@ impl Bench {
         self.receipt(&greeting, |_| {});
     }
 
+    /// Answers the count that is under way, and the one that is asked for meanwhile.
     fn count(&mut self, count: u64) {
-        let ask = self.lane_ask();
-        self.step(Event::Subscribers {
-            ask,
-            count,
-            clients: Some(vec![7]),
-        });
+        self.count_clients(count, vec![7]);
+    }
+
+    fn count_clients(&mut self, count: u64, clients: Vec<u64>) {
+        loop {
+            let ask = self.lane_ask();
+            self.step(Event::Subscribers {
+                ask,
+                count,
+                clients: Some(clients.clone()),
+            });
+            if self.lane_ask() == ask {
+                return;
+            }
+        }
     }
 
     fn lane_ask(&self) -> u64 {

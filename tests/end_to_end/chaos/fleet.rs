@@ -1,0 +1,380 @@
+//! A Redis, and two nodes beside it, each a runtime with its sidecar; and whoever starts again what has ended.
+
+use std::fmt::Write;
+use std::path::PathBuf;
+use std::process::Command;
+use std::time::{Duration, Instant};
+
+use nix::sys::signal::Signal;
+use redis::{Connection, FromRedisValue};
+
+use crate::process::{Process, binary, eventually, free_port, project};
+use crate::proxy::Proxy;
+use crate::runtime::Runtime;
+
+/// The instances' names.
+pub(super) const NODES: [&str; 2] = ["one", "two"];
+/// The services, by the number of their database.
+pub(super) const SERVICES: [&str; 2] = ["store", "warehouse"];
+
+/// Between the end of a process and its next start.
+const RESTART_AFTER: Duration = Duration::from_millis(300);
+/// A lane that is reported as stalled for so long has its runtime started again.
+const STALLED_FOR: Duration = Duration::from_secs(2);
+/// A runtime gets this long to come up before anybody doubts it.
+const STARTS_WITHIN: Duration = Duration::from_secs(10);
+/// Between two looks at a node's lanes.
+const LOOK_EVERY: Duration = Duration::from_millis(300);
+
+/// What Redis has written to disk when it answers.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Durability {
+    Always,
+    EverySecond,
+}
+
+pub(super) struct Fleet {
+    folder: PathBuf,
+    title: String,
+    start: Instant,
+    notes: Vec<(Duration, String)>,
+    durability: Durability,
+    redis_port: u16,
+    redis: Option<Process>,
+    pub(super) nodes: Vec<Node>,
+}
+
+pub(super) struct Node {
+    name: &'static str,
+    kind: Runtime,
+    folder: PathBuf,
+    agent: ureq::Agent,
+    http_port: u16,
+    admin_port: u16,
+    pub(super) runtime_proxy: Proxy,
+    pub(super) sidecar_proxy: Proxy,
+    runtime: Kept,
+    sidecar: Kept,
+    look_at: Instant,
+    stalled_since: Option<Instant>,
+}
+
+/// A process that is started again when it has ended.
+struct Kept {
+    process: Option<Process>,
+    /// Its last start, or its end.
+    since: Instant,
+}
+
+impl Fleet {
+    pub(super) fn start(kind: Runtime, title: &str, durability: Durability) -> Self {
+        let folder = project().join(format!("target/end-to-end/chaos-{}-{}", kind.name(), free_port()));
+        std::fs::create_dir_all(&folder).unwrap();
+        let redis_port = free_port();
+        let mut fleet = Self {
+            title: format!("chaos on {}, {title}", kind.name()),
+            start: Instant::now(),
+            notes: Vec::new(),
+            durability,
+            redis_port,
+            redis: None,
+            nodes: Vec::new(),
+            folder,
+        };
+        println!("{} begins", fleet.title);
+        fleet.start_redis();
+        fleet.nodes = NODES.map(|name| Node::new(name, kind, &fleet)).into();
+        eventually("the fleet is ready", || {
+            fleet.nodes.iter_mut().for_each(|node| node.keep(&mut Vec::new()));
+            fleet.is_ready().then_some(())
+        });
+        fleet.note(&format!("all is up; Redis writes to disk: {durability:?}"));
+        fleet
+    }
+
+    pub(super) fn addresses(&self) -> Vec<String> {
+        let address = |node: &Node| format!("http://127.0.0.1:{}", node.http_port);
+        self.nodes.iter().map(address).collect()
+    }
+
+    pub(super) fn note(&mut self, what: &str) {
+        self.notes.push((self.start.elapsed(), what.to_owned()));
+    }
+
+    /// All that was done and happened.
+    pub(super) fn timeline(&self) -> String {
+        let mut text = format!("{}:\n", self.title);
+        for (at, what) in &self.notes {
+            let _ = writeln!(text, "{:>8.3} s  {what}", at.as_secs_f64());
+        }
+        text
+    }
+
+    /// Starts again what has ended, and the runtimes of stalled lanes.
+    pub(super) fn supervise(&mut self) {
+        let mut notes = Vec::new();
+        for node in &mut self.nodes {
+            node.keep(&mut notes);
+            node.watch_lanes(&mut notes);
+        }
+        notes.iter().for_each(|note| self.note(note));
+    }
+
+    /// Whether both sidecars deliver, and both runtimes answer.
+    pub(super) fn is_ready(&self) -> bool {
+        self.nodes.iter().all(|node| node.what_is_not_ready().is_empty())
+    }
+
+    /// For people.
+    pub(super) fn what_is_not_ready(&self) -> String {
+        self.nodes.iter().map(Node::what_is_not_ready).collect()
+    }
+
+    pub(super) fn start_redis(&mut self) {
+        if self.redis.is_some() {
+            return;
+        }
+        let fsync = match self.durability {
+            Durability::Always => "always",
+            Durability::EverySecond => "everysec",
+        };
+        let mut command = Command::new("redis-server");
+        command
+            .args(["--port", &self.redis_port.to_string(), "--bind", "127.0.0.1"])
+            .args(["--appendonly", "yes", "--appendfsync", fsync, "--save", ""])
+            .args(["--maxmemory-policy", "noeviction", "--dir"])
+            .arg(&self.folder);
+        self.redis = Some(Process::start(&mut command, &self.folder.join("redis.log")));
+        eventually("Redis answers", || {
+            let mut connection = self.connect(0).ok()?;
+            redis::cmd("PING").query::<String>(&mut connection).ok()
+        });
+    }
+
+    /// As unfriendly as its durability allows.
+    pub(super) fn stop_redis(&mut self) {
+        let Some(redis) = self.redis.take() else {
+            return;
+        };
+        // One that is frozen could not stop.
+        redis.signal(Signal::SIGCONT);
+        match self.durability {
+            Durability::Always => redis.kill(),
+            Durability::EverySecond => {
+                redis.stop(Signal::SIGTERM);
+            }
+        }
+    }
+
+    pub(super) fn signal_redis(&self, signal: Signal) {
+        if let Some(redis) = &self.redis {
+            redis.signal(signal);
+        }
+    }
+
+    /// Sends a command whose fate does not matter: Redis may be away or frozen.
+    pub(super) fn tell_redis(&self, words: &[&str]) {
+        if let Ok(mut connection) = self.connect(0) {
+            let _ = redis::cmd(words[0]).arg(&words[1..]).query::<()>(&mut connection);
+        }
+    }
+
+    /// Runs a command on a service's database.
+    pub(super) fn redis<T: FromRedisValue>(&self, service: usize, words: &[&str]) -> T {
+        let mut connection = self.connect(service).unwrap();
+        let result = redis::cmd(words[0]).arg(&words[1..]).query(&mut connection);
+        result.unwrap_or_else(|error| panic!("{words:?}: {error}"))
+    }
+
+    fn connect(&self, database: usize) -> redis::RedisResult<Connection> {
+        let client = redis::Client::open(format!("redis://127.0.0.1:{}/{database}", self.redis_port))?;
+        let connection = client.get_connection_with_timeout(Duration::from_secs(1))?;
+        connection.set_read_timeout(Some(Duration::from_secs(1)))?;
+        Ok(connection)
+    }
+}
+
+impl Drop for Fleet {
+    fn drop(&mut self) {
+        self.signal_redis(Signal::SIGCONT);
+        self.nodes.clear();
+        self.redis = None;
+        if std::thread::panicking() {
+            println!("{}its files are in {}", self.timeline(), self.folder.display());
+        } else {
+            let _ = std::fs::remove_dir_all(&self.folder);
+        }
+    }
+}
+
+impl Node {
+    fn new(name: &'static str, kind: Runtime, fleet: &Fleet) -> Self {
+        let agent = ureq::Agent::config_builder()
+            .http_status_as_error(false)
+            .timeout_global(Some(Duration::from_millis(300)))
+            .build()
+            .new_agent();
+        let idle = || Kept {
+            process: None,
+            since: fleet.start,
+        };
+        Self {
+            name,
+            kind,
+            folder: fleet.folder.clone(),
+            agent,
+            http_port: free_port(),
+            admin_port: free_port(),
+            runtime_proxy: Proxy::start(fleet.redis_port),
+            sidecar_proxy: Proxy::start(fleet.redis_port),
+            runtime: idle(),
+            sidecar: idle(),
+            look_at: Instant::now(),
+            stalled_since: None,
+        }
+    }
+
+    fn log(&self, what: &str) -> PathBuf {
+        self.folder.join(format!("{what}-{}.log", self.name))
+    }
+
+    fn runtime_command(&self) -> Command {
+        let listen = format!("127.0.0.1:{}", self.http_port);
+        let manifest = project().join("spin.toml");
+        let mut command = self.kind.command(&manifest, &listen, &self.folder.join("logs"));
+        let redis = format!("127.0.0.1:{}", self.runtime_proxy.port);
+        command
+            .env("SPIN_VARIABLE_STORE_REDIS_HOST", &redis)
+            .env("SPIN_VARIABLE_WAREHOUSE_REDIS_HOST", &redis)
+            .env("SPIN_VARIABLE_INSTANCE", self.name)
+            .current_dir(project());
+        command
+    }
+
+    fn sidecar_command(&self) -> Command {
+        let mut command = Command::new(binary("stream-sidecar"));
+        command.arg("run").arg("--config").arg(project().join("sidecar.toml"));
+        let mut set = |name: &str, value: String| {
+            command.env(format!("STREAM_SIDECAR__{name}"), value);
+        };
+        for service in SERVICES {
+            let url = format!("redis://127.0.0.1:{}", self.sidecar_proxy.port);
+            set(&format!("SERVICES__{}__REDIS_URL", service.to_uppercase()), url);
+        }
+        set("INSTANCE", self.name.to_owned());
+        set("ADMIN__LISTEN", format!("127.0.0.1:{}", self.admin_port));
+        for (name, value) in [
+            ("LEASE_MS", 2_000),
+            ("BACKOFF_MS_MIN", 50),
+            ("BACKOFF_MS_MAX", 500),
+            ("REDIS_MS", 1_000),
+            ("RECONNECT_MS_MAX", 500),
+            ("RELEASE_MS", 2_000),
+            ("LOCK_MS", 1_000),
+            // Longer than a component waits for one command of its own.
+            ("ANSWER_MS", 5_000),
+            // A runtime that is frozen costs what it holds an attempt, rightly, and here it happens all the time.
+            ("ATTEMPTS_MAX", 8),
+        ] {
+            set(&format!("LIMITS__{name}"), value.to_string());
+        }
+        command
+    }
+
+    /// Starts again what has ended.
+    fn keep(&mut self, notes: &mut Vec<String>) {
+        let (runtime, sidecar) = (self.runtime_command(), self.sidecar_command());
+        let (runtime_log, sidecar_log) = (self.log("runtime"), self.log("sidecar"));
+        if self.runtime.keep(runtime, &runtime_log) {
+            notes.push(format!("         the runtime of {} starts", self.name));
+        }
+        if self.sidecar.keep(sidecar, &sidecar_log) {
+            notes.push(format!("         the sidecar of {} starts", self.name));
+        }
+    }
+
+    /// Kills the runtime when the sidecar has reported one of its lanes as stalled for a while.
+    fn watch_lanes(&mut self, notes: &mut Vec<String>) {
+        if Instant::now() < self.look_at {
+            return;
+        }
+        self.look_at = Instant::now() + LOOK_EVERY;
+        let stalled = SERVICES
+            .iter()
+            .find_map(|service| match self.ask(&format!("/lanes/{service}")) {
+                Some((503, reason)) => Some(format!("{service}: {}", reason.trim())),
+                _ => None,
+            });
+        let Some(reason) = stalled else {
+            self.stalled_since = None;
+            return;
+        };
+        let since = *self.stalled_since.get_or_insert_with(Instant::now);
+        if since.elapsed() >= STALLED_FOR && self.runtime.since.elapsed() >= STARTS_WITHIN {
+            notes.push(format!(
+                "         the runtime of {} is killed, since {reason}",
+                self.name
+            ));
+            self.signal_runtime(Signal::SIGKILL);
+            self.stalled_since = None;
+        }
+    }
+
+    fn ask(&self, path: &str) -> Option<(u16, String)> {
+        self.get(self.admin_port, path)
+    }
+
+    fn get(&self, port: u16, path: &str) -> Option<(u16, String)> {
+        let url = format!("http://127.0.0.1:{port}{path}");
+        let mut answer = self.agent.get(url).call().ok()?;
+        Some((answer.status().as_u16(), answer.body_mut().read_to_string().ok()?))
+    }
+
+    fn what_is_not_ready(&self) -> String {
+        let mut reasons = String::new();
+        let health = SERVICES.map(|service| format!("/{service}/healthz"));
+        let asked = health.iter().map(|path| (self.http_port, path.as_str()));
+        for (port, path) in asked.chain([(self.admin_port, "/readyz")]) {
+            match self.get(port, path) {
+                Some((200, _)) => {}
+                other => {
+                    let _ = writeln!(reasons, "{path} of {}: {other:?}", self.name);
+                }
+            }
+        }
+        reasons
+    }
+
+    pub(super) fn signal_runtime(&self, signal: Signal) {
+        self.runtime.signal(signal);
+    }
+
+    pub(super) fn signal_sidecar(&self, signal: Signal) {
+        self.sidecar.signal(signal);
+    }
+}
+
+impl Kept {
+    /// Starts it if it does not run; says whether it did.
+    fn keep(&mut self, mut command: Command, log: &std::path::Path) -> bool {
+        if let Some(process) = &mut self.process
+            && process.has_ended()
+        {
+            // What is left of its group goes too.
+            self.process = None;
+            self.since = Instant::now();
+        }
+        if self.process.is_some() || self.since.elapsed() < RESTART_AFTER {
+            return false;
+        }
+        self.process = Some(Process::start(&mut command, log));
+        self.since = Instant::now();
+        true
+    }
+
+    fn signal(&self, signal: Signal) {
+        if let Some(process) = &self.process {
+            process.signal(signal);
+        }
+    }
+}
