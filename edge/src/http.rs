@@ -194,7 +194,9 @@ async fn answer(response: Response, turn: Turn) -> Result<types::Response, types
         Ok(body) => body.to_bytes(),
         Err(error) => return Err(types::ErrorCode::InternalError(Some(error.to_string()))),
     };
-    parts.headers.insert(CONTENT_LENGTH, HeaderValue::from(body.len()));
+    if parts.status != StatusCode::NO_CONTENT {
+        parts.headers.insert(CONTENT_LENGTH, HeaderValue::from(body.len()));
+    }
     let (mut writer, reader) = wit_stream::new();
     let (trailers_writer, trailers) = wit_future::new(|| Ok(None));
     let response = head(&parts, reader, trailers)?;

@@ -8,6 +8,7 @@ mod process;
 mod runtime;
 mod harness;
 mod shop;
+mod courier;
 
 mod fulfilment;
 mod payment;
@@ -22,6 +23,10 @@ mod bad_requests;
 mod http_api;
 mod latency;
 mod token;
+mod store_model;
+mod cancels;
+mod returns;
+mod watching;
 mod supervisor;
 
 use std::process::ExitCode;
@@ -48,6 +53,10 @@ fn main() -> ExitCode {
         http_api::TESTS,
         latency::TESTS,
         token::TESTS,
+        store_model::TESTS,
+        cancels::TESTS,
+        returns::TESTS,
+        watching::TESTS,
         supervisor::TESTS,
     ]
     .concat();
