@@ -10,8 +10,9 @@ use std::task::Poll;
 use std::time::Duration;
 
 use axum::Router;
-use axum::body::Body;
-use axum::http::header::{CACHE_CONTROL, CONTENT_LENGTH, CONTENT_TYPE};
+use axum::body::{Body, HttpBody};
+use axum::http::header::{CACHE_CONTROL, CONTENT_LENGTH, CONTENT_TYPE, WWW_AUTHENTICATE};
+use axum::http::response::Parts;
 use axum::http::{HeaderValue, Method, StatusCode};
 use axum::response::{IntoResponse, Response};
 use bytes::{Bytes, BytesMut};
@@ -21,10 +22,14 @@ use serde::Serialize;
 use spin_sdk::http::Request;
 use spin_sdk::wasip3::http::types;
 use spin_sdk::wasip3::{wit_future, wit_stream};
+use spin_sdk::wit_bindgen::{FutureReader, StreamReader};
 use spin_sdk::{time, wit_bindgen};
 use tower_service::Service;
 
-use crate::problem::Problem;
+use crate::auth;
+use crate::problem::{
+    BODY_INCOMPLETE, BODY_TOO_LARGE, BODY_TOO_SLOW, INTERNAL, METHOD_NOT_ALLOWED, Problem, UNKNOWN_ROUTE,
+};
 use crate::redis;
 
 /// The largest request body that is read.
@@ -37,18 +42,20 @@ const DISCARDED_BYTES_MAX: usize = 4 * 1024 * 1024;
 /// How long a client may take to send its body.
 const BODY_DEADLINE_MS: u64 = 10_000;
 
-/// Hands a request to the routes and makes the answer one that leaves at once.
+/// Hands a request to the routes, if its sender may make it, and makes the answer one that leaves at once.
 ///
 /// # Errors
 /// When the host refuses the answer, as it does for illegal headers.
 pub async fn serve(request: Request, mut routes: Router) -> Result<types::Response, types::ErrorCode> {
     let turn = Turn::begin();
-    let response = match read(request).await {
-        Ok(request) => match routes.call(request).await {
+    let allowed = auth::check(request.method(), request.headers()).await;
+    // The body is read in any case: a client that is still sending when the connection closes does not see the answer.
+    let response = match (allowed, read(request).await) {
+        (Ok(()), Ok(request)) => match routes.call(request).await {
             Ok(response) => response,
             Err(never) => match never {},
         },
-        Err(problem) => problem.into_response(),
+        (Err(problem), _) | (Ok(()), Err(problem)) => problem.into_response(),
     };
     answer(response, turn).await
 }
@@ -57,19 +64,10 @@ pub async fn serve(request: Request, mut routes: Router) -> Result<types::Respon
 pub fn routes(routes: Router) -> Router {
     routes
         .fallback(async |method: Method, uri: axum::http::Uri| {
-            Problem::not_found(
-                "unknown_route",
-                "There is nothing at this path",
-                format!("no route {method} {}", uri.path()),
-            )
+            UNKNOWN_ROUTE.with(format!("no route {method} {}", uri.path()))
         })
         .method_not_allowed_fallback(async |method: Method, uri: axum::http::Uri| {
-            Problem::new(
-                405,
-                "method_not_allowed",
-                "The path exists, but not with this method",
-                format!("{} does not take {method}", uri.path()),
-            )
+            METHOD_NOT_ALLOWED.with(format!("{} does not take {method}", uri.path()))
         })
 }
 
@@ -79,16 +77,23 @@ pub fn routes(routes: Router) -> Router {
 /// 503 when Redis does not.
 pub async fn health() -> Result<Response, Problem> {
     redis::command("PING", [""; 0]).await?;
-    Ok(json_text(StatusCode::OK, r#"{"status":"ok"}"#.to_owned()))
+    let status = "ok".to_owned();
+    Ok(json(StatusCode::OK, &Health { status }))
+}
+
+/// What `GET /<service>/healthz` answers when all is well.
+#[derive(Debug, Serialize, utoipa::ToSchema)]
+pub struct Health {
+    /// Always `ok`.
+    #[schema(example = "ok")]
+    pub status: String,
 }
 
 /// An answer with a JSON body.
 pub fn json(status: StatusCode, body: &impl Serialize) -> Response {
     match serde_json::to_string(body) {
         Ok(text) => json_text(status, text),
-        Err(error) => {
-            Problem::new(500, "internal", "The answer could not be written", error.to_string()).into_response()
-        }
+        Err(error) => INTERNAL.with(error.to_string()).into_response(),
     }
 }
 
@@ -107,6 +112,10 @@ impl IntoResponse for Problem {
         let mut response = json(status, &self);
         let kind = HeaderValue::from_static("application/problem+json");
         response.headers_mut().insert(CONTENT_TYPE, kind);
+        if status == StatusCode::UNAUTHORIZED {
+            let scheme = HeaderValue::from_static(auth::SCHEME);
+            response.headers_mut().insert(WWW_AUTHENTICATE, scheme);
+        }
         response
     }
 }
@@ -146,26 +155,16 @@ async fn read(request: Request) -> Result<axum::http::Request<Body>, Problem> {
     let deadline = time::sleep(Duration::from_millis(BODY_DEADLINE_MS));
     match select(pin!(collect(body)), pin!(deadline)).await {
         Either::Left((body, _)) => Ok(axum::http::Request::from_parts(parts, Body::from(body?))),
-        Either::Right(((), _)) => Err(Problem::new(
-            408,
-            "body_too_slow",
-            "The body did not arrive",
-            format!("the body must arrive within {BODY_DEADLINE_MS} ms"),
-        )),
+        Either::Right(((), _)) => Err(BODY_TOO_SLOW.with(format!("the body must arrive within {BODY_DEADLINE_MS} ms"))),
     }
 }
 
-async fn collect(mut body: impl axum::body::HttpBody<Data = Bytes> + Unpin) -> Result<Bytes, Problem> {
+async fn collect(mut body: impl HttpBody<Data = Bytes> + Unpin) -> Result<Bytes, Problem> {
     let mut read = BytesMut::new();
     let mut length = 0;
     while let Some(frame) = body.frame().await {
         let Ok(frame) = frame else {
-            return Err(Problem::new(
-                400,
-                "body_incomplete",
-                "The body ended before its time",
-                "the connection or the transfer coding broke off within the body",
-            ));
+            return Err(BODY_INCOMPLETE.with("the connection or the transfer coding broke off within the body"));
         };
         if let Some(data) = frame.data_ref() {
             length += data.len();
@@ -183,36 +182,24 @@ async fn collect(mut body: impl axum::body::HttpBody<Data = Bytes> + Unpin) -> R
 }
 
 fn too_large() -> Problem {
-    Problem::new(
-        413,
-        "body_too_large",
-        "The body is too large",
-        format!("a body may have {BODY_BYTES_MAX} bytes"),
-    )
+    BODY_TOO_LARGE.with(format!("a body may have {BODY_BYTES_MAX} bytes"))
 }
 
 async fn answer(response: Response, turn: Turn) -> Result<types::Response, types::ErrorCode> {
     let (mut parts, body) = response.into_parts();
+    if body.size_hint().exact().is_none() {
+        return stream(parts, body, turn);
+    }
     let body = match body.collect().await {
         Ok(body) => body.to_bytes(),
         Err(error) => return Err(types::ErrorCode::InternalError(Some(error.to_string()))),
     };
-    parts.headers.insert(CONTENT_LENGTH, HeaderValue::from(body.len()));
-    let headers: Vec<_> = parts
-        .headers
-        .iter()
-        .map(|(name, value)| (name.to_string(), value.as_bytes().to_vec()))
-        .collect();
-    let headers =
-        types::Fields::from_list(&headers).map_err(|error| types::ErrorCode::InternalError(Some(error.to_string())))?;
-
+    if parts.status != StatusCode::NO_CONTENT {
+        parts.headers.insert(CONTENT_LENGTH, HeaderValue::from(body.len()));
+    }
     let (mut writer, reader) = wit_stream::new();
     let (trailers_writer, trailers) = wit_future::new(|| Ok(None));
-    let (response, _sent) = types::Response::new(headers, Some(reader), trailers);
-    response
-        .set_status_code(parts.status.as_u16())
-        .map_err(|()| types::ErrorCode::InternalError(Some("the status code is not legal".to_owned())))?;
-
+    let response = head(&parts, reader, trailers)?;
     let mut write: Pin<Box<dyn Future<Output = ()>>> = Box::pin(async move {
         // A client that went away wants no body: what could not be written is of no use.
         let _ = writer.write_all(body.to_vec()).await;
@@ -225,5 +212,44 @@ async fn answer(response: Response, turn: Turn) -> Result<types::Response, types
     if !written {
         wit_bindgen::spawn(write);
     }
+    Ok(response)
+}
+
+/// An answer whose body takes its time, so it does not keep its turn.
+fn stream(parts: Parts, mut body: Body, turn: Turn) -> Result<types::Response, types::ErrorCode> {
+    let (mut writer, reader) = wit_stream::new();
+    let (trailers_writer, trailers) = wit_future::new(|| Ok(None));
+    let response = head(&parts, reader, trailers)?;
+    wit_bindgen::spawn(async move {
+        drop(turn);
+        while let Some(Ok(frame)) = body.frame().await {
+            let Ok(data) = frame.into_data() else { continue };
+            // A client that went away takes nothing more.
+            if !writer.write_all(data.to_vec()).await.is_empty() {
+                break;
+            }
+        }
+        drop(writer);
+        let _ = trailers_writer.write(Ok(None)).await;
+    });
+    Ok(response)
+}
+
+fn head(
+    parts: &Parts,
+    body: StreamReader<u8>,
+    trailers: FutureReader<Result<Option<types::Trailers>, types::ErrorCode>>,
+) -> Result<types::Response, types::ErrorCode> {
+    let headers: Vec<_> = parts
+        .headers
+        .iter()
+        .map(|(name, value)| (name.to_string(), value.as_bytes().to_vec()))
+        .collect();
+    let headers =
+        types::Fields::from_list(&headers).map_err(|error| types::ErrorCode::InternalError(Some(error.to_string())))?;
+    let (response, _sent) = types::Response::new(headers, Some(body), trailers);
+    response
+        .set_status_code(parts.status.as_u16())
+        .map_err(|()| types::ErrorCode::InternalError(Some("the status code is not legal".to_owned())))?;
     Ok(response)
 }

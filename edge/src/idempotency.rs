@@ -2,7 +2,7 @@
 
 use axum::http::{HeaderMap, Method};
 
-use crate::problem::Problem;
+use crate::problem::{IDEMPOTENCY_KEY_REQUIRED, IDEMPOTENCY_KEY_REUSED, INVALID_IDEMPOTENCY_KEY, Problem, ProblemType};
 use crate::redis::{Hash, read_hashes};
 
 /// How long a key and its answer are kept.
@@ -12,6 +12,9 @@ pub const KEPT_MS: u64 = 24 * 60 * 60 * 1_000;
 const KEY_CHARS_MAX: usize = 255;
 
 const HEADER: &str = "idempotency-key";
+
+/// What a route that takes a key may answer because of it.
+pub const ERRORS: [ProblemType; 2] = [INVALID_IDEMPOTENCY_KEY, IDEMPOTENCY_KEY_REUSED];
 
 /// Where the answer to a keyed request is kept, and what the request was.
 pub struct Scope {
@@ -37,12 +40,9 @@ pub fn scope(headers: &HeaderMap, method: &Method, path: &str, request: String) 
             record: format!("idem:{method}:{path}:{key}"),
             request,
         })),
-        None => Err(Problem::new(
-            422,
-            "invalid_idempotency_key",
-            "The Idempotency-Key is not legal",
-            format!("Idempotency-Key must be 1 to {KEY_CHARS_MAX} printable ASCII characters"),
-        )),
+        None => Err(INVALID_IDEMPOTENCY_KEY.with(format!(
+            "Idempotency-Key must be 1 to {KEY_CHARS_MAX} printable ASCII characters"
+        ))),
     }
 }
 
@@ -52,10 +52,7 @@ pub fn scope(headers: &HeaderMap, method: &Method, path: &str, request: String) 
 /// 400 without the header, 422 when it is not legal.
 pub fn required_scope(headers: &HeaderMap, method: &Method, path: &str, request: String) -> Result<Scope, Problem> {
     scope(headers, method, path, request)?.ok_or_else(|| {
-        Problem::new(
-            400,
-            "idempotency_key_required",
-            "An Idempotency-Key is required",
+        IDEMPOTENCY_KEY_REQUIRED.with(
             "send a header Idempotency-Key with a value of your own, and the same one when you repeat the request",
         )
     })
@@ -99,10 +96,5 @@ pub async fn earlier(scope: &Scope) -> Result<Option<Earlier>, Problem> {
 /// 422: the key came before with another body.
 #[must_use]
 pub fn reused() -> Problem {
-    Problem::new(
-        422,
-        "idempotency_key_reused",
-        "The Idempotency-Key was used for another request",
-        "this Idempotency-Key came before with another body; use a new one for a new request",
-    )
+    IDEMPOTENCY_KEY_REUSED.with("this Idempotency-Key came before with another body; use a new one for a new request")
 }

@@ -2,7 +2,7 @@
 
 use serde::de::{DeserializeOwned, IgnoredAny};
 
-use crate::problem::{FieldError, Problem};
+use crate::problem::{FieldError, MALFORMED_JSON, Problem};
 
 /// Parses a request body. Types that refuse unknown fields have them refused here by name.
 ///
@@ -29,12 +29,7 @@ pub fn parse<T: DeserializeOwned>(body: &[u8]) -> Result<T, Problem> {
 }
 
 fn malformed(error: &serde_json::Error) -> Problem {
-    Problem::new(
-        400,
-        "malformed_json",
-        "The body is not JSON",
-        format!("the body must be one JSON object: {error}"),
-    )
+    MALFORMED_JSON.with(format!("the body must be one JSON object: {error}"))
 }
 
 /// The field at fault: for a missing or unknown one, serde's path ends at the object that lacks or has it.

@@ -14,6 +14,12 @@ pub mod idempotency;
 #[cfg(target_family = "wasm")]
 pub mod page;
 #[cfg(target_family = "wasm")]
+mod auth;
+#[cfg(target_family = "wasm")]
 pub mod http;
+#[cfg(target_family = "wasm")]
+pub mod live;
+#[cfg(target_family = "wasm")]
+pub mod openapi;
 #[cfg(target_family = "wasm")]
 pub mod events;

@@ -3,8 +3,9 @@
 use axum::extract::Query;
 use axum::extract::rejection::QueryRejection;
 use serde::{Deserialize, Serialize};
+use utoipa::{IntoParams, ToSchema};
 
-use crate::problem::{FieldError, Problem};
+use crate::problem::{FieldError, INVALID_QUERY, Problem};
 
 /// Items on a page when the client names no number.
 const LIMIT_DEFAULT: usize = 50;
@@ -12,10 +13,14 @@ const LIMIT_DEFAULT: usize = 50;
 pub const LIMIT_MAX: usize = 200;
 
 /// The query parameters of a list.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, IntoParams)]
 #[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
 pub struct PageQuery {
+    /// Items on the page at the most; 50 without it.
+    #[param(minimum = 1, maximum = 200, example = 50)]
     limit: Option<usize>,
+    /// `next_cursor` of the page before.
     cursor: Option<String>,
 }
 
@@ -28,6 +33,16 @@ pub struct Page {
     pub after: Option<String>,
 }
 
+/// The query of a request.
+///
+/// # Errors
+/// 422 when a parameter is unknown or of another kind.
+pub fn read<T>(query: Result<Query<T>, QueryRejection>) -> Result<T, Problem> {
+    query
+        .map(|Query(query)| query)
+        .map_err(|rejection| INVALID_QUERY.with(rejection.body_text()))
+}
+
 impl Page {
     /// Reads the query parameters `limit` and `cursor`.
     ///
@@ -37,15 +52,20 @@ impl Page {
         query: Result<Query<PageQuery>, QueryRejection>,
         check_cursor: fn(&str) -> Result<(), String>,
     ) -> Result<Self, Problem> {
-        let Query(query) = query.map_err(|rejection| {
-            Problem::new(
-                422,
-                "invalid_query",
-                "A query parameter is not allowed",
-                rejection.body_text(),
-            )
-        })?;
-        let limit = query.limit.unwrap_or(LIMIT_DEFAULT);
+        let query = read(query)?;
+        Self::new(query.limit, query.cursor, check_cursor)
+    }
+
+    /// The same from the two parameters.
+    ///
+    /// # Errors
+    /// 422 naming the parameter that is not legal.
+    pub fn new(
+        limit: Option<usize>,
+        cursor: Option<String>,
+        check_cursor: fn(&str) -> Result<(), String>,
+    ) -> Result<Self, Problem> {
+        let limit = limit.unwrap_or(LIMIT_DEFAULT);
         let mut errors = Vec::new();
         if !(1..=LIMIT_MAX).contains(&limit) {
             errors.push(FieldError::new(
@@ -53,14 +73,11 @@ impl Page {
                 format!("must be 1 to {LIMIT_MAX}, is {limit}"),
             ));
         }
-        if let Some(cursor) = &query.cursor {
+        if let Some(cursor) = &cursor {
             FieldError::collect(&mut errors, "cursor", check_cursor(cursor));
         }
         if errors.is_empty() {
-            Ok(Self {
-                limit,
-                after: query.cursor,
-            })
+            Ok(Self { limit, after: cursor })
         } else {
             Err(Problem::invalid(errors))
         }
@@ -79,7 +96,7 @@ impl Page {
 }
 
 /// A page as it is answered.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
 pub struct Items<T> {
     /// The items.
     pub items: Vec<T>,

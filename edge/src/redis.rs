@@ -13,7 +13,7 @@ pub use spin_sdk::redis::RedisResult as Reply;
 use spin_sdk::redis::{Connection, Error, RedisParameter};
 use spin_sdk::{time, variables};
 
-use crate::problem::Problem;
+use crate::problem::{CORRUPT_DATA, Problem, STORAGE_FULL, STORAGE_UNAVAILABLE};
 
 /// How long one command may take, the connection included; far below the sidecar's `answer_ms`.
 const COMMAND_DEADLINE_MS: u64 = 3_000;
@@ -33,6 +33,8 @@ pub enum Failure {
     Unavailable(String),
     /// Redis is out of memory and refuses writes: what it said.
     Full(String),
+    /// A key holds something else than the service writes there: what Redis said.
+    WrongType(String),
 }
 
 impl Failure {
@@ -42,6 +44,7 @@ impl Failure {
         match self {
             Self::Unavailable(what) => format!("Redis is unavailable: {what}"),
             Self::Full(what) => format!("Redis is full; raise maxmemory or remove data: {what}"),
+            Self::WrongType(what) => format!("Redis holds something else than the service writes: {what}"),
         }
     }
 }
@@ -49,13 +52,9 @@ impl Failure {
 impl From<Failure> for Problem {
     fn from(failure: Failure) -> Self {
         match failure {
-            Failure::Unavailable(_) => Self::new(
-                503,
-                "storage_unavailable",
-                "The service's storage does not answer",
-                failure.reason(),
-            ),
-            Failure::Full(_) => Self::new(503, "storage_full", "The service's storage is full", failure.reason()),
+            Failure::Unavailable(_) => STORAGE_UNAVAILABLE.with(failure.reason()),
+            Failure::Full(_) => STORAGE_FULL.with(failure.reason()),
+            Failure::WrongType(_) => CORRUPT_DATA.with(failure.reason()),
         }
     }
 }
@@ -264,6 +263,8 @@ fn failure(error: Error) -> Failure {
     // Spin passes on Redis's error code within the text, and not always at its start.
     if text.contains("OOM") {
         Failure::Full(text)
+    } else if text.contains("WRONGTYPE") || text.contains("WrongType") {
+        Failure::WrongType(text)
     } else {
         Failure::Unavailable(text)
     }

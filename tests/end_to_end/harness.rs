@@ -28,6 +28,8 @@ pub struct System {
     http_port: u16,
     admin_port: u16,
     agent: ureq::Agent,
+    /// The app's variables beyond those that say where Redis is.
+    variables: Vec<(&'static str, String)>,
     redis: Option<Process>,
     runtime: Option<Process>,
     sidecar: Option<Process>,
@@ -40,6 +42,7 @@ pub struct Answer {
     pub content_type: String,
     pub location: Option<String>,
     pub etag: Option<String>,
+    pub www_authenticate: Option<String>,
     pub text: String,
 }
 
@@ -81,6 +84,7 @@ impl System {
             http_port: free_port(),
             admin_port: free_port(),
             agent,
+            variables: Vec::new(),
             redis: None,
             runtime: None,
             sidecar: None,
@@ -113,9 +117,17 @@ impl System {
         let listen = format!("127.0.0.1:{}", self.http_port);
         let manifest = project().join("spin.toml");
         let mut command = self.kind.command(&manifest, &listen, &self.folder.join("logs"));
-        command.envs(self.runtime_variables()).current_dir(project());
+        command
+            .envs(self.runtime_variables())
+            .envs(self.variables.iter().map(|(name, value)| (name, value)))
+            .current_dir(project());
         self.runtime = Some(Process::start(&mut command, &self.log("runtime")));
         self.wait_for_health();
+    }
+
+    /// Sets a variable of the app, for when the runtime is started.
+    pub fn set_variable(&mut self, name: &'static str, value: &str) {
+        self.variables.push((name, value.to_owned()));
     }
 
     /// The app's variables that say where this test's Redis is.
@@ -307,6 +319,7 @@ fn answer(mut response: ureq::http::Response<ureq::Body>) -> Answer {
         content_type: header("content-type").unwrap_or_default(),
         location: header("location"),
         etag: header("etag"),
+        www_authenticate: header("www-authenticate"),
         text: response.body_mut().read_to_string().unwrap(),
     }
 }

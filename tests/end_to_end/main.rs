@@ -9,6 +9,7 @@ mod proxy;
 mod runtime;
 mod harness;
 mod shop;
+mod courier;
 
 mod fulfilment;
 mod payment;
@@ -22,6 +23,11 @@ mod storage_full;
 mod bad_requests;
 mod http_api;
 mod latency;
+mod token;
+mod store_model;
+mod cancels;
+mod returns;
+mod watching;
 mod supervisor;
 mod chaos;
 
@@ -48,6 +54,11 @@ fn main() -> ExitCode {
         bad_requests::TESTS,
         http_api::TESTS,
         latency::TESTS,
+        token::TESTS,
+        store_model::TESTS,
+        cancels::TESTS,
+        returns::TESTS,
+        watching::TESTS,
         supervisor::TESTS,
         chaos::TESTS,
     ]

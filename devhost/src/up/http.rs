@@ -7,12 +7,14 @@ use anyhow::{Context, Result, ensure};
 use bytes::Bytes;
 use http_body_util::{BodyExt, Full};
 use hyper::client::conn::http1;
-use hyper::header::{CONTENT_TYPE, HOST};
+use hyper::header::{AUTHORIZATION, CONTENT_TYPE, HOST};
 use hyper::{Method, Request, StatusCode};
 use hyper_util::rt::TokioIo;
 use serde_json::Value;
 use tokio::net::TcpStream;
 use tokio::time::timeout;
+
+use crate::app::ENVIRONMENT_PREFIX;
 
 /// How long a request may take.
 const REQUEST_MS: u64 = 5_000;
@@ -24,9 +26,10 @@ pub(crate) async fn request(
     path: &str,
     body: Option<&Value>,
 ) -> Result<(StatusCode, Bytes)> {
+    let token = api_token().filter(|_| method != Method::GET);
     timeout(
         Duration::from_millis(REQUEST_MS),
-        exchange(reachable(address), method, path, body),
+        exchange(reachable(address), method, path, body, token),
     )
     .await
     .with_context(|| format!("no answer on {path} within {REQUEST_MS} ms"))?
@@ -41,6 +44,22 @@ pub(crate) async fn ready(address: SocketAddr, path: &str) -> Result<()> {
         String::from_utf8_lossy(&body).trim()
     );
     Ok(())
+}
+
+/// The token that the app wants of whoever changes something, where the environment sets one.
+fn api_token() -> Option<String> {
+    let token = std::env::var(format!("{ENVIRONMENT_PREFIX}API_TOKEN")).ok()?;
+    (!token.is_empty()).then_some(token)
+}
+
+/// Whether the app lets everybody change something: asked without a token, by a request that changes nothing.
+pub(crate) async fn is_open(address: SocketAddr) -> Result<bool> {
+    let asked = timeout(
+        Duration::from_millis(REQUEST_MS),
+        exchange(reachable(address), Method::POST, "/store/healthz", None, None),
+    );
+    let (status, _) = asked.await.context("no answer")??;
+    Ok(status != StatusCode::UNAUTHORIZED)
 }
 
 /// Where a listener can be reached: one on all interfaces, on the loopback one.
@@ -60,6 +79,7 @@ async fn exchange(
     method: Method,
     path: &str,
     body: Option<&Value>,
+    token: Option<String>,
 ) -> Result<(StatusCode, Bytes)> {
     let stream = TcpStream::connect(address).await?;
     let (mut sender, connection) = http1::handshake(TokioIo::new(stream)).await?;
@@ -69,6 +89,9 @@ async fn exchange(
         .method(method)
         .uri(path)
         .header(HOST, address.to_string());
+    if let Some(token) = token {
+        request = request.header(AUTHORIZATION, format!("Bearer {token}"));
+    }
     let mut bytes = Bytes::new();
     if let Some(body) = body {
         request = request.header(CONTENT_TYPE, "application/json");

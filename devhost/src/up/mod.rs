@@ -90,10 +90,15 @@ async fn run(arguments: &UpArguments, redis: &RedisSource, keepers: &mut Keepers
         Err(error) => say(&format!("the demo products are not all there: {error:#}")),
     }
 
+    let who = if http::is_open(listen).await.unwrap_or(true) {
+        "open: without a token in SPIN_VARIABLE_API_TOKEN, everybody may change everything"
+    } else {
+        "whoever changes something needs the token"
+    };
     let http = http::reachable(listen);
     print_plain(&format!(
         "\nEverything runs:\n\n  store      http://{http}/store\n  warehouse  http://{http}/warehouse\n  \
-         app        {runtime}\n  Redis      {} ({})\n  sidecar    http://{admin}/readyz",
+         access     {who}\n  app        {runtime}\n  Redis      {} ({})\n  sidecar    http://{admin}/readyz",
         redis.address.shown(),
         redis.whose,
     ));

@@ -4,3 +4,6 @@ pub mod order;
 pub mod pricing;
 pub mod place_order;
 pub mod charge_order;
+pub mod cancel_order;
+pub mod refund_order;
+pub mod archive_orders;

@@ -3,17 +3,18 @@
 use bytes::Bytes;
 use contracts::envelope;
 use contracts::events::{
-    Event, OrderCompleted, OrderFulfilled, OrderPlaced, ProductChanged, RefundOrder, RefundReason,
+    Event, OrderFulfilled, OrderPlaced, ProductChanged, RefundOrder, RefundReason, ReturnReceived,
 };
 use delivery::{Delivery, Receipt};
-use edge::clock;
 use edge::events::{refusal, unknown_stream};
 use edge::redis::Failure;
 use spin_sdk::redis_subscriber;
 
-use super::redis::{self, Corrupt, Move, Moved};
-use crate::domain::charge_order::{Charge, charge};
-use crate::domain::order::{Cause, Status};
+use super::change::{Item, Outcome, change_orders};
+use super::redis::{self, Corrupt};
+use crate::domain::charge_order::{Charged, charge_order};
+use crate::domain::order::{Contradiction, Order, Steps};
+use crate::domain::refund_order::{self, ReturnedLine};
 
 #[redis_subscriber]
 async fn on_message(message: Bytes) -> anyhow::Result<()> {
@@ -22,12 +23,59 @@ async fn on_message(message: Bytes) -> anyhow::Result<()> {
 
 async fn apply(delivery: &Delivery<'_>, receipt: &mut Receipt) -> Result<(), Failure> {
     match &*delivery.stream {
-        OrderPlaced::STREAM => charge_orders(read(delivery, receipt), receipt).await,
-        OrderFulfilled::STREAM => close_orders(read(delivery, receipt), receipt).await,
-        RefundOrder::STREAM => refund_orders(read(delivery, receipt), receipt).await,
+        OrderPlaced::STREAM => change(delivery, receipt, |event| &event.order_id, charge).await,
+        OrderFulfilled::STREAM => change(delivery, receipt, |event| &event.order_id, close_order).await,
+        RefundOrder::STREAM => change(delivery, receipt, |event| &event.order_id, refund).await,
+        ReturnReceived::STREAM => change(delivery, receipt, |event| &event.order_id, take_back).await,
         ProductChanged::STREAM => learn_products(read(delivery, receipt), receipt).await,
         stream => Err(unknown_stream(stream)),
     }
+}
+
+/// How an event that the domain has taken is settled.
+enum Settled {
+    Done,
+    /// Again after a while, for this reason.
+    Retry(&'static str),
+}
+
+/// What the domain makes of an event, and what it adds to the order's history.
+type Decision = Result<(Settled, Steps), Contradiction>;
+
+/// Charges for an order.
+fn charge(order: &mut Order, _: &OrderPlaced, _: &str) -> Decision {
+    let (charged, steps) = charge_order(order)?;
+    let settled = match charged {
+        Charged::Settled => Settled::Done,
+        Charged::Unreachable => Settled::Retry("the payment provider did not answer"),
+    };
+    Ok((settled, steps))
+}
+
+/// Closes an order whose stock was taken.
+fn close_order(order: &mut Order, _: &OrderFulfilled, _: &str) -> Decision {
+    Ok((Settled::Done, order.fulfil()?))
+}
+
+/// Gives the money back for an order that cannot be fulfilled.
+fn refund(order: &mut Order, event: &RefundOrder, now: &str) -> Decision {
+    let steps = refund_order::refund(order, RefundReason::as_str(event.reason), now)?;
+    Ok((Settled::Done, steps))
+}
+
+/// Gives the money back for units that came back.
+fn take_back(order: &mut Order, event: &ReturnReceived, now: &str) -> Decision {
+    let lines: Vec<_> = event
+        .lines
+        .iter()
+        .map(|line| ReturnedLine {
+            line_id: line.line_id,
+            product_id: &line.product_id,
+            qty: line.qty,
+        })
+        .collect();
+    let steps = refund_order::take_back(order, &event.return_id, &lines, now)?;
+    Ok((Settled::Done, steps))
 }
 
 /// An entry whose event is legal.
@@ -53,133 +101,48 @@ fn read<E: Event>(delivery: &Delivery<'_>, receipt: &mut Receipt) -> Vec<Legal<E
     events
 }
 
-/// Charges for orders: asks the payment provider, then moves each order on.
-async fn charge_orders(events: Vec<Legal<OrderPlaced>>, receipt: &mut Receipt) -> Result<(), Failure> {
-    let ids: Vec<_> = events.iter().map(|legal| legal.event.order_id.as_str()).collect();
-    let payables = redis::payables(&ids).await?;
+/// Has the orders that events name changed by them.
+async fn change<E: Event>(
+    delivery: &Delivery<'_>,
+    receipt: &mut Receipt,
+    order_id: fn(&E) -> &String,
+    decide: fn(&mut Order, &E, &str) -> Decision,
+) -> Result<(), Failure> {
+    let events = read::<E>(delivery, receipt);
     let mut entries = Vec::with_capacity(events.len());
-    let mut moves = Vec::with_capacity(events.len());
-    let mut failures = Vec::new();
-    for (legal, payable) in events.iter().zip(payables) {
-        let order_id = &legal.event.order_id;
-        let payable = match payable {
-            Ok(Some(payable)) => payable,
-            Ok(None) => {
-                receipt.reject.push(refusal(&legal.entry, unknown_order(order_id)));
-                continue;
-            }
-            Err(Corrupt(what)) => {
-                receipt.reject.push(refusal(&legal.entry, what));
-                continue;
-            }
-        };
-        if payable.status != Status::Pending.as_str() {
-            receipt.done.push(legal.entry.clone());
-            continue;
-        }
-        let (cause, follows) = match charge(&payable.token, payable.earlier_failures) {
-            Charge::Approved => (
-                Cause::PaymentApproved,
-                Some(OrderCompleted {
-                    order_id: order_id.clone(),
-                    customer_id: payable.customer_id,
-                    lines: payable.lines,
-                }),
-            ),
-            Charge::Declined => (Cause::PaymentDeclined, None),
-            Charge::Unreachable => {
-                failures.push((order_id.as_str(), payable.earlier_failures + 1));
-                let reason = "the payment provider did not answer";
-                receipt.retry.push(refusal(&legal.entry, reason));
-                continue;
-            }
-        };
-        let follows = match follows.map(|event| serde_json::to_string(&event)).transpose() {
-            Ok(data) => data.map(|data| (clock::new_id(), data)),
-            Err(error) => {
-                receipt.reject.push(refusal(
-                    &legal.entry,
-                    format!("order-completed cannot be written: {error}"),
-                ));
-                continue;
-            }
-        };
-        entries.push(legal.entry.clone());
-        moves.push(Move {
-            order_id: order_id.clone(),
-            cause,
-            event_id: legal.event_id.clone(),
-            reason: (cause == Cause::PaymentDeclined).then_some("payment_declined"),
-            follows,
+    let mut items = Vec::with_capacity(events.len());
+    for legal in events {
+        entries.push(legal.entry);
+        items.push(Item {
+            order_id: order_id(&legal.event).clone(),
+            event_id: legal.event_id,
+            what: legal.event,
         });
     }
-    if !failures.is_empty() {
-        redis::note_payment_failures(&failures).await?;
-    }
-    settle_moves(entries, &moves, receipt).await
-}
-
-/// Closes orders whose stock was taken.
-async fn close_orders(events: Vec<Legal<OrderFulfilled>>, receipt: &mut Receipt) -> Result<(), Failure> {
-    let (entries, moves): (Vec<_>, Vec<_>) = events
-        .into_iter()
-        .map(|legal| {
-            let step = Move {
-                order_id: legal.event.order_id,
-                cause: Cause::Fulfilled,
-                event_id: legal.event_id,
-                reason: None,
-                follows: None,
-            };
-            (legal.entry, step)
-        })
-        .unzip();
-    settle_moves(entries, &moves, receipt).await
-}
-
-/// Gives the money back for orders that cannot be fulfilled.
-async fn refund_orders(events: Vec<Legal<RefundOrder>>, receipt: &mut Receipt) -> Result<(), Failure> {
-    let (entries, moves): (Vec<_>, Vec<_>) = events
-        .into_iter()
-        .map(|legal| {
-            let step = Move {
-                order_id: legal.event.order_id,
-                cause: Cause::Refund,
-                event_id: legal.event_id,
-                reason: Some(RefundReason::as_str(legal.event.reason)),
-                follows: None,
-            };
-            (legal.entry, step)
-        })
-        .unzip();
-    settle_moves(entries, &moves, receipt).await
-}
-
-async fn settle_moves(entries: Vec<String>, moves: &[Move], receipt: &mut Receipt) -> Result<(), Failure> {
-    if moves.is_empty() {
-        return Ok(());
-    }
-    let outcomes = redis::move_orders(&clock::now(), moves).await?;
-    for ((entry, step), outcome) in entries.into_iter().zip(moves).zip(outcomes) {
-        match outcome {
-            Moved::Done => receipt.done.push(entry),
-            Moved::Unknown => receipt.reject.push(refusal(entry, unknown_order(&step.order_id))),
-            Moved::Contradiction(status) => {
-                let reason = format!(
-                    "contradiction: the order {} is {status}, which {} does not fit",
-                    step.order_id,
-                    step.cause.as_str()
-                );
-                receipt.reject.push(refusal(entry, reason));
+    let outcomes = change_orders(&items, |order, item, now| decide(order, &item.what, now)).await?;
+    for ((entry, item), outcome) in entries.into_iter().zip(&items).zip(outcomes) {
+        let order_id = &item.order_id;
+        let reason = match outcome {
+            Outcome::Done(Settled::Done) => {
+                receipt.done.push(entry);
+                continue;
             }
-            Moved::Corrupt(Corrupt(what)) => receipt.reject.push(refusal(entry, what)),
-        }
+            Outcome::Done(Settled::Retry(reason)) => {
+                receipt.retry.push(refusal(entry, reason));
+                continue;
+            }
+            Outcome::Busy => {
+                let reason = format!("others kept changing the order {order_id}");
+                receipt.retry.push(refusal(entry, reason));
+                continue;
+            }
+            Outcome::Unknown => format!("unknown_order: the store has no order {order_id}"),
+            Outcome::Contradiction(what) => format!("contradiction: order {order_id}: {what}"),
+            Outcome::Corrupt(Corrupt(what)) => what,
+        };
+        receipt.reject.push(refusal(entry, reason));
     }
     Ok(())
-}
-
-fn unknown_order(order_id: &str) -> String {
-    format!("unknown_order: the store has no order {order_id}")
 }
 
 /// Takes over what the warehouse says of its products.

@@ -1,15 +1,17 @@
--- Places an order: the order, its history, its place in the list and the event order-placed, in one step.
--- The rules of what may be placed are in domain/place_order.rs; here is only the commit.
+-- Places an order: the order, its history, its places in the lists and the event order-placed, in one step.
+-- The model of what may be placed is in domain/place_order.rs; here is only the commit.
 --
--- KEYS: 1 the order, 2 its history, 3 the list of orders, 4 the stream order-placed, 5 the idempotency record (optional)
+-- KEYS: 1 the order, 2 its history, 3 all orders, 4 the orders of its state, 5 the orders of its customer,
+--       6 the stream order-placed, 7 the idempotency record (optional)
 -- ARGV: 1 order id, 2 history entry, 3 event id, 4 time, 5 event data,
 --       6 request, 7 location, 8 answer, 9 how long to keep the record in ms, 10... the order's fields and values
 -- Returns {'placed'}; {'stored', location, answer} or {'key_reused'} for a used idempotency key; {'corrupt', what}.
 -- Run again with the same order id, it changes nothing.
 
-local record = KEYS[5]
+local record = KEYS[7]
 local fault = first_misfit({
-  KEYS[1], 'hash', KEYS[2], 'list', KEYS[3], 'zset', KEYS[4], 'stream', record or KEYS[1], 'hash',
+  KEYS[1], 'hash', KEYS[2], 'list', KEYS[3], 'zset', KEYS[4], 'zset', KEYS[5], 'zset', KEYS[6], 'stream',
+  record or KEYS[1], 'hash',
 })
 if fault then
   return {'corrupt', fault}
@@ -25,14 +27,16 @@ if record then
 end
 
 -- The one write that Redis may refuse, when the stream's ids are used up, comes first.
-local added = redis.pcall('XADD', KEYS[4], '*',
+local added = redis.pcall('XADD', KEYS[6], '*',
   'id', ARGV[3], 'type', 'order-placed', 'v', '1', 'time', ARGV[4], 'data', ARGV[5])
 if added.err then
-  return {'corrupt', 'the stream ' .. KEYS[4] .. ' takes no event: ' .. added.err}
+  return {'corrupt', 'the stream ' .. KEYS[6] .. ' takes no event: ' .. added.err}
 end
 redis.call('HSET', KEYS[1], unpack(ARGV, 10))
 redis.call('RPUSH', KEYS[2], ARGV[2])
-redis.call('ZADD', KEYS[3], 0, ARGV[1])
+for i = 3, 5 do
+  redis.call('ZADD', KEYS[i], 0, ARGV[1])
+end
 if record then
   keep_answer(record, ARGV[6], ARGV[7], ARGV[8], ARGV[9])
 end

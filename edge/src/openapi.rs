@@ -1,0 +1,178 @@
+//! The OpenAPI document of a service, made of the same declarations that its routes are made of.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, OnceLock};
+
+use axum::Router;
+use axum::http::StatusCode;
+use axum::response::IntoResponse;
+use axum::routing::get;
+use utoipa::PartialSchema;
+use utoipa::openapi::content::ContentBuilder;
+use utoipa::openapi::example::ExampleBuilder;
+use utoipa::openapi::path::{HttpMethod, Operation, OperationBuilder, ParameterIn, PathItem};
+use utoipa::openapi::security::{HttpAuthScheme, HttpBuilder, SecurityRequirement, SecurityScheme};
+use utoipa::openapi::{InfoBuilder, OpenApi, OpenApiBuilder, Ref, RefOr, Response, ResponseBuilder};
+use utoipa_axum::router::{OpenApiRouter, UtoipaMethodRouter};
+
+use crate::http::{self, json_text};
+use crate::problem::{
+    BODY_INCOMPLETE, BODY_TOO_LARGE, BODY_TOO_SLOW, CORRUPT_DATA, FieldError, INTERNAL, INVALID_FIELD, INVALID_QUERY,
+    MALFORMED_JSON, MISCONFIGURED, Problem, ProblemType, STORAGE_FULL, STORAGE_UNAVAILABLE, UNAUTHORIZED,
+};
+
+/// The name of the security scheme.
+const TOKEN: &str = "token";
+
+/// What any request may meet.
+const ALWAYS: [ProblemType; 3] = [STORAGE_UNAVAILABLE, CORRUPT_DATA, INTERNAL];
+/// What a request that changes something may meet besides.
+const CHANGING: [ProblemType; 3] = [UNAUTHORIZED, STORAGE_FULL, MISCONFIGURED];
+/// What a request with a body may meet besides.
+const WITH_BODY: [ProblemType; 5] = [
+    MALFORMED_JSON,
+    BODY_INCOMPLETE,
+    BODY_TOO_SLOW,
+    BODY_TOO_LARGE,
+    INVALID_FIELD,
+];
+/// What a request with query parameters may meet besides.
+const WITH_QUERY: [ProblemType; 2] = [INVALID_FIELD, INVALID_QUERY];
+
+/// The routes of a service. There is no way to add one that is not in the document.
+pub struct Api {
+    service: &'static str,
+    router: OpenApiRouter,
+}
+
+impl Api {
+    /// An API without routes; `service` is the first part of every path.
+    #[must_use]
+    pub fn new(service: &'static str, title: &str, description: &str) -> Self {
+        let info = InfoBuilder::new()
+            .title(title)
+            .version(env!("CARGO_PKG_VERSION"))
+            .description(Some(description));
+        let mut document = OpenApiBuilder::new().info(info).build();
+        let token = HttpBuilder::new()
+            .scheme(HttpAuthScheme::Bearer)
+            .description(Some(
+                "Wanted of whoever changes something, if the app's variable api_token is set.",
+            ))
+            .build();
+        let components = document.components.get_or_insert_default();
+        components.add_security_scheme(TOKEN, SecurityScheme::Http(token));
+        let schemas = [("Problem", Problem::schema()), ("FieldError", FieldError::schema())];
+        components
+            .schemas
+            .extend(schemas.map(|(name, schema)| (name.to_owned(), schema)));
+        Self {
+            service,
+            router: OpenApiRouter::with_openapi(document),
+        }
+    }
+
+    /// Adds what `routes!(handler)` says of a handler, with the errors that it may answer beyond those that come with
+    /// every method, body or query.
+    #[must_use]
+    pub fn route(mut self, (schemas, mut paths, handlers): UtoipaMethodRouter, errors: &[ProblemType]) -> Self {
+        for item in paths.paths.values_mut() {
+            let reading = [&mut item.get].into_iter().flatten();
+            reading.for_each(|operation| add_errors(operation, false, errors));
+            let changing = [&mut item.post, &mut item.put, &mut item.patch, &mut item.delete];
+            changing.into_iter().flatten().for_each(|operation| {
+                // An empty requirement beside it: where no token is set, none is wanted.
+                let none: [&str; 0] = [];
+                operation.security = Some(vec![
+                    SecurityRequirement::new(TOKEN, none),
+                    SecurityRequirement::default(),
+                ]);
+                add_errors(operation, true, errors);
+            });
+        }
+        self.router = self.router.routes((schemas, paths, handlers));
+        self
+    }
+
+    /// The routes, the document's own and the answers for unknown paths and methods among them.
+    pub fn into_routes(self) -> Router {
+        let path = format!("/{}/openapi.json", self.service);
+        let (router, mut document) = self.router.split_for_parts();
+        document.paths.paths.insert(path.clone(), own_path());
+        let text: Arc<OnceLock<String>> = Arc::default();
+        let show = move || {
+            let text = text.get_or_init(|| write(&document)).clone();
+            std::future::ready(json_text(StatusCode::OK, text).into_response())
+        };
+        http::routes(router.route(&path, get(show)))
+    }
+}
+
+fn write(document: &OpenApi) -> String {
+    // Its maps have text for keys and its values are plain: nothing in it can fail to be written.
+    document.to_json().unwrap_or_default()
+}
+
+/// The document's own entry.
+fn own_path() -> PathItem {
+    let document = ResponseBuilder::new()
+        .description("This document, OpenAPI 3.1")
+        .content("application/json", ContentBuilder::new().build());
+    let operation = OperationBuilder::new()
+        .operation_id(Some("openapi"))
+        .summary(Some("This document."))
+        .response("200", document);
+    PathItem::new(HttpMethod::Get, operation)
+}
+
+fn add_errors(operation: &mut Operation, changing: bool, errors: &[ProblemType]) {
+    let parameters = operation.parameters.iter().flatten();
+    let has_query = parameters
+        .filter_map(|parameter| match parameter {
+            RefOr::T(parameter) => Some(parameter),
+            RefOr::Ref(_) => None,
+        })
+        .any(|parameter| parameter.parameter_in == ParameterIn::Query);
+    let groups = [
+        (true, &ALWAYS[..]),
+        (changing, &CHANGING),
+        (operation.request_body.is_some(), &WITH_BODY),
+        (has_query, &WITH_QUERY),
+        (true, errors),
+    ];
+    let mut by_status: BTreeMap<u16, BTreeMap<&str, ProblemType>> = BTreeMap::new();
+    for error in groups
+        .iter()
+        .filter(|(applies, _)| *applies)
+        .flat_map(|(_, group)| *group)
+    {
+        by_status.entry(error.status).or_default().insert(error.slug, *error);
+    }
+    for (status, errors) in by_status {
+        let response = RefOr::T(response(&errors));
+        operation.responses.responses.insert(status.to_string(), response);
+    }
+}
+
+/// One response for all errors of a status.
+fn response(errors: &BTreeMap<&str, ProblemType>) -> Response {
+    let list: Vec<_> = errors
+        .values()
+        .map(|error| format!("`{}`: {}", error.slug, error.title))
+        .collect();
+    let examples = errors.values().map(|error| {
+        let example = serde_json::to_value(error.with(error.title)).ok();
+        (
+            error.slug,
+            ExampleBuilder::new().summary(error.title).value(example).build(),
+        )
+    });
+    let content = ContentBuilder::new()
+        .schema(Some(Ref::from_schema_name("Problem")))
+        .examples_from_iter(examples)
+        .build();
+    ResponseBuilder::new()
+        .description(list.join("; "))
+        .content("application/problem+json", content)
+        .build()
+}

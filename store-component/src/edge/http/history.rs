@@ -1,0 +1,125 @@
+//! What has happened to an order, as a list and as it happens.
+
+use axum::extract::Path;
+use axum::http::{HeaderMap, StatusCode};
+use axum::response::{IntoResponse, Response};
+use contracts::limits::check_id;
+use edge::live::{self, Event, Look};
+use edge::problem::{FieldError, Problem};
+use edge::redis::Failure;
+use serde::{Deserialize, Serialize};
+use serde_json::value::RawValue;
+use utoipa::ToSchema;
+
+use super::problems::unknown_order;
+use crate::domain::order::Status;
+use crate::edge::redis;
+
+const LAST_EVENT_ID: &str = "last-event-id";
+
+/// A history as it is answered.
+#[derive(Debug, Serialize, ToSchema)]
+pub(super) struct History {
+    /// Oldest first; the first one is the order's revision 1.
+    #[schema(value_type = Vec<StepView>)]
+    items: Vec<Box<RawValue>>,
+}
+
+/// An entry of an order's history.
+#[derive(Debug, Deserialize, ToSchema)]
+#[schema(as = Step)]
+#[expect(dead_code, reason = "describes what is stored and answered as text")]
+struct StepView {
+    #[schema(example = "2026-01-31T12:00:00.000Z")]
+    at: String,
+    /// The state before; null for the first entry.
+    #[schema(example = "pending")]
+    from: Option<String>,
+    /// The state after: the same one where a cancel was asked for, or some of the units came back.
+    #[schema(example = "completed")]
+    to: String,
+    /// `placed`, `payment_approved`, `payment_declined`, `cancelled`, `cancel_requested`, `fulfilled`, `refund`,
+    /// `partly_returned` or `returned`.
+    #[schema(example = "payment_approved")]
+    cause: String,
+    /// The event that caused it, or the request's id.
+    #[schema(example = "01K5PQ8T3V0000000000000000")]
+    event_id: String,
+}
+
+/// Every change of an order, oldest first.
+#[utoipa::path(get, path = "/store/orders/{order_id}/history", operation_id = "show_history",
+    params(("order_id" = String, Path, description = "The order's id")),
+    responses((status = 200, description = "The history", body = History)),
+)]
+pub(super) async fn list(Path(order_id): Path<String>) -> Result<Response, Problem> {
+    let items = read(&order_id).await?;
+    Ok(edge::http::json(StatusCode::OK, &History { items }))
+}
+
+/// The history of an order that is there.
+///
+/// # Errors
+/// 404 when it is not; 500 when an entry is no JSON.
+pub(super) async fn read(order_id: &str) -> Result<Vec<Box<RawValue>>, Problem> {
+    check_id(order_id).map_err(|_| unknown_order(order_id))?;
+    let entries = redis::history(order_id, 0).await?;
+    if entries.is_empty() {
+        return Err(unknown_order(order_id));
+    }
+    entries
+        .into_iter()
+        .map(RawValue::from_string)
+        .collect::<Result<_, _>>()
+        .map_err(|error| Problem::corrupt(format!("the history of the order {order_id}: {error}")))
+}
+
+/// Every change of an order as server-sent events, those of the past first: `id` is the order's revision, `data` an
+/// entry of its history. The stream ends when the order is at an end, and after five minutes.
+#[utoipa::path(get, path = "/store/orders/{order_id}/events", operation_id = "watch_order",
+    params(
+        ("order_id" = String, Path, description = "The order's id"),
+        ("Last-Event-ID" = Option<u64>, Header, description = "The last revision that the client has seen"),
+    ),
+    responses(
+        (status = 200, description = "Events", content_type = "text/event-stream", body = String,
+            example = "id: 1\ndata: {\"at\":\"2026-01-31T12:00:00.000Z\",\"from\":null,\"to\":\"pending\",\"cause\":\"placed\",\"event_id\":\"01K5PQ8T3V0000000000000000\"}\n\n"),
+        (status = 204, description = "The order is at an end and the client has seen it: do not connect again"),
+    ),
+)]
+pub(super) async fn watch(Path(order_id): Path<String>, headers: HeaderMap) -> Result<Response, Problem> {
+    let seen = match headers.get(LAST_EVENT_ID) {
+        None => 0,
+        Some(value) => value
+            .to_str()
+            .ok()
+            .and_then(|value| value.parse().ok())
+            .ok_or_else(|| Problem::invalid(vec![FieldError::new("Last-Event-ID", "must be a revision, from 1")]))?,
+    };
+    let history = read(&order_id).await?;
+    let rev = u64::try_from(history.len()).unwrap_or(u64::MAX);
+    if seen >= rev && history.last().is_some_and(|entry| leads_to_end(entry.get())) {
+        return Ok(StatusCode::NO_CONTENT.into_response());
+    }
+    Ok(live::stream(seen, move |seen| look(order_id.clone(), seen)))
+}
+
+async fn look(order_id: String, seen: u64) -> Result<Look, Failure> {
+    let entries = redis::history(&order_id, seen).await?;
+    let ended = entries.last().is_some_and(|entry| leads_to_end(entry));
+    let events = (seen + 1..).zip(entries).map(|(id, data)| Event { id, data }).collect();
+    Ok(Look { events, ended })
+}
+
+fn leads_to_end(entry: &str) -> bool {
+    /// The part of an entry that says where it leads.
+    #[derive(Deserialize)]
+    struct Step {
+        to: String,
+    }
+
+    serde_json::from_str(entry)
+        .ok()
+        .and_then(|step: Step| Status::parse(&step.to))
+        .is_some_and(Status::is_end)
+}

@@ -1,0 +1,72 @@
+//! The store's routes: request -> domain -> Redis -> answer. In reading order:
+
+mod problems;
+mod views;
+mod orders;
+mod cancel;
+mod history;
+mod products;
+mod repair;
+mod archive;
+
+use axum::Router;
+use axum::response::Response;
+use edge::http::Health;
+use edge::idempotency;
+use edge::openapi::Api;
+use edge::problem::{INVALID_FIELD, Problem};
+use serde::Serialize;
+use spin_sdk::http::Request;
+use spin_sdk::http_service;
+use spin_sdk::wasip3::http::types;
+use utoipa_axum::routes;
+
+use self::problems::{
+    BUSY, INACTIVE_PRODUCT, MIXED_CURRENCIES, NOT_CANCELLABLE, TOTAL_TOO_LARGE, UNKNOWN_ORDER, UNKNOWN_PRODUCT,
+    unwritable,
+};
+
+thread_local! {
+    static ROUTES: Router = api().into_routes();
+}
+
+#[http_service]
+async fn on_request(request: Request) -> Result<types::Response, types::ErrorCode> {
+    edge::http::serve(request, ROUTES.with(Clone::clone)).await
+}
+
+fn api() -> Api {
+    let place_errors = [
+        &idempotency::ERRORS[..],
+        &[UNKNOWN_PRODUCT, INACTIVE_PRODUCT, MIXED_CURRENCIES, TOTAL_TOO_LARGE],
+    ]
+    .concat();
+    Api::new(
+        "store",
+        "Store",
+        "Orders, and the store's own copy of the warehouse's catalogue.",
+    )
+    .route(routes!(health), &[])
+    .route(routes!(orders::place), &place_errors)
+    .route(routes!(orders::list), &[])
+    .route(routes!(orders::show), &[UNKNOWN_ORDER])
+    .route(routes!(cancel::cancel_order), &[UNKNOWN_ORDER, NOT_CANCELLABLE, BUSY])
+    .route(routes!(history::list), &[UNKNOWN_ORDER])
+    .route(routes!(history::watch), &[UNKNOWN_ORDER, INVALID_FIELD])
+    .route(routes!(products::list), &[])
+    .route(routes!(repair::resend_completed), &[])
+    .route(routes!(archive::read), &[])
+    .route(routes!(archive::remove), &[])
+}
+
+/// Whether the store and its Redis answer.
+#[utoipa::path(get, path = "/store/healthz", operation_id = "health", responses(
+    (status = 200, description = "Both answer", body = Health),
+))]
+async fn health() -> Result<Response, Problem> {
+    edge::http::health().await
+}
+
+fn text(value: &impl Serialize) -> Result<String, Problem> {
+    serde_json::to_string(value).map_err(|error| unwritable(&error))
+}

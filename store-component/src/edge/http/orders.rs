@@ -1,0 +1,233 @@
+//! Orders: placed, shown, listed.
+
+use axum::extract::rejection::QueryRejection;
+use axum::extract::{Path, Query};
+use axum::http::{HeaderMap, HeaderValue, Method, StatusCode, header};
+use axum::response::Response;
+use bytes::Bytes;
+use contracts::events::OrderPlaced;
+use contracts::limits::check_id;
+use edge::http::json_text;
+use edge::page::{self, Items, Page};
+use edge::problem::{FieldError, Problem};
+use edge::{clock, idempotency, json};
+use serde::{Deserialize, Serialize};
+use utoipa::{IntoParams, ToSchema};
+
+use super::problems::{corrupt, refused, unknown_order};
+use super::text;
+use super::views::{LineView, OrderView, view};
+use crate::domain::order::Status;
+use crate::domain::place_order::{self, PricedLine, PricedOrder, Wish};
+use crate::edge::redis::{self, Filter, NewOrder, Placed, StoredOrder, StoredStep};
+
+/// The body of `POST /store/orders`.
+#[derive(Debug, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct PlaceOrder {
+    #[schema(example = "ada", max_length = 64, pattern = "^[A-Za-z0-9][A-Za-z0-9._-]*$")]
+    customer_id: String,
+    /// All in one currency.
+    #[schema(min_items = 1, max_items = 100)]
+    lines: Vec<PlaceOrderLine>,
+    payment: Option<Payment>,
+}
+
+#[derive(Debug, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+struct PlaceOrderLine {
+    #[schema(example = "espresso-cup", max_length = 64, pattern = "^[A-Za-z0-9][A-Za-z0-9._-]*$")]
+    product_id: String,
+    #[schema(example = 2, minimum = 1, maximum = 1_000_000)]
+    qty: u32,
+}
+
+/// How to pay; without it, the payment is approved.
+#[derive(Debug, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+struct Payment {
+    /// `tok_decline` is declined, `tok_retry_2` gets through after two failures, everything else is approved.
+    #[schema(example = "tok_visa", max_length = 64, pattern = "^[!-~]+$")]
+    token: String,
+}
+
+/// Places an order, which then waits for its payment.
+#[utoipa::path(post, path = "/store/orders", operation_id = "place_order",
+    params(("Idempotency-Key" = Option<String>, Header,
+        description = "1 to 255 printable ASCII characters; the same key and body give the same answer for 24 hours")),
+    request_body = PlaceOrder,
+    responses((status = 201, description = "Placed, now or by the same request before", body = OrderView,
+        headers(("Location" = String, description = "The order's path")))),
+)]
+pub(super) async fn place(headers: HeaderMap, method: Method, body: Bytes) -> Result<Response, Problem> {
+    let request: PlaceOrder = json::parse(&body)?;
+    let canonical = text(&request)?;
+    let scope = idempotency::scope(&headers, &method, "/store/orders", canonical)?;
+    let wish = Wish {
+        customer_id: request.customer_id,
+        lines: request
+            .lines
+            .into_iter()
+            .map(|line| (line.product_id, line.qty))
+            .collect(),
+        token: request.payment.map(|payment| payment.token),
+    };
+    place_order::check(&wish).map_err(refused)?;
+    if let Some(scope) = &scope {
+        // A repeat is answered as before, whatever became of the products since.
+        match idempotency::earlier(scope).await? {
+            Some(idempotency::Earlier::Answer { location, body }) => return Ok(placed(&location, body)),
+            Some(idempotency::Earlier::KeyReused) => return Err(idempotency::reused()),
+            None => {}
+        }
+    }
+    let ids = wish.lines.iter().map(|(product_id, _)| product_id.clone()).collect();
+    let products = redis::products(ids).await?.map_err(corrupt)?;
+    let known = products.into_iter().map(|product| Some(product?.known)).collect();
+    let order = place_order::price(&wish, known).map_err(refused)?;
+
+    let order_id = clock::new_id();
+    let event_id = clock::new_id();
+    let now = clock::now();
+    let lines = lines_json(&order)?;
+    let location = format!("/store/orders/{order_id}");
+    let answer = text(&view(StoredOrder {
+        order_id: order_id.clone(),
+        status: Status::Pending.as_str().to_owned(),
+        customer_id: wish.customer_id.clone(),
+        currency: order.currency.clone(),
+        lines: lines.clone(),
+        subtotal_minor: order.price.subtotal,
+        fee_minor: order.price.fee,
+        total_minor: order.price.total,
+        reason: None,
+        cancel: None,
+        cancel_reason: None,
+        refunds: None,
+        rev: 1,
+        created_at: now.clone(),
+        updated_at: now.clone(),
+    })?)?;
+    let event_data = text(&OrderPlaced {
+        order_id: order_id.clone(),
+    })?;
+    let history = text(&StoredStep {
+        at: &now,
+        from: None,
+        to: Status::Pending.as_str(),
+        cause: "placed",
+        event_id: &event_id,
+    })?;
+    let outcome = redis::place_order(NewOrder {
+        order_id: &order_id,
+        wish: &wish,
+        order: &order,
+        lines,
+        now: &now,
+        event_id: &event_id,
+        event_data,
+        history,
+        location: &location,
+        answer: &answer,
+        scope,
+    })
+    .await?
+    .map_err(corrupt)?;
+    match outcome {
+        Placed::New => Ok(placed(&location, answer)),
+        Placed::Before(location, body) => Ok(placed(&location, body)),
+        Placed::KeyReused => Err(idempotency::reused()),
+    }
+}
+
+fn placed(location: &str, body: String) -> Response {
+    let mut response = json_text(StatusCode::CREATED, body);
+    if let Ok(location) = HeaderValue::from_str(location) {
+        response.headers_mut().insert(header::LOCATION, location);
+    }
+    response
+}
+
+/// An order.
+#[utoipa::path(get, path = "/store/orders/{order_id}", operation_id = "show_order",
+    params(("order_id" = String, Path, description = "The order's id")),
+    responses((status = 200, description = "The order", body = OrderView)),
+)]
+pub(super) async fn show(Path(order_id): Path<String>) -> Result<Response, Problem> {
+    Ok(edge::http::json(StatusCode::OK, &view(find(&order_id).await?)?))
+}
+
+/// The order of this id.
+///
+/// # Errors
+/// 404 when there is none.
+pub(super) async fn find(order_id: &str) -> Result<StoredOrder, Problem> {
+    check_id(order_id).map_err(|_| unknown_order(order_id))?;
+    let orders = redis::orders(vec![order_id.to_owned()]).await?.map_err(corrupt)?;
+    orders
+        .into_iter()
+        .flatten()
+        .next()
+        .ok_or_else(|| unknown_order(order_id))
+}
+
+/// Which orders are listed.
+#[derive(Debug, Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+pub(super) struct OrdersQuery {
+    /// Only orders in this state. With `customer_id` too, a page may hold fewer orders than it could, or none, while
+    /// there is another one: for each page, 1000 orders of the customer are looked at.
+    #[param(example = "completed")]
+    status: Option<String>,
+    /// Only orders of this customer.
+    #[param(example = "ada")]
+    customer_id: Option<String>,
+    /// Items on the page at the most; 50 without it.
+    #[param(minimum = 1, maximum = 200, example = 50)]
+    limit: Option<usize>,
+    /// `next_cursor` of the page before.
+    cursor: Option<String>,
+}
+
+/// Orders, newest first.
+#[utoipa::path(get, path = "/store/orders", operation_id = "list_orders", params(OrdersQuery), responses(
+    (status = 200, description = "A page of orders", body = Items<OrderView>),
+))]
+pub(super) async fn list(query: Result<Query<OrdersQuery>, QueryRejection>) -> Result<Response, Problem> {
+    let query = page::read(query)?;
+    let mut errors = Vec::new();
+    let status = query.status.as_deref().map(Status::parse);
+    if status == Some(None) {
+        let words = Status::ALL.map(Status::as_str).join(", ");
+        errors.push(FieldError::new("status", format!("must be one of {words}")));
+    }
+    if let Some(customer_id) = &query.customer_id {
+        FieldError::collect(&mut errors, "customer_id", check_id(customer_id));
+    }
+    if !errors.is_empty() {
+        return Err(Problem::invalid(errors));
+    }
+    let filter = Filter {
+        status: status.flatten(),
+        customer_id: query.customer_id,
+    };
+    let page = Page::new(query.limit, query.cursor, check_id)?;
+    let (ids, next_cursor) = redis::order_ids(&filter, &page).await?.map_err(corrupt)?;
+    let orders = redis::orders(ids).await?.map_err(corrupt)?;
+    let items = orders.into_iter().flatten().map(view).collect::<Result<Vec<_>, _>>()?;
+    Ok(edge::http::json(StatusCode::OK, &Items { items, next_cursor }))
+}
+
+fn lines_json(order: &PricedOrder) -> Result<String, Problem> {
+    let view = |line: &PricedLine| -> LineView {
+        LineView {
+            line_id: line.line_id,
+            product_id: line.product_id.clone(),
+            name: line.name.clone(),
+            qty: line.qty,
+            unit_price_minor: line.unit_price_minor,
+        }
+    };
+    text(&order.lines.iter().map(view).collect::<Vec<_>>())
+}

@@ -1,0 +1,118 @@
+//! An order as it is answered.
+
+use edge::problem::Problem;
+use serde::Serialize;
+use serde_json::value::RawValue;
+use utoipa::ToSchema;
+
+use crate::edge::redis::StoredOrder;
+
+/// An order.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = Order)]
+pub(super) struct OrderView {
+    #[schema(example = "01K5PQ8T3V0000000000000000")]
+    order_id: String,
+    #[schema(example = "ada")]
+    customer_id: String,
+    /// `pending`, `completed`, `payment_failed`, `cancelled`, `fulfilled`, `refunded` or `returned`.
+    #[schema(example = "pending")]
+    status: String,
+    /// ISO 4217.
+    #[schema(example = "EUR")]
+    currency: String,
+    #[schema(value_type = Vec<LineView>)]
+    lines: Box<RawValue>,
+    /// The sum of the lines, in minor units.
+    #[schema(example = 2_000)]
+    subtotal_minor: u64,
+    /// 20 % of the subtotal, rounded half up.
+    #[schema(example = 400)]
+    fee_minor: u64,
+    /// Subtotal and fee.
+    #[schema(example = 2_400)]
+    total_minor: u64,
+    /// The money that went back, oldest first; never more than the total.
+    #[schema(value_type = Vec<RefundView>)]
+    refunds: Box<RawValue>,
+    /// Why the order failed, was cancelled before payment, or was refunded.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(example = "insufficient_stock")]
+    reason: Option<String>,
+    /// What became of a cancel after payment: `requested` of the warehouse, and the status says what it decided;
+    /// `refused`, since the order had been fulfilled by then.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(example = "requested")]
+    cancel: Option<String>,
+    /// The customer's words for it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(example = "changed my mind")]
+    cancel_reason: Option<String>,
+    /// Rises by one with every entry of the order's history.
+    rev: u64,
+    #[schema(example = "2026-01-31T12:00:00.000Z")]
+    created_at: String,
+    #[schema(example = "2026-01-31T12:00:00.000Z")]
+    updated_at: String,
+}
+
+/// A line with the product's name and price of the moment of the order.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = Line)]
+pub(super) struct LineView {
+    /// From 1.
+    pub(super) line_id: u32,
+    #[schema(example = "espresso-cup")]
+    pub(super) product_id: String,
+    #[schema(example = "Espresso cup")]
+    pub(super) name: String,
+    #[schema(example = 2)]
+    pub(super) qty: u32,
+    /// In minor units.
+    #[schema(example = 1_000)]
+    pub(super) unit_price_minor: u64,
+}
+
+/// Money that went back.
+#[derive(ToSchema)]
+#[schema(as = Refund)]
+#[expect(dead_code, reason = "describes what is stored and answered as text")]
+struct RefundView {
+    /// In minor units of the order's currency.
+    #[schema(example = 1_200)]
+    amount_minor: u64,
+    /// `insufficient_stock`, `unknown_product`, `customer_cancelled` or `returned`.
+    #[schema(example = "returned")]
+    reason: String,
+    #[schema(example = "2026-01-31T12:00:00.000Z")]
+    at: String,
+    /// The return that it is for.
+    return_id: Option<String>,
+}
+
+/// The order as it is answered.
+pub(super) fn view(order: StoredOrder) -> Result<OrderView, Problem> {
+    let raw = |what: &str, text: String| {
+        RawValue::from_string(text)
+            .map_err(|error| Problem::corrupt(format!("the {what} of the order {}: {error}", order.order_id)))
+    };
+    let lines = raw("lines", order.lines)?;
+    let refunds = raw("refunds", order.refunds.unwrap_or_else(|| "[]".to_owned()))?;
+    Ok(OrderView {
+        order_id: order.order_id,
+        customer_id: order.customer_id,
+        status: order.status,
+        currency: order.currency,
+        lines,
+        subtotal_minor: order.subtotal_minor,
+        fee_minor: order.fee_minor,
+        total_minor: order.total_minor,
+        refunds,
+        reason: order.reason,
+        cancel: order.cancel,
+        cancel_reason: order.cancel_reason,
+        rev: order.rev,
+        created_at: order.created_at,
+        updated_at: order.updated_at,
+    })
+}
