@@ -15,6 +15,11 @@ pub const RETURN_RECEIVED: &str = "return-received";
 /// A product's name, price or availability changed. Warehouse to store.
 pub const PRODUCT_CHANGED: &str = "product-changed";
 
+/// The streams that the store appends to, in its own database.
+pub const STORE_STREAMS: &[&str] = &[ORDER_PLACED, ORDER_COMPLETED, ORDER_CANCEL_REQUESTED];
+/// The streams that the warehouse appends to, in its own database.
+pub const WAREHOUSE_STREAMS: &[&str] = &[ORDER_FULFILLED, REFUND_ORDER, RETURN_RECEIVED, PRODUCT_CHANGED];
+
 /// The store's group for money: charges, refunds and what comes back.
 pub const PAYMENT_GROUP: &str = "payment-group";
 /// The store's group for everything else that it learns from the warehouse.

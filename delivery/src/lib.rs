@@ -9,3 +9,7 @@ mod messages;
 
 pub use fields::Fields;
 pub use messages::{Delivery, Entry, Receipt, Refusal};
+
+/// The consumer of a group that has what nobody holds: entries that wait out a backoff, or were let go of. No sidecar
+/// can have this name.
+pub const WAITING_CONSUMER: &str = "~waiting";

@@ -46,9 +46,27 @@ const BODY_DEADLINE_MS: u64 = 10_000;
 ///
 /// # Errors
 /// When the host refuses the answer, as it does for illegal headers.
-pub async fn serve(request: Request, mut routes: Router) -> Result<types::Response, types::ErrorCode> {
+pub async fn serve(request: Request, routes: Router) -> Result<types::Response, types::ErrorCode> {
     let turn = Turn::begin();
     let allowed = auth::check(request.method(), request.headers()).await;
+    serve_if(allowed, request, routes, turn).await
+}
+
+/// The same for routes that change nothing: there is no token to ask for.
+///
+/// # Errors
+/// When the host refuses the answer, as it does for illegal headers.
+pub async fn serve_open(request: Request, routes: Router) -> Result<types::Response, types::ErrorCode> {
+    let turn = Turn::begin();
+    serve_if(Ok(()), request, routes, turn).await
+}
+
+async fn serve_if(
+    allowed: Result<(), Problem>,
+    request: Request,
+    mut routes: Router,
+    turn: Turn,
+) -> Result<types::Response, types::ErrorCode> {
     // The body is read in any case: a client that is still sending when the connection closes does not see the answer.
     let response = match (allowed, read(request).await) {
         (Ok(()), Ok(request)) => match routes.call(request).await {

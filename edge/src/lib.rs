@@ -4,6 +4,7 @@
 
 pub mod problem;
 pub mod json;
+pub mod if_match;
 
 #[cfg(target_family = "wasm")]
 pub mod clock;
@@ -23,3 +24,5 @@ pub mod live;
 pub mod openapi;
 #[cfg(target_family = "wasm")]
 pub mod events;
+#[cfg(target_family = "wasm")]
+pub mod streams;

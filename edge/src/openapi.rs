@@ -94,6 +94,13 @@ impl Api {
         self
     }
 
+    /// Adds the routes of the streams that the service appends to, and of their dead letters.
+    #[must_use]
+    pub fn streams(self, streams: &'static [&'static str]) -> Self {
+        let routes = crate::streams::routes(self.service, streams);
+        routes.into_iter().fold(self, |api, (route, errors)| api.route(route, errors))
+    }
+
     /// The routes, the document's own and the answers for unknown paths and methods among them.
     pub fn into_routes(self) -> Router {
         let path = format!("/{}/openapi.json", self.service);

@@ -87,11 +87,16 @@ impl Page {
 impl Page {
     /// Cuts ids, of which one more than the page holds was read, to the page and its `next_cursor`.
     #[must_use]
-    pub fn cut(&self, mut ids: Vec<String>) -> (Vec<String>, Option<String>) {
-        let more = ids.len() > self.limit;
-        ids.truncate(self.limit);
-        let next_cursor = ids.last().filter(|_| more).cloned();
-        (ids, next_cursor)
+    pub fn cut(&self, ids: Vec<String>) -> (Vec<String>, Option<String>) {
+        self.cut_by(ids, Clone::clone)
+    }
+
+    /// The same for items that know their cursor.
+    pub fn cut_by<T>(&self, mut items: Vec<T>, cursor: impl Fn(&T) -> String) -> (Vec<T>, Option<String>) {
+        let more = items.len() > self.limit;
+        items.truncate(self.limit);
+        let next_cursor = items.last().filter(|_| more).map(cursor);
+        (items, next_cursor)
     }
 }
 

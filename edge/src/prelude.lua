@@ -27,6 +27,53 @@ local function integer(number)
   return string.format('%.0f', number)
 end
 
+-- The whole number that a text is; nil when it is none, or has more digits than Lua keeps exact.
+local function whole_number(text)
+  if not text or #text > 15 or not string.find(text, '^%d+$') then
+    return nil
+  end
+  return tonumber(text)
+end
+
+-- Fields of a hash that hold whole numbers, by name; nil when the key holds nothing; nil and what is wrong when it is
+-- damaged.
+local function whole_numbers(key, ...)
+  local names = {...}
+  local found = redis.pcall('HMGET', key, ...)
+  if found.err then
+    return nil, misfit(key, 'hash')
+  end
+  local numbers, faulty = {}, nil
+  for i, name in ipairs(names) do
+    numbers[name] = whole_number(found[i])
+    if not numbers[name] then
+      faulty = faulty or name
+    end
+  end
+  if not faulty then
+    return numbers
+  end
+  if redis.call('EXISTS', key) == 0 then
+    return nil
+  end
+  return nil, 'the field ' .. faulty .. ' of the key ' .. key .. ' is no whole number'
+end
+
+-- A text without control characters as a JSON string.
+local function quoted(text)
+  return '"' .. string.gsub(text, '["\\]', '\\%0') .. '"'
+end
+
+-- Appends an event; nil, or why the stream does not take it. Redis refuses this write when the stream's ids are used
+-- up, or when the key holds something else, so it comes before all others.
+local function append_event(stream, kind, event_id, now, data)
+  local added = redis.pcall('XADD', stream, '*', 'id', event_id, 'type', kind, 'v', '1', 'time', now, 'data', data)
+  if added.err then
+    return 'the stream ' .. stream .. ' takes no event: ' .. added.err
+  end
+  return nil
+end
+
 -- Idempotency keys. A record holds a fingerprint of the request and the whole answer, written in the same step as the
 -- effect. Answers {'stored', location, body} or {'key_reused'} for a key that was used before, and nil for a new one.
 local function earlier_answer(key, request)

@@ -23,6 +23,7 @@ mod storage_full;
 mod bad_requests;
 mod http_api;
 mod latency;
+mod streams;
 mod token;
 mod store_model;
 mod cancels;
@@ -54,6 +55,7 @@ fn main() -> ExitCode {
         bad_requests::TESTS,
         http_api::TESTS,
         latency::TESTS,
+        streams::TESTS,
         token::TESTS,
         store_model::TESTS,
         cancels::TESTS,

@@ -51,6 +51,8 @@ fn a_domain_imports_only_its_own_and_the_contract() {
                 "super::",
                 "crate::domain",
                 "contracts::",
+                // Only in tests: a development dependency.
+                "proptest::",
             ];
             assert!(
                 allowed.iter().any(|start| import.starts_with(start)),

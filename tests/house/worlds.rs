@@ -39,3 +39,8 @@ fn the_store_has_its_world() {
 fn the_warehouse_has_its_world() {
     check("warehouse");
 }
+
+#[test]
+fn the_console_has_its_world() {
+    check("console");
+}

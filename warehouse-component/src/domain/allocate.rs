@@ -3,11 +3,11 @@
 
 use std::collections::BTreeMap;
 
-use contracts::events::{OrderCompleted, RefundReason, ShortLine};
+use contracts::events::{OrderCompleted, OrderLine, RefundReason, ShortLine};
 
 use super::stock::Stock;
 
-/// Units of one product that an order needs, over all its lines.
+/// Units of one product, over all lines.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Need {
     /// The product.
@@ -30,11 +30,11 @@ pub enum Outcome {
     },
 }
 
-/// What an order needs: lines of the same product are counted together, in the order of their first line.
+/// Lines of the same product counted together, in the order of their first line.
 #[must_use]
-pub fn needs(order: &OrderCompleted) -> Vec<Need> {
-    let mut needs: Vec<Need> = Vec::with_capacity(order.lines.len());
-    for line in &order.lines {
+pub fn needs(lines: &[OrderLine]) -> Vec<Need> {
+    let mut needs: Vec<Need> = Vec::with_capacity(lines.len());
+    for line in lines {
         let qty = u64::from(line.qty);
         match needs.iter_mut().find(|need| need.product_id == line.product_id) {
             Some(need) => need.qty += qty,
@@ -49,7 +49,7 @@ pub fn needs(order: &OrderCompleted) -> Vec<Need> {
 
 /// Takes the stock for an order, or says why not; stock that is not enough stays as it is.
 pub fn allocate(order: &OrderCompleted, stocks: &mut BTreeMap<String, Stock>) -> Outcome {
-    let needs = needs(order);
+    let needs = needs(&order.lines);
     let on_hand = |product_id: &str| stocks.get(product_id).map(|stock| stock.on_hand);
     let unknown = |need: &Need| on_hand(&need.product_id).is_none();
     let short = |need: &Need| need.qty > on_hand(&need.product_id).unwrap_or(0);
@@ -86,7 +86,7 @@ pub fn allocate(order: &OrderCompleted, stocks: &mut BTreeMap<String, Stock>) ->
 
 #[cfg(test)]
 mod tests {
-    use contracts::events::OrderLine;
+    use proptest::prelude::*;
 
     use super::*;
 
@@ -171,5 +171,36 @@ mod tests {
                 lines: vec![short(1, "cup", 6, 5), short(2, "pan", 1, 0)],
             }
         );
+    }
+
+    proptest! {
+        #[test]
+        fn stock_is_taken_whole_or_not_at_all(
+            orders in proptest::collection::vec(
+                proptest::collection::vec((0_usize..4, 1_u32..5), 1..5),
+                0..20,
+            ),
+        ) {
+            let products = ["cup", "pan", "pot", "tin"];
+            // There is no pan.
+            let mut stocks = stocks(&[("cup", 20), ("pot", 3), ("tin", 0)]);
+            for wanted in orders {
+                let lines: Vec<_> = wanted.iter().map(|(product, qty)| (products[*product], *qty)).collect();
+                let wanted = order(&lines);
+                let before = stocks.clone();
+                let taken: u64 = match allocate(&wanted, &mut stocks) {
+                    Outcome::Fulfilled => wanted.lines.iter().map(|line| u64::from(line.qty)).sum(),
+                    Outcome::Refunded { lines, .. } => {
+                        prop_assert!(!lines.is_empty());
+                        prop_assert!(lines.iter().all(|line| line.requested > line.available));
+                        prop_assert_eq!(&stocks, &before);
+                        0
+                    }
+                };
+                let on_hand = |stocks: &BTreeMap<String, Stock>| stocks.values().map(|stock| stock.on_hand).sum::<u64>();
+                prop_assert_eq!(on_hand(&before) - on_hand(&stocks), taken);
+                prop_assert!(stocks.values().all(Stock::is_balanced));
+            }
+        }
     }
 }

@@ -56,7 +56,7 @@ fn check_sku(sku: &str) -> Result<(), String> {
     }
 }
 
-fn check_units(units: u64) -> Result<(), String> {
+pub(super) fn check_units(units: u64) -> Result<(), String> {
     if units <= ON_HAND_MAX {
         Ok(())
     } else {

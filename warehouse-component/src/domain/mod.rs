@@ -2,5 +2,8 @@
 
 pub mod stock;
 pub mod create_product;
+pub mod change_product;
 pub mod move_stock;
 pub mod allocate;
+pub mod cancel;
+pub mod take_back;

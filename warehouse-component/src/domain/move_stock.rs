@@ -1,6 +1,6 @@
 //! Moving stock by hand: supplies and write-offs. The model of `edge/move_stock.lua`.
 
-use super::stock::{ON_HAND_MAX, Stock};
+use super::stock::{LIFETIME_MAX, ON_HAND_MAX, Stock};
 
 /// Why units come or go.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -27,7 +27,7 @@ impl Kind {
 pub enum Refusal {
     /// Fewer units are there than are to go.
     InsufficientStock,
-    /// More than [`ON_HAND_MAX`] units would be there.
+    /// More than [`ON_HAND_MAX`] units would be there, or more than [`LIFETIME_MAX`] would ever have come in.
     TooMuch,
 }
 
@@ -38,7 +38,9 @@ pub enum Refusal {
 pub fn move_stock(stock: Stock, kind: Kind, qty: u32) -> Result<Stock, Refusal> {
     let qty = u64::from(qty);
     match kind {
-        Kind::Supply if stock.on_hand + qty > ON_HAND_MAX => Err(Refusal::TooMuch),
+        Kind::Supply if stock.on_hand + qty > ON_HAND_MAX || stock.supplied + qty > LIFETIME_MAX => {
+            Err(Refusal::TooMuch)
+        }
         Kind::Supply => Ok(Stock {
             on_hand: stock.on_hand + qty,
             supplied: stock.supplied + qty,
@@ -55,7 +57,36 @@ pub fn move_stock(stock: Stock, kind: Kind, qty: u32) -> Result<Stock, Refusal> 
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
+
+    #[test]
+    fn what_is_supplied_in_a_lifetime_has_a_limit() {
+        let stock = Stock {
+            supplied: LIFETIME_MAX,
+            sold: LIFETIME_MAX,
+            ..Stock::default()
+        };
+        assert_eq!(move_stock(stock, Kind::Supply, 1), Err(Refusal::TooMuch));
+    }
+
+    proptest! {
+        #[test]
+        fn a_movement_changes_the_stock_by_its_units_or_not_at_all(
+            supplied in 0..=ON_HAND_MAX,
+            supply: bool,
+            qty in 1..=contracts::limits::QTY_MAX,
+        ) {
+            let before = Stock::supplied(supplied);
+            let kind = if supply { Kind::Supply } else { Kind::WriteOff };
+            if let Ok(after) = move_stock(before, kind, qty) {
+                prop_assert!(after.is_balanced() && after.on_hand <= ON_HAND_MAX);
+                prop_assert_eq!(after.on_hand.abs_diff(before.on_hand), u64::from(qty));
+                prop_assert_eq!(after.on_hand > before.on_hand, supply);
+            }
+        }
+    }
 
     #[test]
     fn movements_keep_the_balance() {

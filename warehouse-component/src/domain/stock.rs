@@ -4,6 +4,10 @@
 /// a Lua number keeps exact.
 pub const ON_HAND_MAX: u64 = 1_000_000_000_000;
 
+/// Units of one product that may ever be supplied, and that may ever come back. What came in bounds what goes out, so
+/// every sum of a stock stays below 10^15: exact for Lua and for every JSON reader.
+pub const LIFETIME_MAX: u64 = 400_000_000_000_000;
+
 /// How many units there are, and where they came from and went.
 ///
 /// Always `on_hand = supplied + returned - sold - written_off`, and never negative.
@@ -30,6 +34,12 @@ impl Stock {
             supplied: units,
             ..Self::default()
         }
+    }
+
+    /// Whether so few units are there that more should be bought. A product with a limit of 0 is low when it is gone.
+    #[must_use]
+    pub fn is_low(&self, low_stock_at: u64) -> bool {
+        self.on_hand <= low_stock_at
     }
 
     /// Whether the equation holds.

@@ -1,7 +1,8 @@
 -- Takes the stock for a batch of orders, each whole or not at all, and tells of each outcome, in one step.
 -- Its model is domain/allocate.rs.
 --
--- KEYS: 1 the stream order-fulfilled, 2 the stream refund-order, then the orders' allocations, then the products' stocks
+-- KEYS: 1 the stream order-fulfilled, 2 the stream refund-order, 3 the list of low stock, then the orders' allocations,
+--       then the products' stocks
 -- ARGV: 1 time, 2 number of orders, then the products' ids; then for each order its id, the id of the event that
 --       follows, its lines as JSON, the number of products that it needs and for each the product's number and the
 --       units; then the number of its lines and for each its id and its product's number
@@ -9,32 +10,19 @@
 -- An order that has an allocation keeps it: run again, this changes nothing and tells nothing.
 
 local now, orders = ARGV[1], tonumber(ARGV[2])
-local products = #KEYS - 2 - orders
+local products = #KEYS - 3 - orders
 local streams = {fulfilled = KEYS[1], refunded = KEYS[2]}
+local low_stock = KEYS[3]
+local low_stock_fault = first_misfit({low_stock, 'zset'})
 
 -- All that is known of the products, read once; written back once where it changed.
 local stocks = {}
 for i = 1, products do
-  local key = KEYS[2 + orders + i]
-  local found = redis.pcall('HMGET', key, 'on_hand', 'sold')
-  local stock = {id = ARGV[2 + i], key = key}
-  if found.err then
-    stock.fault = misfit(key, 'hash')
-  elseif found[1] then
-    stock.on_hand, stock.sold = tonumber(found[1]), tonumber(found[2])
-    if not stock.on_hand or not stock.sold then
-      stock.fault = 'a field of the key ' .. key .. ' is no number'
-    end
-  end
+  local key = KEYS[3 + orders + i]
+  local numbers, fault = whole_numbers(key, 'on_hand', 'sold', 'low_stock_at')
+  local stock = numbers or {}
+  stock.id, stock.key, stock.fault, stock.before = ARGV[2 + i], key, fault, stock.on_hand
   stocks[i] = stock
-end
-
-local function tell(kind, stream, event_id, data)
-  local added = redis.pcall('XADD', stream, '*', 'id', event_id, 'type', kind, 'v', '1', 'time', now, 'data', data)
-  if added.err then
-    return 'the stream ' .. stream .. ' takes no event: ' .. added.err
-  end
-  return nil
 end
 
 -- Arguments from `at` on: the needs, then the lines.
@@ -45,6 +33,10 @@ local function decide(allocation, order_id, event_id, lines, needs, at)
   end
   if decided then
     return ''
+  end
+
+  if low_stock_fault then
+    return low_stock_fault
   end
 
   local unknown, short = false, false
@@ -61,9 +53,8 @@ local function decide(allocation, order_id, event_id, lines, needs, at)
     end
   end
 
-  -- The event is the one write that Redis may refuse, so it comes first.
   if not unknown and not short then
-    local fault = tell('order-fulfilled', streams.fulfilled, event_id,
+    local fault = append_event(streams.fulfilled, 'order-fulfilled', event_id, now,
       '{"order_id":"' .. order_id .. '","lines":' .. lines .. '}')
     if fault then
       return fault
@@ -89,7 +80,7 @@ local function decide(allocation, order_id, event_id, lines, needs, at)
     end
   end
   local short_lines = '[' .. table.concat(in_the_way, ',') .. ']'
-  local fault = tell('refund-order', streams.refunded, event_id,
+  local fault = append_event(streams.refunded, 'refund-order', event_id, now,
     '{"order_id":"' .. order_id .. '","reason":"' .. reason .. '","lines":' .. short_lines .. '}')
   if fault then
     return fault
@@ -103,7 +94,7 @@ local reply = {}
 local at = 3 + products
 for i = 1, orders do
   local needs = tonumber(ARGV[at + 3])
-  reply[i] = decide(KEYS[2 + i], ARGV[at], ARGV[at + 1], ARGV[at + 2], needs, at + 4)
+  reply[i] = decide(KEYS[3 + i], ARGV[at], ARGV[at + 1], ARGV[at + 2], needs, at + 4)
   at = at + 4 + 2 * needs
   at = at + 1 + 2 * tonumber(ARGV[at])
 end
@@ -111,6 +102,7 @@ end
 for _, stock in ipairs(stocks) do
   if stock.changed then
     redis.call('HSET', stock.key, 'on_hand', integer(stock.on_hand), 'sold', integer(stock.sold))
+    keep_low_stock(low_stock, stock.id, stock.before <= stock.low_stock_at, stock.on_hand <= stock.low_stock_at)
   end
 end
 return reply

@@ -2,7 +2,7 @@
 
 use bytes::Bytes;
 use contracts::envelope;
-use contracts::events::{Event, OrderCompleted};
+use contracts::events::{Event, OrderCancelRequested, OrderCompleted};
 use delivery::{Delivery, Receipt};
 use edge::clock;
 use edge::events::{refusal, unknown_stream};
@@ -18,39 +18,58 @@ async fn on_message(message: Bytes) -> anyhow::Result<()> {
 
 async fn apply(delivery: &Delivery<'_>, receipt: &mut Receipt) -> Result<(), Failure> {
     match &*delivery.stream {
-        OrderCompleted::STREAM => allocate(delivery, receipt).await,
-        stream => Err(unknown_stream(stream)),
+        OrderCompleted::STREAM => {
+            let (entries, requests) = read(delivery, receipt, request);
+            if requests.is_empty() {
+                return Ok(());
+            }
+            settle(receipt, entries, redis::allocate(&clock::now(), requests).await?);
+        }
+        OrderCancelRequested::STREAM => {
+            let (entries, orders) = read(delivery, receipt, |wish: OrderCancelRequested| {
+                Ok((wish.order_id, clock::new_id()))
+            });
+            if orders.is_empty() {
+                return Ok(());
+            }
+            settle(receipt, entries, redis::cancel(clock::now(), orders).await?);
+        }
+        stream => return Err(unknown_stream(stream)),
     }
+    Ok(())
 }
 
-/// Takes the stock for paid orders, or refuses them.
-async fn allocate(delivery: &Delivery<'_>, receipt: &mut Receipt) -> Result<(), Failure> {
+/// Reads the entries of a delivery: their ids, and what `prepare` makes of their events. What cannot be read is rejected.
+fn read<E: Event, T>(
+    delivery: &Delivery<'_>,
+    receipt: &mut Receipt,
+    prepare: impl Fn(E) -> Result<T, String>,
+) -> (Vec<String>, Vec<T>) {
     let mut entries = Vec::with_capacity(delivery.entries.len());
-    let mut requests = Vec::with_capacity(delivery.entries.len());
+    let mut wanted = Vec::with_capacity(delivery.entries.len());
     for entry in &delivery.entries {
-        match request(|name| entry.fields.get(name)) {
-            Ok(request) => {
+        match envelope::read(|name| entry.fields.get(name)).and_then(&prepare) {
+            Ok(prepared) => {
                 entries.push(entry.entry.to_string());
-                requests.push(request);
+                wanted.push(prepared);
             }
             Err(reason) => receipt.reject.push(refusal(&*entry.entry, reason)),
         }
     }
-    if requests.is_empty() {
-        return Ok(());
-    }
-    let outcomes = redis::allocate(&clock::now(), requests).await?;
+    (entries, wanted)
+}
+
+fn settle(receipt: &mut Receipt, entries: Vec<String>, outcomes: Vec<Result<(), Corrupt>>) {
     for (entry, outcome) in entries.into_iter().zip(outcomes) {
         match outcome {
             Ok(()) => receipt.done.push(entry),
             Err(Corrupt(what)) => receipt.reject.push(refusal(entry, what)),
         }
     }
-    Ok(())
 }
 
-fn request<'a>(field: impl Fn(&str) -> Option<&'a str>) -> Result<Request, String> {
-    let order: OrderCompleted = envelope::read(field)?;
+/// What taking the stock for an order needs.
+fn request(order: OrderCompleted) -> Result<Request, String> {
     let lines = serde_json::to_string(&order.lines).map_err(|error| error.to_string())?;
     Ok(Request {
         order,

@@ -11,6 +11,7 @@ mod archive;
 
 use axum::Router;
 use axum::response::Response;
+use contracts::names::STORE_STREAMS;
 use edge::http::Health;
 use edge::idempotency;
 use edge::openapi::Api;
@@ -57,6 +58,7 @@ fn api() -> Api {
     .route(routes!(repair::resend_completed), &[])
     .route(routes!(archive::read), &[])
     .route(routes!(archive::remove), &[])
+    .streams(STORE_STREAMS)
 }
 
 /// Whether the store and its Redis answer.

@@ -1,0 +1,353 @@
+// The page in a real browser, on every runtime that is there.
+
+import assert from 'node:assert/strict';
+import { mkdirSync, readFileSync } from 'node:fs';
+import { createRequire } from 'node:module';
+import { join } from 'node:path';
+import { after, before, describe, test } from 'node:test';
+
+import { VIEWS, launch, open, show } from './browser.mjs';
+import { ARTEFACTS, System, eventually, runtimes } from './system.mjs';
+
+const AXE = readFileSync(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8');
+const SCREENS = join(ARTEFACTS, 'screens');
+
+const TRANSFERRED_BYTES_MAX = 150 * 1024;
+const FIRST_VIEW_MS_MAX = 1000;
+const REQUESTS_PER_S_MAX = 5;
+/** What counts as no layout shift: a hundredth of what is called good. */
+const SHIFT_MAX = 0.001;
+
+for (const runtime of runtimes()) {
+  describe(`the page on ${runtime}`, () => {
+    let system;
+    let browser;
+    before(async () => {
+      mkdirSync(SCREENS, { recursive: true });
+      [system, browser] = await Promise.all([System.start(runtime), launch()]);
+    });
+    after(async () => {
+      await browser?.close();
+      await system?.stop();
+    });
+
+    test('its headers: nothing from elsewhere, assets for ever, the page asked for anew', async () => {
+      const page = await fetch(`${system.base}/`);
+      assert.equal(page.status, 200);
+      assert.equal(page.headers.get('cache-control'), 'no-cache');
+      const policy = page.headers.get('content-security-policy');
+      for (const rule of ["default-src 'none'", "script-src 'self'", "frame-ancestors 'none'"]) assert.ok(policy.includes(rule), policy);
+      assert.doesNotMatch(policy, /unsafe|http|\*/);
+      const again = await fetch(`${system.base}/`, { headers: { 'if-none-match': page.headers.get('etag') } });
+      assert.equal(again.status, 304);
+      const html = await page.text();
+      const assets = [...html.matchAll(/(?:href|src)="(\/[^"]+)"/g)].map(([, path]) => path);
+      assert.ok(assets.length > 5, html);
+      for (const path of assets) {
+        assert.match(path, /^\/assets\/[0-9a-f]{16}\//);
+        const asset = await fetch(system.base + path);
+        assert.equal(asset.status, 200, path);
+        assert.match(asset.headers.get('cache-control'), /immutable/);
+        assert.equal(asset.headers.get('x-content-type-options'), 'nosniff');
+      }
+      assert.equal((await fetch(`${system.base}/nothing/here`)).status, 404);
+      assert.equal((await fetch(`${system.base}/`, { method: 'POST' })).status, 405);
+    });
+
+    test('its weight and its first view', async () => {
+      const { page, complaints, requests, close } = await open(browser, system.base);
+      await page.getByRole('status').filter({ hasText: 'Everything runs' }).waitFor();
+      const found = await page.evaluate(() => ({
+        bytes: [...performance.getEntriesByType('navigation'), ...performance.getEntriesByType('resource')].reduce((sum, entry) => sum + entry.transferSize, 0),
+        painted: performance.getEntriesByName('first-contentful-paint')[0].startTime,
+        ready: performance.now(),
+      }));
+      console.log(`${runtime}: ${found.bytes} bytes transferred, first paint after ${Math.round(found.painted)} ms, live after ${Math.round(found.ready)} ms`);
+      assert.ok(found.bytes > 10_000 && found.bytes < TRANSFERRED_BYTES_MAX, `${found.bytes} bytes`);
+      assert.ok(found.ready < FIRST_VIEW_MS_MAX, `${found.ready} ms`);
+      for (const url of requests) assert.ok(url.startsWith(`${system.base}/`), `${url} is elsewhere`);
+      assert.deepEqual(complaints, []);
+      await close();
+    });
+
+    test('an order is placed and fulfilled', async () => {
+      const { page, complaints, close } = await open(browser, system.base, { hash: '#shop' });
+      await page.getByRole('button', { name: 'One Teapot, 1 l more' }).click();
+      await page.getByRole('button', { name: 'Place the order' }).click();
+      const yours = page.getByRole('region', { name: 'Your order' });
+      const steps = yours.getByRole('list', { name: 'History' }).getByRole('listitem');
+      await steps.nth(2).filter({ hasText: 'fulfilled' }).waitFor();
+      assert.match(await steps.nth(0).innerText(), /pending/);
+      assert.match(await steps.nth(1).innerText(), /completed[\s\S]*order-placed[\s\S]*[0-9A-HJKMNP-TV-Z]{26}/);
+      assert.match(await steps.nth(2).innerText(), /order-fulfilled/);
+      await yours.getByText('€40.80').waitFor();
+      assert.deepEqual(complaints, []);
+      await close();
+    });
+
+    test('more than there is comes back with its reason; then cancel and return', async () => {
+      const { page, complaints, close } = await open(browser, system.base, { hash: '#shop' });
+      const yours = page.getByRole('region', { name: 'Your order' });
+      await page.getByRole('spinbutton', { name: 'Quantity of Hand grinder, walnut' }).fill('500');
+      await page.getByText('More than there is of 1 product').waitFor();
+      await page.getByRole('button', { name: 'Place the order' }).click();
+      await yours.getByText('insufficient stock').waitFor();
+      await yours.getByText('Hand grinder, walnut: 500 wanted, 2 there').waitFor();
+
+      await page.getByRole('spinbutton', { name: 'Quantity of Milk jug, 350 ml' }).fill('2');
+      await page.getByRole('button', { name: 'Place the order' }).click();
+      await yours.getByText('Return units').click();
+      await yours.getByRole('spinbutton', { name: 'Milk jug, 350 ml, of 2' }).fill('2');
+      await yours.getByRole('button', { name: 'Return', exact: true }).click();
+      await yours.locator('.order-head').getByText('returned').waitFor();
+
+      // Nobody charges for it while the sidecar stands still, so it can be cancelled.
+      system.signalSidecar('SIGSTOP');
+      await page.getByRole('spinbutton', { name: 'Quantity of Milk jug, 350 ml' }).fill('1');
+      await page.getByRole('button', { name: 'Place the order' }).click();
+      await yours.getByRole('button', { name: 'Cancel this order' }).click();
+      await yours.locator('.order-head').getByText('cancelled').waitFor();
+      system.signalSidecar('SIGCONT');
+      assert.deepEqual(complaints, []);
+      await close();
+    });
+
+    test('orders travel in the flow, and one opens with its history by keyboard', async () => {
+      const { page, complaints, close } = await open(browser, system.base);
+      await page.getByRole('status').filter({ hasText: 'Everything runs' }).waitFor();
+      await page.getByRole('button', { name: 'Place an order' }).click();
+      const travels = (stream) => page.getByRole('list', { name: 'Streams' }).getByRole('button', { name: `on ${stream}` }).waitFor({ state: 'attached' });
+      await travels('order-placed');
+      await travels('order-completed');
+      await travels('order-fulfilled');
+      await page.getByRole('button', { name: 'Pause' }).press('Enter');
+      await page.getByRole('button', { name: 'Go on' }).press('Enter');
+
+      const row = page.getByRole('region', { name: 'Newest orders' }).getByRole('button').first();
+      await row.focus();
+      await page.keyboard.press('Enter');
+      const sheet = page.getByRole('dialog');
+      await sheet.getByRole('list', { name: 'History' }).getByText('order-fulfilled').waitFor();
+      await page.keyboard.press('Escape');
+      await sheet.waitFor({ state: 'hidden' });
+      assert.equal(await row.evaluate((element) => element === document.activeElement), true, 'the focus is where it was');
+      assert.deepEqual(complaints, []);
+      await close();
+    });
+
+    test('stock is supplied, and the low-stock mark set', async () => {
+      const { page, complaints, close } = await open(browser, system.base, { hash: '#warehouse' });
+      const item = page.getByRole('listitem').filter({ has: page.getByRole('heading', { name: 'Hand grinder, walnut' }) });
+      await item.getByText('2 there, low at 3').waitFor();
+      await item.getByText('Move stock and see movements').click();
+      await item.getByRole('spinbutton', { name: 'Units' }).fill('5');
+      await item.getByRole('button', { name: 'Supply' }).click();
+      await item.getByText('7 there, low at 3').waitFor();
+      await item.getByRole('row').nth(1).getByText('supply').waitFor();
+      await item.getByRole('spinbutton', { name: 'Low at' }).fill('9');
+      await item.getByRole('button', { name: 'Set the mark' }).click();
+      await item.getByText('7 there, low at 9').waitFor();
+      await page.getByRole('checkbox', { name: 'Low stock only' }).check();
+      assert.deepEqual(await page.getByRole('heading', { level: 2 }).filter({ visible: true }).allInnerTexts(), ['Hand grinder, walnut']);
+      assert.deepEqual(complaints, []);
+      await close();
+    });
+
+    test('a dead letter is replayed, and another dropped', async () => {
+      const { page, complaints, close } = await open(browser, system.base, { hash: '#dead' });
+      await page.getByRole('heading', { name: 'No dead letters' }).waitFor();
+      // The provider fails five times, which is all the attempts there are.
+      const lines = [{ product_id: 'sugar-bowl', qty: 1 }];
+      const { body: order } = await system.post('/store/orders', { customer_id: 'ada', lines, payment: { token: 'tok_retry_5' } });
+      const letter = page.getByRole('listitem').filter({ hasText: 'exhausted' });
+      await letter.waitFor();
+      await letter.getByText('The entry itself').click();
+      await letter.getByText(order.order_id).waitFor();
+      await letter.getByRole('button', { name: 'Replay' }).click();
+      await letter.waitFor({ state: 'detached' });
+      await eventually('the replayed order is fulfilled', async () => (await system.get(`/store/orders/${order.order_id}`)).status === 'fulfilled');
+      assert.match(system.command(0, 'XREVRANGE', 'order-placed', '+', '-', 'COUNT', '1'), /replay_of[\s\S]*replay_group\s+payment-group/);
+
+      system.command(0, 'XADD', 'order-completed', '*', 'data', 'no JSON');
+      const bad = page.getByRole('listitem').filter({ hasText: 'rejected' });
+      await bad.getByRole('button', { name: 'Drop' }).click();
+      await page.getByRole('dialog').getByRole('button', { name: 'Drop it' }).click();
+      await bad.waitFor({ state: 'detached' });
+      await page.getByRole('heading', { name: 'No dead letters' }).waitFor();
+      assert.equal(system.command(0, 'XLEN', 'order-completed.dead'), '0');
+      assert.deepEqual(complaints, []);
+      await close();
+    });
+
+    test('hostile text is shown as text', async () => {
+      const hostile = '<img src=x onerror="window.hit=1"><script>window.hit=1</script>';
+      const product = { product_id: 'hostile', sku: '<b>SKU</b>', name: hostile, price_minor: 100, currency: 'EUR', on_hand: 5 };
+      assert.equal((await system.post('/warehouse/products', product)).status, 201);
+      await eventually('the store knows it', async () => (await system.get('/store/products')).items.some(({ product_id: id }) => id === 'hostile'));
+      await system.post('/store/orders', { customer_id: 'eve', lines: [{ product_id: 'hostile', qty: 1 }] });
+      system.command(0, 'XADD', 'order-completed', '*', hostile, hostile, 'data', JSON.stringify({ order_id: hostile, customer_id: 'x', lines: [] }));
+      const { page, complaints, close } = await open(browser, system.base);
+      await page.getByText(hostile).first().waitFor();
+      await page.getByRole('region', { name: 'Newest orders' }).getByRole('button').first().click();
+      await page.getByRole('dialog').getByText(hostile).first().waitFor();
+      await page.keyboard.press('Escape');
+      for (const title of ['Shop', 'Warehouse', 'Dead letters']) {
+        await show(page, title);
+        await page.getByText(hostile).filter({ visible: true }).or(page.getByText('The entry itself')).first().waitFor();
+      }
+      await page.getByText('The entry itself').first().click();
+      await page.getByText(hostile).filter({ visible: true }).first().waitFor();
+      assert.equal(await page.evaluate(() => window.hit), undefined);
+      assert.equal(await page.locator('img, main script').count(), 0);
+      assert.deepEqual(complaints, []);
+      const [{ entry }] = (await system.get('/store/streams/order-completed/dead')).items;
+      await fetch(`${system.base}/store/streams/order-completed/dead/${entry}`, { method: 'DELETE' });
+      await close();
+    });
+
+    test('one open page costs little, and a hidden one nothing', async () => {
+      const hide = 'Object.defineProperty(document, "hidden", { get: () => window.away === true })';
+      const { page, requests, close } = await open(browser, system.base, { scripts: [hide] });
+      await page.getByRole('status').filter({ hasText: 'Everything runs' }).waitFor();
+      const SECONDS = 8;
+      for (const title of ['Flow', 'Dead letters']) {
+        await show(page, title);
+        const start = requests.length;
+        const orders = setInterval(() => { system.post('/store/orders', { customer_id: 'ada', lines: [{ product_id: 'espresso-cup', qty: 1 }] }); }, 100);
+        await page.waitForTimeout(SECONDS * 1000);
+        clearInterval(orders);
+        const rate = (requests.length - start) / SECONDS;
+        console.log(`${runtime}: ${rate} requests/s with ${title} open`);
+        assert.ok(rate > 1 && rate < REQUESTS_PER_S_MAX, `${rate} requests/s`);
+      }
+      await page.evaluate(() => { window.away = true; });
+      await page.waitForTimeout(1500);
+      const start = requests.length;
+      await page.waitForTimeout(2500);
+      assert.equal(requests.length, start, 'hidden, it asks for nothing');
+      await page.evaluate(() => { window.away = false; document.dispatchEvent(new Event('visibilitychange')); });
+      await eventually('it goes on', async () => { await page.waitForTimeout(50); return requests.length > start; });
+      await close();
+    });
+
+    test('every view: accessible, within its width, without a shift, light and dark', async () => {
+      // One of everything to look at.
+      system.command(0, 'XADD', 'order-completed', '*', 'data', '{"order_id":"bad","customer_id":"ada","lines":[{"line_id":1,"product_id":"teapot","qty":0}]}');
+      for (const [width, height] of [[360, 780], [768, 1000], [1600, 1000]]) {
+        for (const colorScheme of ['light', 'dark']) {
+          const { page, complaints, close } = await open(browser, system.base, { viewport: { width, height }, colorScheme, bypassCSP: true });
+          await page.getByRole('status').filter({ hasText: 'Everything runs' }).waitFor();
+          await page.evaluate(AXE);
+          for (const view of [...VIEWS, 'order', 'basket']) {
+            await look(page, view);
+            const where = `${view} at ${width} px, ${colorScheme}`;
+            const { violations } = await page.evaluate(() => window.axe.run(document, { resultTypes: ['violations'] }));
+            const bad = violations.map(({ id, impact, nodes }) => `${impact} ${id}: ${nodes.map(({ target }) => target).join(' ')}`);
+            assert.deepEqual(bad, [], where);
+            const beyond = await page.evaluate(() => document.documentElement.scrollWidth - document.documentElement.clientWidth);
+            assert.equal(beyond, 0, `${where} is too wide`);
+            await page.screenshot({ path: join(SCREENS, `${runtime}-${view}-${width}-${colorScheme}.png`), fullPage: view !== 'order', caret: 'initial' });
+          }
+          assert.deepEqual(complaints, []);
+          await close();
+        }
+      }
+    });
+
+    test('nothing shifts while a view fills', async () => {
+      const count = `window.shifts = []; new PerformanceObserver((list) => {
+        for (const entry of list.getEntries()) if (!entry.hadRecentInput) window.shifts.push([entry.value, entry.sources.map(({ node }) => node?.className ?? node?.nodeName).join()]);
+      }).observe({ type: 'layout-shift', buffered: true });`;
+      for (const width of [360, 1600]) {
+        for (const view of VIEWS) {
+          const { page, close } = await open(browser, system.base, { hash: `#${view}`, viewport: { width, height: 900 }, scripts: [count] });
+          await page.getByRole('status').filter({ hasText: 'Everything runs' }).waitFor();
+          await page.waitForTimeout(1500);
+          const shifts = await page.evaluate(() => window.shifts);
+          assert.ok(shifts.reduce((sum, [value]) => sum + value, 0) < SHIFT_MAX, `${view} at ${width} px: ${JSON.stringify(shifts)}`);
+          await close();
+        }
+      }
+    });
+
+    test('the sidecar stands still and goes on', async () => {
+      const { page, complaints, close } = await open(browser, system.base);
+      const status = page.getByRole('status');
+      await status.filter({ hasText: 'Everything runs' }).waitFor();
+      system.signalSidecar('SIGSTOP');
+      await page.getByRole('button', { name: 'Place an order' }).click();
+      await status.filter({ hasText: 'Entries wait, nobody carries them' }).waitFor();
+      await page.getByText('Nothing is lost; it goes on where it was.').waitFor();
+      system.signalSidecar('SIGCONT');
+      await status.filter({ hasText: 'Everything runs' }).waitFor();
+      await page.getByRole('region', { name: 'Newest orders' }).getByRole('button').first().filter({ hasText: 'fulfilled' }).waitFor();
+      assert.deepEqual(complaints, []);
+      await close();
+    });
+
+    test('Redis is stopped and started, and the page recovers by itself', async () => {
+      const { page, complaints, close } = await open(browser, system.base, { hash: '#fault' });
+      const status = page.getByRole('status');
+      await status.filter({ hasText: 'Everything runs' }).waitFor();
+      await page.evaluate(() => { window.sameAsBefore = true; });
+      await system.stopRedis();
+      await status.filter({ hasText: 'not answer' }).waitFor();
+      for (const title of ['Flow', 'Shop', 'Warehouse', 'Dead letters', 'Try a fault']) await show(page, title);
+      await page.screenshot({ path: join(SCREENS, `${runtime}-fault-without-redis.png`), fullPage: true, caret: 'initial' });
+      await show(page, 'Flow');
+      await page.getByRole('button', { name: 'Place an order' }).click();
+      await page.getByText('That did not work').waitFor();
+      await system.startRedis();
+      await status.filter({ hasText: 'Everything runs' }).waitFor({ timeout: 60_000 });
+      await page.getByRole('button', { name: 'Place an order' }).click();
+      await page.getByRole('region', { name: 'Newest orders' }).getByRole('button').first().filter({ hasText: 'fulfilled' }).waitFor();
+      assert.equal(await page.evaluate(() => window.sameAsBefore), true, 'it was not loaded again');
+      // The browser itself notes every request that failed; the page adds nothing to that.
+      assert.deepEqual(complaints.filter((text) => !text.startsWith('Failed to load resource')), []);
+      await close();
+    });
+  });
+}
+
+describe('where a token is set', () => {
+  test('it is asked for, a wrong one is told, the right one is kept for the tab', async () => {
+    const [system, browser] = await Promise.all([System.start('devhost', { token: 'open sesame' }), launch()]);
+    const { page, complaints, close } = await open(browser, system.base, { hash: '#dead' });
+    system.command(0, 'XADD', 'order-completed', '*', 'data', 'no JSON');
+    await page.getByRole('button', { name: 'Replay' }).click();
+    const dialog = page.getByRole('dialog');
+    await dialog.getByLabel('Token').fill('guess');
+    await page.keyboard.press('Enter');
+    await dialog.getByText('not the right one').waitFor();
+    await dialog.getByLabel('Token').fill('open sesame');
+    await page.keyboard.press('Enter');
+    await page.getByText('Replayed: the entry is at the end').waitFor();
+    // Once known it is not asked for again.
+    await show(page, 'Flow');
+    await page.getByRole('button', { name: 'Place an order' }).click();
+    await page.getByRole('region', { name: 'Newest orders' }).getByRole('button').first().waitFor();
+    const kept = await page.evaluate(() => [Object.values({ ...sessionStorage }), Object.values({ ...localStorage }), document.cookie]);
+    assert.deepEqual(kept, [['open sesame'], [], '']);
+    assert.deepEqual(complaints.filter((text) => !text.includes('401')), []);
+    await close();
+    await browser.close();
+    await system.stop();
+  });
+});
+
+/** Brings a view, or what opens from one, before the eyes. */
+async function look(page, view) {
+  if (view === 'order') {
+    await show(page, 'Flow');
+    await page.getByRole('region', { name: 'Newest orders' }).getByRole('button').first().click();
+    await page.getByRole('dialog').getByRole('list', { name: 'History' }).waitFor();
+    return;
+  }
+  await page.keyboard.press('Escape');
+  const titles = { flow: 'Flow', shop: 'Shop', basket: 'Shop', warehouse: 'Warehouse', dead: 'Dead letters', fault: 'Try a fault' };
+  await show(page, titles[view]);
+  if (view === 'basket') await page.getByRole('button', { name: 'One Teapot, 1 l more' }).click();
+  if (view === 'warehouse') await page.getByText('Move stock and see movements').first().click();
+  if (view === 'dead') await page.getByText('The entry itself').first().click();
+  await page.waitForTimeout(300);
+}
