@@ -29,6 +29,10 @@ mod store_model;
 mod cancels;
 mod returns;
 mod watching;
+mod lists;
+mod archive;
+mod bodies;
+mod openapi;
 mod supervisor;
 mod chaos;
 
@@ -61,6 +65,10 @@ fn main() -> ExitCode {
         cancels::TESTS,
         returns::TESTS,
         watching::TESTS,
+        lists::TESTS,
+        archive::TESTS,
+        bodies::TESTS,
+        openapi::TESTS,
         supervisor::TESTS,
         chaos::TESTS,
     ]

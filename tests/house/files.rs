@@ -47,7 +47,7 @@ fn a_domain_imports_only_its_own_and_the_contract() {
             };
             let allowed = [
                 "std::collections",
-                "Effect::",
+                "std::fmt",
                 "super::",
                 "crate::domain",
                 "contracts::",
