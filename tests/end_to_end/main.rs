@@ -23,6 +23,7 @@ mod bad_requests;
 mod http_api;
 mod latency;
 mod supervisor;
+mod example;
 mod chaos;
 
 use std::process::ExitCode;
@@ -49,6 +50,7 @@ fn main() -> ExitCode {
         http_api::TESTS,
         latency::TESTS,
         supervisor::TESTS,
+        example::TESTS,
         chaos::TESTS,
     ]
     .concat();
