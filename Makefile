@@ -14,11 +14,11 @@ test: build
 check: setup
 	cargo fmt --all --check
 	cargo clippy --locked --workspace --all-targets -- --deny warnings
-	cargo clippy --locked --target wasm32-wasip2 -p store-component -p warehouse-component -p console-component -p edge -- --deny warnings
+	cargo clippy --locked --target wasm32-wasip2 -p store-component -p warehouse-component -p console-component -p word-count -p edge -- --deny warnings
 
 build: setup
 	@echo "Building the components (a minute or two the first time)"
-	cargo build --locked --release --target wasm32-wasip2 -p store-component -p warehouse-component -p console-component
+	cargo build --locked --release --target wasm32-wasip2 -p store-component -p warehouse-component -p console-component -p word-count
 	@echo "Building devhost and the sidecar (some minutes the first time)"
 	cargo build --locked -p devhost -p stream-sidecar
 

@@ -116,7 +116,7 @@ impl System {
     pub fn start_runtime(&mut self) {
         let listen = format!("127.0.0.1:{}", self.http_port);
         let manifest = project().join("spin.toml");
-        let mut command = self.kind.command(&manifest, &listen, &self.folder.join("logs"));
+        let mut command = self.kind.command(&manifest, Some(&listen), &self.folder.join("logs"));
         command
             .envs(self.runtime_variables())
             .envs(self.variables.iter().map(|(name, value)| (name, value)))

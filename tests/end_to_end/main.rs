@@ -34,6 +34,7 @@ mod archive;
 mod bodies;
 mod openapi;
 mod supervisor;
+mod example;
 mod chaos;
 
 use std::process::ExitCode;
@@ -70,6 +71,7 @@ fn main() -> ExitCode {
         bodies::TESTS,
         openapi::TESTS,
         supervisor::TESTS,
+        example::TESTS,
         chaos::TESTS,
     ]
     .concat();

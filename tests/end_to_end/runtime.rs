@@ -32,8 +32,8 @@ impl Runtime {
         }
     }
 
-    /// The command that runs the app, as far as the runtimes have it in common.
-    pub fn command(self, manifest: &Path, listen: &str, log_dir: &Path) -> Command {
+    /// The command that runs an app, as far as the runtimes have it in common; `listen` is for one that serves HTTP.
+    pub fn command(self, manifest: &Path, listen: Option<&str>, log_dir: &Path) -> Command {
         let mut command = match self {
             Self::Devhost => {
                 let mut command = Command::new(binary("devhost"));
@@ -47,7 +47,9 @@ impl Runtime {
             }
         };
         command.arg("--from").arg(manifest);
-        command.args(["--listen", listen]);
+        if let Some(listen) = listen {
+            command.args(["--listen", listen]);
+        }
         command.arg("--log-dir").arg(log_dir);
         // As `devhost up` starts it: with more threads, an answer's head may leave before its body.
         command.env("TOKIO_WORKER_THREADS", "1");

@@ -241,7 +241,7 @@ impl Node {
     fn runtime_command(&self) -> Command {
         let listen = format!("127.0.0.1:{}", self.http_port);
         let manifest = project().join("spin.toml");
-        let mut command = self.kind.command(&manifest, &listen, &self.folder.join("logs"));
+        let mut command = self.kind.command(&manifest, Some(&listen), &self.folder.join("logs"));
         let redis = format!("127.0.0.1:{}", self.runtime_proxy.port);
         command
             .env("SPIN_VARIABLE_STORE_REDIS_HOST", &redis)
