@@ -1,6 +1,6 @@
 # What a person would type. Every target sets up what it needs; see tools/setup.sh.
 
-.PHONY: up test check build setup
+.PHONY: up test test-web screenshot check build setup
 
 # Starts everything with demo products, and stays until Ctrl-C.
 up: build
@@ -9,6 +9,16 @@ up: build
 # Unit tests, contract tests, and the whole system on every runtime that is there.
 test: build
 	cargo test --locked --workspace
+
+# The page in a real browser, on every runtime that is there. What it looked like stays in target/web/screens.
+test-web: build
+	@tools/setup-web.sh
+	cd tests/web && node --test console.test.mjs
+
+# Makes docs/console.png, the picture in the README, anew.
+screenshot: build
+	@tools/setup-web.sh
+	cd tests/web && node screenshot.mjs
 
 # Formatting, and lints on both targets.
 check: setup

@@ -97,7 +97,7 @@ async fn run(arguments: &UpArguments, redis: &RedisSource, keepers: &mut Keepers
     };
     let http = http::reachable(listen);
     print_plain(&format!(
-        "\nEverything runs:\n\n  store      http://{http}/store\n  warehouse  http://{http}/warehouse\n  \
+        "\nEverything runs; http://{http} shows it:\n\n  store      http://{http}/store\n  warehouse  http://{http}/warehouse\n  \
          access     {who}\n  app        {runtime}\n  Redis      {} ({})\n  sidecar    http://{admin}/readyz",
         redis.address.shown(),
         redis.whose,
