@@ -18,6 +18,7 @@ use axum::response::{IntoResponse, Response};
 use bytes::{Bytes, BytesMut};
 use futures::future::{Either, select};
 use http_body_util::BodyExt;
+use percent_encoding::percent_decode_str;
 use serde::Serialize;
 use spin_sdk::http::Request;
 use spin_sdk::wasip3::http::types;
@@ -157,6 +158,10 @@ impl Drop for Turn {
 /// The request with its body read whole, within [`BODY_BYTES_MAX`] and [`BODY_DEADLINE_MS`].
 async fn read(request: Request) -> Result<axum::http::Request<Body>, Problem> {
     let (parts, body) = request.into_parts();
+    // What a path names is text; the router would answer this in words of its own.
+    if percent_decode_str(parts.uri.path()).decode_utf8().is_err() {
+        return Err(UNKNOWN_ROUTE.with("the path is not UTF-8 once its percent signs are decoded"));
+    }
     if matches!(
         parts.method,
         Method::GET | Method::HEAD | Method::DELETE | Method::OPTIONS

@@ -41,8 +41,7 @@ const OWN_FIELDS: [&str; 6] = [
 /// The service appends to no stream of this name.
 const UNKNOWN_STREAM: ProblemType = ProblemType::new(404, "unknown_stream", "This service has no such stream");
 /// The dead letter is not there, or no longer.
-const UNKNOWN_DEAD_LETTER: ProblemType =
-    ProblemType::new(404, "unknown_dead_letter", "There is no such dead letter");
+const UNKNOWN_DEAD_LETTER: ProblemType = ProblemType::new(404, "unknown_dead_letter", "There is no such dead letter");
 /// The dead letter was kept by reference, and what it refers to is gone.
 const NOTHING_TO_REPLAY: ProblemType =
     ProblemType::new(409, "nothing_to_replay", "Nothing of the original entry is left");
@@ -75,9 +74,14 @@ pub(crate) fn routes(
 
 /// TEMP
 pub fn router(service: &str, streams: &'static [&'static str]) -> axum::Router {
-    routes(service, streams).into_iter().fold(axum::Router::new(), |router, ((_, paths, handlers), _)| {
-        paths.paths.keys().fold(router, |router, path| router.route(path, handlers.clone()))
-    })
+    routes(service, streams)
+        .into_iter()
+        .fold(axum::Router::new(), |router, ((_, paths, handlers), _)| {
+            paths
+                .paths
+                .keys()
+                .fold(router, |router, path| router.route(path, handlers.clone()))
+        })
 }
 
 /// A stream as it is answered.
@@ -250,7 +254,8 @@ async fn replay_dead_letter(
             },
         )),
         "unknown" => Err(unknown_dead_letter(&stream, &entry)),
-        "lost" => Err(NOTHING_TO_REPLAY.with(format!("the dead letter {entry} of {stream} has no fields to append again; it can only be dropped"
+        "lost" => Err(NOTHING_TO_REPLAY.with(format!(
+            "the dead letter {entry} of {stream} has no fields to append again; it can only be dropped"
         ))),
         _ => Err(Problem::corrupt(replies.text()?)),
     }

@@ -8,6 +8,7 @@ use serde_json::{Value, json};
 use crate::Test;
 use crate::courier::{Courier, Settled};
 use crate::harness::System;
+use crate::process::eventually;
 use crate::runtime::Runtime;
 
 pub const TESTS: &[Test] = &[
@@ -16,6 +17,7 @@ pub const TESTS: &[Test] = &[
     ("cancels against payments", against_payments),
     ("cancels against fulfilments", against_fulfilments),
     ("fifty cancels of one order", fifty),
+    ("cancels against everything", against_everything),
 ];
 
 /// The store alone, with a product, and this test in the sidecar's place.
@@ -291,4 +293,48 @@ fn fifty(runtime: Runtime) {
     assert_eq!(count(&all(&paid), 202), 50);
     assert_eq!(system.show(&paid)["rev"], 3);
     assert_eq!(system.store_redis::<u64>(&["XLEN", "order-cancel-requested"]), 1);
+}
+
+fn against_everything(runtime: Runtime) {
+    let system = System::start(runtime);
+    system.stock("cup", 1_000);
+    let outcomes: Vec<_> = thread::scope(|scope| {
+        let clients: Vec<_> = (0..8)
+            .map(|client| {
+                let system = &system;
+                scope.spawn(move || {
+                    let cancelled = |number: u64| {
+                        let order = system.order(&[("cup", 1)]);
+                        // Some at once, some after the order has got a little further, some after its end.
+                        let wanted = [1, 2, 3][usize::try_from((number + client) % 3).unwrap()];
+                        eventually("the order gets further", || {
+                            (system.show(&order)["rev"].as_u64()? >= wanted).then_some(())
+                        });
+                        let answer = cancel(system, &order).0;
+                        (order, answer)
+                    };
+                    (0..8).map(cancelled).collect::<Vec<_>>()
+                })
+            })
+            .collect();
+        clients.into_iter().flat_map(|client| client.join().unwrap()).collect()
+    });
+    let mut sold = 0;
+    for (order, answer) in &outcomes {
+        let end = system.end_of(order);
+        let shown = system.show(order);
+        match (*answer, end.as_str(), shown["cancel"].as_str()) {
+            (200, "cancelled", None) => assert_eq!(shown["refunds"], json!([])),
+            (202, "refunded", Some("requested")) => {
+                assert_eq!(shown["reason"], "customer_cancelled");
+                assert_eq!(shown["refunds"][0]["amount_minor"], shown["total_minor"]);
+            }
+            (202, "fulfilled", Some("refused")) | (409, "fulfilled", None) => sold += 1,
+            other => panic!("{other:?}: {shown}"),
+        }
+    }
+    let asked = outcomes.iter().filter(|(_, answer)| *answer == 202).count() as u64;
+    assert_eq!(system.store_redis::<u64>(&["XLEN", "order-cancel-requested"]), asked);
+    assert_eq!(system.stock_of("cup"), (1_000 - sold, 1_000, sold));
+    system.assert_no_dead_letters();
 }
