@@ -86,8 +86,8 @@ fn leaving(runtime: Runtime) {
     trim(&mut courier);
     stays(&open, "open");
     stays(&young, "too_young");
-    assert_eq!(page(&system), [closed.clone()]);
-    assert_eq!(page(&system), [closed.clone()], "reading removes nothing");
+    assert_eq!(page(&system), std::slice::from_ref(&closed));
+    assert_eq!(page(&system), std::slice::from_ref(&closed), "reading removes nothing");
 
     for _ in 0..2 {
         let answer = remove(&system, &[&closed, &open, "nobody"]);
