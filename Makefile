@@ -1,6 +1,6 @@
 # What a person would type. Every target sets up what it needs; see tools/setup.sh.
 
-.PHONY: up test test-web screenshot check build setup
+.PHONY: up test test-web screenshot chaos check build setup
 
 # Starts everything with demo products, and stays until Ctrl-C.
 up: build
@@ -34,3 +34,7 @@ build: setup
 
 setup:
 	@tools/setup.sh
+
+# Orders while everything is killed, stopped, filled up and cut off: rounds of a minute each, with seeds of one's choice.
+chaos: build
+	CHAOS_MINUTES=$(MINUTES) CHAOS_SEED=$(SEED) cargo test --locked -p tests --test end_to_end -- chaos

@@ -68,6 +68,7 @@ fn counts_once(runtime: Runtime) {
     });
     let _: String = system.store_redis(&["CONFIG", "SET", "maxmemory", "0"]);
     eventually("it is counted", || (count("full") == Some(1)).then_some(()));
-    assert_eq!(system.store_dead_letters("texts").len(), 1);
+    // The one that can never work was delivered a second time above, and nothing has died since.
+    assert_eq!(system.store_dead_letters("texts").len(), 2);
     drop(running);
 }
