@@ -16,11 +16,12 @@ use utoipa_axum::routes;
 use crate::http::json;
 use crate::page::{Items, Page, PageQuery};
 use crate::problem::{Problem, ProblemType};
-use crate::redis::{Reply, Script, as_text, command};
+use crate::redis::{Reply, Script, as_text};
 
 static READ_STREAMS: Script = Script::read_only(include_str!("read_streams.lua"));
 static READ_DEAD_LETTERS: Script = Script::read_only(include_str!("read_dead_letters.lua"));
 static REPLAY_DEAD_LETTER: Script = Script::new(include_str!("replay_dead_letter.lua"));
+static DROP_DEAD_LETTER: Script = Script::new(include_str!("drop_dead_letter.lua"));
 
 /// A page of dead letters ends behind the one that passes this.
 const PAGE_BYTES_MAX: usize = 512 * 1024;
@@ -72,7 +73,7 @@ pub(crate) fn routes(
     ]
 }
 
-/// TEMP
+/// The same for a service whose other routes are in no OpenAPI document.
 pub fn router(service: &str, streams: &'static [&'static str]) -> axum::Router {
     routes(service, streams)
         .into_iter()
@@ -275,10 +276,14 @@ async fn drop_dead_letter(
 ) -> Result<Response, Problem> {
     own.check(&stream)?;
     check_entry(&entry).map_err(|_| unknown_dead_letter(&stream, &entry))?;
-    let removed = command("XDEL", [dead_key(&stream), entry.clone()]).await?;
-    match removed.first() {
-        Some(Reply::Int64(1)) => Ok(StatusCode::NO_CONTENT.into_response()),
-        _ => Err(unknown_dead_letter(&stream, &entry)),
+    let dropped = DROP_DEAD_LETTER
+        .run(vec![dead_key(&stream)], vec![entry.clone()])
+        .await?;
+    let mut replies = Replies(dropped.into_iter());
+    match &*replies.text()? {
+        "dropped" => Ok(StatusCode::NO_CONTENT.into_response()),
+        "unknown" => Err(unknown_dead_letter(&stream, &entry)),
+        _ => Err(Problem::corrupt(replies.text()?)),
     }
 }
 
