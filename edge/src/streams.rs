@@ -72,18 +72,6 @@ pub(crate) fn routes(
     ]
 }
 
-/// TEMP
-pub fn router(service: &str, streams: &'static [&'static str]) -> axum::Router {
-    routes(service, streams)
-        .into_iter()
-        .fold(axum::Router::new(), |router, ((_, paths, handlers), _)| {
-            paths
-                .paths
-                .keys()
-                .fold(router, |router, path| router.route(path, handlers.clone()))
-        })
-}
-
 /// A stream as it is answered.
 #[derive(Debug, Serialize, ToSchema)]
 #[schema(as = Stream)]
