@@ -335,17 +335,39 @@ impl<'a> Run<'a> {
         said
     }
 
-    fn take_back(&mut self) -> String {
-        let order_id = self.order();
-        let lines: Vec<_> = (1..=4)
-            .filter_map(|line_id| {
-                let wanted = self.rng.u32(..8);
-                (wanted < 3 && (line_id < 4 || self.rng.u32(..5) == 0)).then_some(ReturnLine {
-                    line_id,
-                    qty: wanted + 1,
-                })
+    /// An order, mostly a fulfilled one, and some of its lines, mostly with units that may come back.
+    fn some_return(&mut self) -> (String, Vec<ReturnLine>) {
+        let fulfilled: Vec<_> = self
+            .model
+            .orders
+            .iter()
+            .filter_map(|(id, order)| match order {
+                Decision::Fulfilled(sold) if (1..=3).any(|line_id| sold.left(line_id) > 0) => Some(id),
+                _ => None,
             })
             .collect();
+        let order_id = match self.rng.choice(&fulfilled) {
+            Some(order_id) if self.rng.u32(..6) > 0 => (*order_id).clone(),
+            _ => self.order(),
+        };
+        let mut lines = Vec::new();
+        for line_id in 1..=4 {
+            let left = match self.model.orders.get(&order_id) {
+                Some(Decision::Fulfilled(sold)) => u32::try_from(sold.left(line_id)).unwrap(),
+                _ => 1,
+            };
+            let is_bold = self.rng.u32(..12) == 0;
+            if is_bold || left > 0 && self.rng.bool() {
+                let qty = self.rng.u32(1..=left.max(1)) + u32::from(is_bold);
+                lines.push(ReturnLine { line_id, qty });
+            }
+        }
+        self.rng.shuffle(&mut lines);
+        (order_id, lines)
+    }
+
+    fn take_back(&mut self) -> String {
+        let (order_id, lines) = self.some_return();
         let items: Vec<_> = lines
             .iter()
             .map(|line| json!({ "line_id": line.line_id, "qty": line.qty }))
