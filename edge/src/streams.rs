@@ -73,18 +73,6 @@ pub(crate) fn routes(
     ]
 }
 
-/// The same for a service whose other routes are in no OpenAPI document.
-pub fn router(service: &str, streams: &'static [&'static str]) -> axum::Router {
-    routes(service, streams)
-        .into_iter()
-        .fold(axum::Router::new(), |router, ((_, paths, handlers), _)| {
-            paths
-                .paths
-                .keys()
-                .fold(router, |router, path| router.route(path, handlers.clone()))
-        })
-}
-
 /// A stream as it is answered.
 #[derive(Debug, Serialize, ToSchema)]
 #[schema(as = Stream)]

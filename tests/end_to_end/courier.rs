@@ -1,4 +1,4 @@
-//! The test in the sidecar's place: it hands the store deliveries and collects the receipts.
+//! The test in the sidecar's place: it hands a component deliveries and collects the receipts.
 
 use std::time::Duration;
 
@@ -9,8 +9,7 @@ use redis::{Connection, FromRedisValue};
 use crate::harness::System;
 use crate::process::eventually;
 
-/// The store's channel, and where its receipts are expected.
-const CHANNEL: &str = "store.0.local";
+/// Where the receipts are expected.
 const RECEIPTS: &str = "receipts.test";
 
 /// What became of an entry.
@@ -21,33 +20,44 @@ pub enum Settled {
     Reject,
 }
 
-/// A connection to the store's database, and a count of what was delivered.
+/// A connection to a component's database, and a count of what was delivered.
 pub struct Courier {
+    channel: &'static str,
     client: redis::Client,
     connection: Connection,
     entries: u64,
 }
 
 impl Courier {
-    /// For a system without a sidecar.
+    /// To the store, in a system without a sidecar.
     pub fn new(system: &System) -> Self {
-        let client = redis::Client::open(format!("{}/0", system.redis_url())).unwrap();
+        Self::to(system, 0, "store.0.local")
+    }
+
+    /// To the warehouse, in a system without a sidecar.
+    pub fn to_warehouse(system: &System) -> Self {
+        Self::to(system, 1, "warehouse.1.local")
+    }
+
+    fn to(system: &System, database: u8, channel: &'static str) -> Self {
+        let client = redis::Client::open(format!("{}/{database}", system.redis_url())).unwrap();
         let mut connection = client.get_connection().unwrap();
-        eventually("the store listens on its channel", || {
+        eventually("the component listens on its channel", || {
             let (_, heard): (String, u64) = redis::cmd("PUBSUB")
-                .arg(&["NUMSUB", CHANNEL])
+                .arg(&["NUMSUB", channel])
                 .query(&mut connection)
                 .ok()?;
             (heard == 1).then_some(())
         });
         Self {
+            channel,
             client,
             connection,
             entries: 0,
         }
     }
 
-    /// Runs a command on the store's database.
+    /// Runs a command on the component's database.
     pub fn redis<T: FromRedisValue>(&mut self, command: &[&str]) -> T {
         redis::cmd(command[0])
             .arg(&command[1..])
@@ -57,22 +67,33 @@ impl Courier {
 
     /// Delivers events, each with its id, and tells what became of each.
     pub fn deliver<E: Event>(&mut self, events: &[(String, E)]) -> Vec<(Settled, String)> {
+        let written: Vec<_> = events
+            .iter()
+            .map(|(id, event)| (id.clone(), serde_json::to_string(event).unwrap()))
+            .collect();
+        self.deliver_data(E::STREAM, &written)
+    }
+
+    /// The same for data of any kind.
+    pub fn deliver_data(&mut self, stream: &str, events: &[(String, String)]) -> Vec<(Settled, String)> {
         let entries: Vec<_> = events
             .iter()
-            .map(|(id, event)| {
+            .map(|(id, data)| {
                 self.entries += 1;
-                let data = serde_json::to_string(event).unwrap();
                 Entry {
                     entry: format!("{}-0", self.entries).into(),
                     attempt: 1,
-                    fields: Fields(vec![("id".into(), id.clone().into()), ("data".into(), data.into())]),
+                    fields: Fields(vec![
+                        ("id".into(), id.clone().into()),
+                        ("data".into(), data.clone().into()),
+                    ]),
                 }
             })
             .collect();
         let names: Vec<_> = entries.iter().map(|entry| entry.entry.to_string()).collect();
         let delivery = Delivery {
             delivery: format!("delivery-{}", self.entries).into(),
-            stream: E::STREAM.into(),
+            stream: stream.to_owned().into(),
             group: "group".into(),
             receipts: RECEIPTS.into(),
             entries,
@@ -105,8 +126,8 @@ impl Courier {
         let mut receipts = subscriber.as_pubsub();
         receipts.subscribe(RECEIPTS).unwrap();
         let message = serde_json::to_string(delivery).unwrap();
-        let heard: u64 = self.redis(&["PUBLISH", CHANNEL, &message]);
-        assert_eq!(heard, 1, "nobody, or more than one, listens on {CHANNEL}");
+        let heard: u64 = self.redis(&["PUBLISH", self.channel, &message]);
+        assert_eq!(heard, 1, "nobody, or more than one, listens on {}", self.channel);
         loop {
             let text: String = receipts.get_message().unwrap().get_payload().unwrap();
             let receipt: Receipt = serde_json::from_str(&text).unwrap();

@@ -26,6 +26,7 @@ mod latency;
 mod streams;
 mod token;
 mod store_model;
+mod warehouse_model;
 mod cancels;
 mod returns;
 mod watching;
@@ -63,6 +64,7 @@ fn main() -> ExitCode {
         streams::TESTS,
         token::TESTS,
         store_model::TESTS,
+        warehouse_model::TESTS,
         cancels::TESTS,
         returns::TESTS,
         watching::TESTS,

@@ -43,7 +43,7 @@ fn every_path_in_the_documents_exists() {
 }
 
 /// The services whose errors `docs/errors.md` lists.
-const ERROR_FOLDERS: [&str; 2] = ["edge/src/", "store-component/src/"];
+const ERROR_FOLDERS: [&str; 3] = ["edge/src/", "store-component/src/", "warehouse-component/src/"];
 
 #[test]
 fn every_error_is_in_the_table_and_in_the_code() {
