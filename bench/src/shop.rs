@@ -30,6 +30,8 @@ const CLIENTS: usize = 16;
 const PIPELINE: usize = 1_000;
 /// How long a run may take.
 const RUN_S_MAX: u64 = 1_800;
+/// Time between two looks at a group, short beside a run and long beside what a look costs Redis.
+const LOOK_EVERY: Duration = Duration::from_millis(2);
 
 fn product_id(number: usize) -> String {
     format!("p-{number:02}")
@@ -288,7 +290,7 @@ pub(crate) fn watch_group(
             "a run took over {RUN_S_MAX} s"
         );
         still_well()?;
-        pause(Duration::from_millis(1));
+        pause(LOOK_EVERY);
     }
 }
 

@@ -13,6 +13,8 @@ use crate::system::{App, Folder, Fsync, Redis, Runtime, STORE, Sidecar};
 
 /// How long a run may take.
 const RUN_S_MAX: u64 = 1_800;
+/// Time between two looks at the groups: a look is four commands.
+const LOOK_EVERY: Duration = Duration::from_millis(5);
 
 /// The runs on one runtime.
 #[derive(Debug, Serialize, Deserialize)]
@@ -121,6 +123,6 @@ pub(crate) fn until_ended(redis: &Redis, before: usize, orders: usize) -> Result
             "of {orders} orders {} have come to their end after {RUN_S_MAX} s",
             ended - before
         );
-        pause(Duration::from_millis(1));
+        pause(LOOK_EVERY);
     }
 }

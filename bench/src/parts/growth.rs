@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use super::cycle::until_ended;
 use super::{Plan, say};
-use crate::shop::place_orders;
+use crate::shop::{check_cycle, place_orders};
 use crate::statistics::{Counted, percentile};
 use crate::system::{App, Fsync, Redis, Runtime, STORE, Sidecar, http_client};
 
@@ -93,6 +93,7 @@ pub(crate) fn measure(plan: &Plan) -> Result<Growth> {
         ));
         steps.push(step);
     }
+    check_cycle(&app, stored)?;
     Ok(Growth { runtime, steps })
 }
 
