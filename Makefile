@@ -1,6 +1,6 @@
 # What a person would type. Every target sets up what it needs; see tools/setup.sh.
 
-.PHONY: up test test-web screenshot chaos check build setup
+.PHONY: up test test-web screenshot chaos check bench build setup
 
 # Starts everything with demo products, and stays until Ctrl-C.
 up: build
@@ -25,6 +25,16 @@ check: setup
 	cargo fmt --all --check
 	cargo clippy --locked --workspace --all-targets -- --deny warnings
 	cargo clippy --locked --target wasm32-wasip2 -p store-component -p warehouse-component -p console-component -p word-count -p edge -- --deny warnings
+
+# Measures everything beside what else could do the same work, for most of an hour, and writes bench/report.md.
+# QUICK=1 takes two minutes, CHECK=1 fails where a ratio has become worse than bench/expected.toml says, EXPECT=1 writes
+# that file, ONLY=http measures one part again, REPORT=1 measures nothing.
+bench: build
+	@bench/setup.sh
+	@echo "Building the sidecar and the benchmark as they are released (some minutes the first time)"
+	cargo build --locked --release -p stream-sidecar -p bench
+	@target/release/bench $(if $(QUICK),--quick) $(if $(CHECK),--check) $(if $(EXPECT),--expect) \
+		$(if $(ONLY),--only $(ONLY)) $(if $(REPORT),--report)
 
 build: setup
 	@echo "Building the components (a minute or two the first time)"
