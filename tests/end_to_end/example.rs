@@ -6,7 +6,8 @@ use nix::sys::signal::Signal;
 
 use crate::Test;
 use crate::harness::System;
-use crate::process::{Process, binary, eventually, free_port, project};
+use crate::port::free_port;
+use crate::process::{Process, binary, eventually, project};
 use crate::runtime::Runtime;
 
 pub const TESTS: &[Test] = &[("the example counts every text once", counts_once)];

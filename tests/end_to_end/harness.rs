@@ -9,7 +9,8 @@ use nix::sys::signal::Signal;
 use redis::{Connection, FromRedisValue};
 use serde_json::Value;
 
-use crate::process::{Process, binary, eventually, free_port, project};
+use crate::port::free_port;
+use crate::process::{Process, binary, eventually, project};
 use crate::runtime::Runtime;
 
 /// The store's database on the test's Redis.

@@ -8,7 +8,8 @@ use std::time::{Duration, Instant};
 use nix::sys::signal::Signal;
 use redis::{Connection, FromRedisValue};
 
-use crate::process::{Process, binary, eventually, free_port, project};
+use crate::port::free_port;
+use crate::process::{Process, binary, eventually, project};
 use crate::proxy::Proxy;
 use crate::runtime::Runtime;
 
