@@ -27,6 +27,10 @@ mod streams;
 mod token;
 mod store_model;
 mod warehouse_model;
+mod warehouse_api;
+mod races;
+mod demo;
+mod api_document;
 mod cancels;
 mod returns;
 mod watching;
@@ -65,6 +69,10 @@ fn main() -> ExitCode {
         token::TESTS,
         store_model::TESTS,
         warehouse_model::TESTS,
+        warehouse_api::TESTS,
+        races::TESTS,
+        demo::TESTS,
+        api_document::TESTS,
         cancels::TESTS,
         returns::TESTS,
         watching::TESTS,
