@@ -1,5 +1,6 @@
 //! Closed orders leave the store for a file, and paid orders are told of again.
 
+use std::path::Path;
 use std::process::Command;
 
 use serde_json::{Value, json};
@@ -10,10 +11,15 @@ use crate::courier::Courier;
 use crate::harness::System;
 use crate::process::project;
 use crate::runtime::Runtime;
+use crate::shop::completed;
 
 pub const TESTS: &[Test] = &[
     ("only closed and old orders leave", leaving),
     ("the archive's tool writes before it removes", tool),
+    (
+        "allocations leave when they are old and out of the streams",
+        allocations,
+    ),
     ("bad archives", bad_archives),
     ("orders that wait too long are told of again", resending),
 ];
@@ -109,6 +115,23 @@ fn leaving(runtime: Runtime) {
     assert_eq!(system.show(&young)["status"], "fulfilled");
 }
 
+/// The text of every file in the archive's folder whose name begins so.
+fn files(folder: &Path, kind: &str) -> String {
+    let files = std::fs::read_dir(folder).unwrap().map(|file| file.unwrap().path());
+    files
+        .filter(|file| file.file_name().unwrap().to_str().unwrap().starts_with(kind))
+        .map(|file| std::fs::read_to_string(file).unwrap())
+        .collect()
+}
+
+fn ids_in(text: &str, kind: &str) -> Vec<String> {
+    let id = |line: &str| serde_json::from_str::<Value>(line).unwrap()[kind]["order_id"].clone();
+    let mut ids: Vec<_> = text.lines().map(|line| id(line).as_str().unwrap().to_owned()).collect();
+    ids.sort_unstable();
+    ids.dedup();
+    ids
+}
+
 fn tool(runtime: Runtime) {
     let mut system = System::with_redis(runtime);
     system.set_variable("SPIN_VARIABLE_API_TOKEN", "s3cret");
@@ -127,6 +150,7 @@ fn tool(runtime: Runtime) {
         "1",
     ];
     let _: u64 = courier.redis(&[&["HSET", "product:cup"], &fields[..]].concat());
+    let mut warehouse = Courier::to_warehouse(&system);
     let body = json!({ "customer_id": "ada", "lines": [{ "product_id": "cup", "qty": 1 }] }).to_string();
     let mut orders = Vec::new();
     for _ in 0..7 {
@@ -135,9 +159,15 @@ fn tool(runtime: Runtime) {
         courier.deliver(&[placed(&order)]);
         courier.deliver(&[fulfilled(&order)]);
         let _: u64 = courier.redis(&["HSET", &format!("order:{order}"), "created_at", OLD, "updated_at", OLD]);
+        warehouse.deliver_data(
+            "order-completed",
+            &[("event".to_owned(), completed(&order, &[("cup", 1)]))],
+        );
+        let _: u64 = warehouse.redis(&["HSET", &format!("allocation:{order}"), "at", OLD]);
         orders.push(order);
     }
     trim(&mut courier);
+    let _: u64 = warehouse.redis(&["XTRIM", "refund-order", "MAXLEN", "0"]);
     let folder = system.folder().join("archive");
     let run = |token: &str| {
         Command::new(project().join("tools/archive.sh"))
@@ -148,27 +178,71 @@ fn tool(runtime: Runtime) {
             .output()
             .unwrap()
     };
+    let allocations = || system.warehouse_redis::<Vec<String>>(&["KEYS", "allocation:*"]).len();
     let refused = run("wrong");
     assert!(!refused.status.success(), "{refused:?}");
-    assert_eq!(system.store_redis::<u64>(&["ZCARD", "orders"]), 7);
+    assert_eq!((system.store_redis::<u64>(&["ZCARD", "orders"]), allocations()), (7, 7));
+    // A run that was cut short after it had removed an order.
+    let cut = orders.remove(0);
+    let _: u64 = courier.redis(&["DEL", &format!("order:{cut}"), &format!("history:{cut}")]);
+    for list in ["orders", "orders:status:fulfilled", "orders:customer:ada"] {
+        let _: u64 = courier.redis(&["ZREM", list, &cut]);
+    }
+    std::fs::write(folder.join("cut-short.removed"), format!("\"{cut}\"")).unwrap();
     let ran = run("s3cret");
     assert!(ran.status.success(), "{ran:?}");
-    assert_eq!(system.store_redis::<u64>(&["ZCARD", "orders"]), 0);
-    let mut archived: Vec<String> = std::fs::read_dir(&folder)
-        .unwrap()
-        .flat_map(|file| {
-            let text = std::fs::read_to_string(file.unwrap().path()).unwrap();
-            let id = |line: &str| serde_json::from_str::<Value>(line).unwrap()["order"]["order_id"].clone();
-            text.lines()
-                .map(|line| id(line).as_str().unwrap().to_owned())
-                .collect::<Vec<_>>()
-        })
-        .collect();
-    // The page that could not be removed was written all the same, and is written again.
-    archived.sort_unstable();
-    archived.dedup();
-    assert_eq!(archived, orders);
+    assert_eq!(
+        (system.store_redis::<u64>(&["ZCARD", "orders"]), allocations()),
+        (0, 0),
+        "{ran:?}"
+    );
+    assert_eq!(ids_in(&files(&folder, "orders-"), "order"), orders);
+    assert_eq!(ids_in(&files(&folder, "allocations-"), "allocation"), orders);
+    assert!(!folder.join("cut-short.removed").exists());
     assert!(run("s3cret").status.success(), "with nothing to do");
+}
+
+fn allocations(runtime: Runtime) {
+    let (system, _) = store(runtime);
+    let mut warehouse = Courier::to_warehouse(&system);
+    for order in ["old", "back", "young"] {
+        warehouse.deliver_data(
+            "order-completed",
+            &[("event".to_owned(), completed(order, &[("cup", 1)]))],
+        );
+    }
+    for order in ["old", "back"] {
+        let _: u64 = warehouse.redis(&["HSET", &format!("allocation:{order}"), "at", OLD]);
+    }
+    let entry = json!({ "return_id": "r-1", "at": "2999-01-31T12:00:00.000Z", "lines": [] }).to_string();
+    let _: u64 = warehouse.redis(&["RPUSH", "returns:back", &entry]);
+    let remove = || {
+        let body = json!({ "older_than_days": 30, "order_ids": ["old", "back", "young", "nobody", "old"] });
+        let answer = system.post("/warehouse/archive/remove", &body);
+        assert_eq!(answer.status, 200, "{answer:?}");
+        answer.json()
+    };
+    let kept = |order: &str, reason: &str| json!({ "order_id": order, "reason": reason });
+    // An event from before the decision is still in a stream.
+    let _: u64 = warehouse.redis(&["DEL", "refund-order"]);
+    let _: String = warehouse.redis(&["XADD", "refund-order", "1-1", "data", "x"]);
+    let young = [kept("back", "too_young"), kept("young", "too_young")];
+    let in_streams = [&[young[0].clone(), kept("old", "in_streams")][..], &young[1..]].concat();
+    assert_eq!(remove(), json!({ "removed": ["nobody"], "kept": in_streams }));
+    let _: u64 = warehouse.redis(&["XTRIM", "refund-order", "MAXLEN", "0"]);
+    let read = system.post(
+        "/warehouse/archive/read",
+        &json!({ "order_ids": ["old", "nobody", "back"] }),
+    );
+    assert_eq!((read.status, read.content_type.as_str()), (200, "application/x-ndjson"));
+    assert_eq!(ids_in(&read.text, "allocation"), ["back", "old"]);
+    assert!(read.text.contains(&entry), "{read:?}");
+    for _ in 0..2 {
+        assert_eq!(remove(), json!({ "removed": ["nobody", "old"], "kept": young }));
+    }
+    let _: u64 = warehouse.redis(&["DEL", "allocation:back", "returns:back"]);
+    let left: Vec<String> = warehouse.redis(&["KEYS", "*:*"]);
+    assert_eq!(left, ["allocation:young"]);
 }
 
 fn bad_archives(runtime: Runtime) {

@@ -248,6 +248,17 @@ impl System {
         self.redis_command(WAREHOUSE_DATABASE, command)
     }
 
+    /// Puts back what `DUMP` gave of a key of the warehouse.
+    pub fn restore_in_warehouse(&self, key: &str, dump: &[u8]) {
+        let mut connection = self.connect(WAREHOUSE_DATABASE).unwrap();
+        redis::cmd("RESTORE")
+            .arg(key)
+            .arg(0)
+            .arg(dump)
+            .exec(&mut connection)
+            .unwrap();
+    }
+
     fn redis_command<T: FromRedisValue>(&self, database: u8, command: &[&str]) -> T {
         let mut connection = self.connect(database).unwrap();
         redis::cmd(command[0])

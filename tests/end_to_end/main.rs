@@ -28,6 +28,10 @@ mod streams;
 mod token;
 mod store_model;
 mod warehouse_model;
+mod warehouse_api;
+mod races;
+mod demo;
+mod api_document;
 mod cancels;
 mod returns;
 mod watching;
@@ -66,6 +70,10 @@ fn main() -> ExitCode {
         token::TESTS,
         store_model::TESTS,
         warehouse_model::TESTS,
+        warehouse_api::TESTS,
+        races::TESTS,
+        demo::TESTS,
+        api_document::TESTS,
         cancels::TESTS,
         returns::TESTS,
         watching::TESTS,

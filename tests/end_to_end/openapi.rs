@@ -6,16 +6,23 @@ use serde_json::{Value, json};
 
 use crate::Test;
 use crate::cancels::store;
+use crate::harness::System;
 use crate::process::project;
 use crate::runtime::Runtime;
 
-pub const TESTS: &[Test] = &[("the store's OpenAPI document", document)];
+pub const TESTS: &[Test] = &[("the OpenAPI documents", documents)];
 
-fn document(runtime: Runtime) {
+fn documents(runtime: Runtime) {
     let (system, _) = store(runtime);
-    let answer = system.get("/store/openapi.json");
+    check(&system, "store");
+    check(&system, "warehouse");
+}
+
+fn check(system: &System, service: &str) {
+    let path = format!("/{service}/openapi.json");
+    let answer = system.get(&path);
     assert_eq!((answer.status, answer.content_type.as_str()), (200, "application/json"));
-    assert_eq!(system.get("/store/openapi.json").text, answer.text);
+    assert_eq!(system.get(&path).text, answer.text);
     let document = answer.json();
     assert_eq!(document["openapi"], "3.1.0");
 
