@@ -36,11 +36,12 @@ bench: build
 	@target/release/bench $(if $(QUICK),--quick) $(if $(CHECK),--check) $(if $(EXPECT),--expect) \
 		$(if $(ONLY),--only $(ONLY)) $(if $(REPORT),--report)
 
+# The whole workspace's programs, so that the tests find the dependencies built with the same features.
 build: setup
 	@echo "Building the components (a minute or two the first time)"
 	cargo build --locked --release --target wasm32-wasip2 -p store-component -p warehouse-component -p console-component -p word-count
 	@echo "Building devhost and the sidecar (some minutes the first time)"
-	cargo build --locked -p devhost -p stream-sidecar
+	cargo build --locked --workspace --bins
 
 setup:
 	@tools/setup.sh
