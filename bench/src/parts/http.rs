@@ -94,7 +94,7 @@ pub(crate) fn measure(plan: &Plan) -> Result<Http> {
             get: Vec::new(),
         })
         .collect();
-    let seconds = plan.either(10, 2);
+    let seconds = plan.either(10, 1);
     for run in 1..=plan.runs() {
         for row in &mut rows {
             let (post, get) = run_once(row.contender, &plan.stocked, seconds)?;
