@@ -18,8 +18,8 @@ const LEADING_KEYS: [&str; 3] = [ORDER_FULFILLED, REFUND_ORDER, "low-stock"];
 pub(crate) const SCRIPT: &str = concat!(
     "#!lua\n",
     include_str!("../../edge/src/prelude.lua"),
-    include_str!("../../warehouse-component/src/edge/stock.lua"),
-    include_str!("../../warehouse-component/src/edge/allocate.lua")
+    include_str!("../../warehouse-component/src/edge/redis/stock.lua"),
+    include_str!("../../warehouse-component/src/edge/redis/allocate.lua")
 );
 
 /// A stream entry: its id and its fields.

@@ -46,7 +46,8 @@ fn document(runtime: Runtime) {
         if std::env::var_os(WRITE).is_some() {
             let settled = shell.settle(block);
             let fence = |answer: &str| format!("```sh\n{}```\n```{kind}\n{answer}```\n", block.commands);
-            written = written.replacen(&fence(expected), &fence(&wrap(&settled)), 1);
+            let shown = if kind == "json" { wrap(&settled) } else { settled };
+            written = written.replacen(&fence(expected), &fence(&shown), 1);
             continue;
         }
         let is_right = |answer: &str| same(kind, answer, expected);

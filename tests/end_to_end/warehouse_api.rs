@@ -295,7 +295,7 @@ fn taking_back(runtime: Runtime) {
     assert_problem(&refused, 409, "return_too_large");
     assert_eq!(
         refused.json()["errors"],
-        json!([{ "field": "lines[1].qty", "reason": "2 units may still come back" }])
+        json!([{ "field": "lines[1].qty", "reason": "at most 2 may still come back" }])
     );
     // What was refused is not stored: the key is free.
     assert_eq!(take_back(&system, "k-2", "o-1", &[(2, 1), (1, 2)]).status, 201);

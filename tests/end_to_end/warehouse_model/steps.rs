@@ -409,7 +409,7 @@ impl<'a> Run<'a> {
                         .map(|(place, left)| {
                             json!({
                                 "field": format!("lines[{place}].qty"),
-                                "reason": format!("{left} units may still come back"),
+                                "reason": format!("at most {left} may still come back"),
                             })
                         })
                         .collect();

@@ -80,7 +80,7 @@ pub(super) fn refused(refusal: Refusal) -> Problem {
             let error = |(place, left)| {
                 FieldError::new(
                     format!("lines[{place}].qty"),
-                    format!("{left} units may still come back"),
+                    format!("at most {left} may still come back"),
                 )
             };
             RETURN_TOO_LARGE.at(lines.into_iter().map(error).collect())
