@@ -31,6 +31,7 @@ mod warehouse_api;
 mod races;
 mod demo;
 mod api_document;
+mod schemathesis;
 mod cancels;
 mod returns;
 mod watching;
@@ -73,6 +74,7 @@ fn main() -> ExitCode {
         races::TESTS,
         demo::TESTS,
         api_document::TESTS,
+        schemathesis::TESTS,
         cancels::TESTS,
         returns::TESTS,
         watching::TESTS,
