@@ -32,6 +32,7 @@ mod warehouse_api;
 mod races;
 mod demo;
 mod api_document;
+mod schemathesis;
 mod cancels;
 mod returns;
 mod watching;
@@ -74,6 +75,7 @@ fn main() -> ExitCode {
         races::TESTS,
         demo::TESTS,
         api_document::TESTS,
+        schemathesis::TESTS,
         cancels::TESTS,
         returns::TESTS,
         watching::TESTS,

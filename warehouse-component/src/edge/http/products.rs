@@ -42,12 +42,13 @@ pub(super) struct CreateProduct {
     #[schema(example = "EUR", pattern = "^[A-Z]{3}$")]
     currency: String,
     /// The first supply, in units.
+    // A float, since utoipa keeps integers as usize, which has 32 bits in WebAssembly.
     #[serde(default)]
-    #[schema(example = 10, minimum = 0, maximum = 1_000_000_000_000_u64)]
+    #[schema(example = 10, minimum = 0, maximum = 1e12)]
     on_hand: u64,
     /// At or below this number of units the stock counts as low; at 0, when it is gone.
     #[serde(default)]
-    #[schema(example = 3, minimum = 0, maximum = 1_000_000_000_000_u64)]
+    #[schema(example = 3, minimum = 0, maximum = 1e12)]
     low_stock_at: u64,
 }
 
@@ -69,7 +70,7 @@ pub(super) struct ChangeProduct {
     active: Option<bool>,
     /// At or below this number of units the stock counts as low.
     #[serde(default, deserialize_with = "present")]
-    #[schema(example = 5, minimum = 0, maximum = 1_000_000_000_000_u64, nullable = false)]
+    #[schema(example = 5, minimum = 0, maximum = 1e12, nullable = false)]
     low_stock_at: Option<u64>,
 }
 
