@@ -23,22 +23,8 @@ if ! ls "$(rustc --print sysroot)/lib/rustlib/$target/lib/"libstd-*.rlib >/dev/n
 fi
 
 if ! command -v redis-server >/dev/null; then
-    if ! command -v apt-get >/dev/null; then
-        echo "redis-server is missing. Install Redis 7 or later and run this again." >&2
-        exit 1
-    fi
-    if [ "$(id -u)" -eq 0 ]; then
-        as_root=""
-    elif command -v sudo >/dev/null && { sudo -n true 2>/dev/null || [ -t 0 ]; }; then
-        as_root=sudo
-    else
-        echo "redis-server is missing, and installing it takes root. Run this once as root:" >&2
-        echo "    apt-get update && apt-get install -y redis-server" >&2
-        exit 1
-    fi
-    echo "Installing redis-server (${as_root:+$as_root }apt-get install redis-server)"
-    $as_root apt-get update -q
-    DEBIAN_FRONTEND=noninteractive $as_root apt-get install -q -y redis-server
+    . "$(dirname "$0")/apt.sh"
+    apt_install redis-server "Install Redis 7 or later and run this again." redis-server
 fi
 
 # Scripts with a first line of their own, which say what they need, came with Redis 7.

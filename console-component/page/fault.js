@@ -8,7 +8,7 @@ const FAULTS = [
   {
     title: 'Stop the runtime',
     text: 'Spin, or devhost, serves this page and runs both components. Without it nothing is answered and nothing is handled; the streams keep what waits, and the sidecar holds it back without spending an attempt.',
-    see: 'The state above turns to “The app does not answer”. make up starts the runtime again within seconds, and orders on their way come to their end.',
+    see: 'The state above turns to “The app does not answer”. The runtime is started again within seconds, and orders on their way come to their end.',
     commands: ["pkill -KILL -f 'devhost run|spin (up|trigger)'"],
   },
   {
@@ -20,7 +20,7 @@ const FAULTS = [
   {
     title: 'Stop Redis',
     text: 'Redis holds everything: orders, stock, streams. Without it the services answer 503 or not at all, and Spin exits. What Redis has on disk is there again afterwards.',
-    see: 'The state above says that Redis, or the app, does not answer. make up starts both again, and this page goes on by itself: no reload.',
+    see: 'The state above says that Redis, or the app, does not answer. Both are started again, and this page goes on by itself: no reload.',
     commands: ['redis-cli shutdown', 'redis-cli client pause 5000 all'],
   },
 ];
@@ -29,7 +29,7 @@ const PARTS = ['runtime', 'sidecar', 'Redis', 'waiting'];
 const rows = PARTS.map((part) => h('dd', { 'data-part': part }, ''));
 const seen = h('dl', { class: 'seen' }, PARTS.map((part, index) => h('div', {}, h('dt', {}, part), rows[index])));
 const now = h('p', { class: 'now', 'data-level': 'unknown' });
-const log = h('ol', { class: 'log', 'aria-live': 'polite' });
+const log = h('ol', { class: 'log', 'aria-live': 'polite', 'aria-label': 'What happened', tabindex: '0' });
 const LOG_MAX = 12;
 let last = null;
 
@@ -40,7 +40,7 @@ export const fault = {
     h('div', { class: 'lead' }, h('div', {},
       h('h1', { tabindex: '-1' }, 'Try a fault'),
       h('p', { class: 'intro' }, 'Stop any part while orders are on their way. Nothing that was acknowledged is lost, nothing is done twice, and everything goes on by itself. The commands are for a system that ',
-        h('code', {}, 'make up'), ' started on this machine; it says when its Redis has another port than 6379.'))),
+        h('code', {}, 'make up'), ' started on this machine: it starts again what stops. It says when its Redis has another port than 6379.'))),
     h('div', { class: 'faults' },
       h('div', { class: 'cards' }, FAULTS.map(({ title, text, see, commands }) => h('article', { class: 'panel fault' },
         h('h2', {}, title), h('p', {}, text),
@@ -54,7 +54,7 @@ export const fault = {
 /** Notes every change of the system's state, also while another view is shown. */
 export function noteHealth() {
   const { level, text } = health();
-  if (last?.text === text) return;
+  if (last?.text === text || level === 'unknown') return;
   const at = new Date();
   if (last) last.row.append(h('span', { class: 'quiet' }, ` for ${span(at - last.at)}`));
   const row = h('li', { 'data-level': level }, h('time', { datetime: at.toISOString() }, clock(at.toISOString())), h('span', {}, text));

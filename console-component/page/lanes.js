@@ -5,10 +5,10 @@ export const LANES = [
   { stream: 'order-placed', owner: 'store', from: 'store', to: 'store', group: 'payment-group', step: '1', says: 'an order waits for its payment' },
   { stream: 'order-completed', owner: 'store', from: 'store', to: 'warehouse', group: 'warehouse-group', step: '2', says: 'paid: please take the stock' },
   { stream: 'order-fulfilled', owner: 'warehouse', from: 'warehouse', to: 'store', group: 'store-group', step: '3', says: 'the stock was taken, all of it' },
-  { stream: 'refund-order', owner: 'warehouse', from: 'warehouse', to: 'store', group: 'payment-group', step: '3', says: 'not enough there: give the money back' },
+  { stream: 'refund-order', owner: 'warehouse', from: 'warehouse', to: 'store', group: 'payment-group', step: '3', says: 'too little there: money back' },
   { stream: 'order-cancel-requested', owner: 'store', from: 'store', to: 'warehouse', group: 'warehouse-group', says: 'the customer wants out' },
   { stream: 'return-received', owner: 'warehouse', from: 'warehouse', to: 'store', group: 'payment-group', says: 'units came back' },
-  { stream: 'product-changed', owner: 'warehouse', from: 'warehouse', to: 'store', group: 'store-group', says: 'a name, a price, on sale or not' },
+  { stream: 'product-changed', owner: 'warehouse', from: 'warehouse', to: 'store', group: 'store-group', says: 'a new name or price' },
 ];
 
 /** States that an order does not leave by itself. */

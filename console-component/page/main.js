@@ -21,6 +21,7 @@ let shown = null;
 
 document.getElementById('views').append(...[...links.values()].map((link) => h('li', {}, link)));
 for (const view of VIEWS) {
+  view.element.id = view.id;
   view.element.hidden = true;
   main.append(view.element);
 }

@@ -26,6 +26,17 @@ const place = h('button', { class: 'button primary', type: 'submit', disabled: t
 const yours = h('section', { class: 'panel yours', 'aria-label': 'Your order', 'aria-live': 'polite' },
   h('h2', {}, 'Your order'), h('p', { class: 'empty' }, 'Place one, and watch it reach its end here.'));
 
+// Until the products are there, what stands below them would jump.
+const page = h('div', { class: 'shop', 'data-ready': 'false' },
+  h('div', {}, empty, products),
+  h('div', { class: 'side' },
+    h('form', { class: 'panel basket', on: { submit } },
+      h('h2', {}, 'Basket'), basket, total, hint,
+      h('div', { class: 'pair' }, h('label', { for: 'customer' }, 'Customer'), customer),
+      h('div', { class: 'pair' }, h('label', { for: 'payment' }, 'The payment'), payment),
+      place),
+    yours));
+
 export const shop = {
   id: 'shop',
   title: 'Shop',
@@ -33,15 +44,7 @@ export const shop = {
     h('div', { class: 'lead' }, h('div', {},
       h('h1', { tabindex: '-1' }, 'Shop'),
       h('p', { class: 'intro' }, 'Prices are the store’s own copy of the catalogue; the stock is the warehouse’s. Ask for more than there is: the store takes the order, and the warehouse has it refunded.'))),
-    h('div', { class: 'shop' },
-      h('div', {}, empty, products),
-      h('div', { class: 'side' },
-        h('form', { class: 'panel basket', on: { submit } },
-          h('h2', {}, 'Basket'), basket, total, hint,
-          h('div', { class: 'pair' }, h('label', { for: 'customer' }, 'Customer'), customer),
-          h('div', { class: 'pair' }, h('label', { for: 'payment' }, 'The payment'), payment),
-          place),
-        yours))),
+    page),
   update,
 };
 
@@ -50,6 +53,7 @@ function update() {
     if (world.services.store === 'away' || world.services.store === 'storage') say(empty, `The products cannot be shown: ${world.reasons.store}.`);
     return;
   }
+  page.dataset.ready = 'true';
   const offered = world.catalogue.filter((product) => product.active);
   empty.hidden = offered.length > 0;
   if (offered.length === 0) say(empty, 'No product is on sale. make up adds a few; POST /warehouse/products adds yours.');

@@ -113,7 +113,7 @@ async function showMovements(place, path, cursor) {
     }
     fill(place, h('table', {},
       h('caption', {}, cursor ? 'Older movements' : 'Newest movements'),
-      h('thead', {}, h('tr', {}, ['Movement', 'Units', 'There after', 'When'].map((label) => h('th', { scope: 'col' }, label)))),
+      h('thead', {}, h('tr', {}, ['Kind', 'Units', 'Left', 'When'].map((label) => h('th', { scope: 'col' }, label)))),
       h('tbody', {}, rows)), more);
   } catch (error) {
     fill(place, h('p', { class: 'error' }, `The movements cannot be shown: ${error.message}.`));

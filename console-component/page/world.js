@@ -146,11 +146,11 @@ export function parts() {
   const lost = states.includes('storage');
   const stands = standstill().length > 0;
   const waiting = LANES.reduce((sum, lane) => sum + (groupOf(lane)?.lag ?? 0) + (groupOf(lane)?.pending ?? 0), 0);
-  const unseen = { ok: null, says: 'cannot be seen' };
+  const unseen = { ok: null, says: 'unknown' };
   return {
-    runtime: states.includes('unknown') ? unseen : runs ? { ok: true, says: 'answers' } : { ok: false, says: 'does not answer' },
-    sidecar: !isUp ? unseen : stands ? { ok: false, says: 'takes nothing' } : { ok: true, says: waiting > 0 ? 'carries' : 'nothing to carry' },
-    Redis: lost ? { ok: false, says: 'does not answer' } : isUp ? { ok: true, says: 'answers' } : unseen,
+    runtime: states.includes('unknown') ? unseen : runs ? { ok: true, says: 'answers' } : { ok: false, says: 'away' },
+    sidecar: !isUp ? unseen : stands ? { ok: false, says: 'stands still' } : { ok: true, says: waiting > 0 ? 'carries' : 'idle' },
+    Redis: lost ? { ok: false, says: 'away' } : isUp ? { ok: true, says: 'answers' } : unseen,
     waiting: isUp ? { ok: !stands, says: `${waiting} ${waiting === 1 ? 'entry' : 'entries'}` } : unseen,
   };
 }

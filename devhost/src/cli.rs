@@ -20,6 +20,10 @@ pub(crate) enum Command {
     Run(RunArguments),
     /// Start everything and keep it running: Redis, the app, the sidecar.
     Up(UpArguments),
+    /// Load the demo products into a running app; products that are there stay as they are.
+    Seed(SeedArguments),
+    /// Send orders to a running app until Ctrl-C, and print what becomes of each.
+    Play(PlayArguments),
 }
 
 #[derive(Args, Debug)]
@@ -62,6 +66,32 @@ pub(crate) struct UpArguments {
     /// Where its own Redis keeps its data.
     #[arg(long, default_value = "run")]
     pub(crate) data_dir: PathBuf,
+
+    /// Load no demo products.
+    #[arg(long)]
+    pub(crate) no_seed: bool,
+}
+
+#[derive(Args, Debug)]
+pub(crate) struct SeedArguments {
+    /// Where the app serves HTTP.
+    #[arg(long, default_value = "127.0.0.1:3000")]
+    pub(crate) app: SocketAddr,
+}
+
+#[derive(Args, Debug)]
+pub(crate) struct PlayArguments {
+    /// Where the app serves HTTP.
+    #[arg(long, default_value = "127.0.0.1:3000")]
+    pub(crate) app: SocketAddr,
+
+    /// Orders per second.
+    #[arg(long, default_value_t = 2.0, value_parser = rate)]
+    pub(crate) rate: f64,
+
+    /// Stop after so many orders.
+    #[arg(long)]
+    pub(crate) orders: Option<u64>,
 }
 
 /// What runs the app.
@@ -71,6 +101,13 @@ pub(crate) enum Runtime {
     Auto,
     Spin,
     Devhost,
+}
+
+fn rate(argument: &str) -> Result<f64, String> {
+    match argument.parse() {
+        Ok(rate) if (0.01..=1_000.0).contains(&rate) => Ok(rate),
+        _ => Err("must be 0.01 to 1000 orders per second".to_owned()),
+    }
 }
 
 fn name_and_value(argument: &str) -> Result<(String, String), String> {

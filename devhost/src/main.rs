@@ -1,4 +1,5 @@
-//! `devhost run` runs a Spin app where no Spin is installed; `devhost up` starts everything for development.
+//! `devhost run` runs a Spin app where no Spin is installed; `devhost up` starts everything for development; `devhost
+//! seed` and `devhost play` fill it with life.
 
 mod cli;
 mod exit;
@@ -6,6 +7,8 @@ mod exit;
 mod app;
 mod host;
 mod run;
+mod http;
+mod demo;
 mod up;
 
 use std::process::ExitCode;
@@ -20,6 +23,8 @@ fn main() -> ExitCode {
     let result = match Cli::parse().command {
         Command::Run(arguments) => run::run(arguments),
         Command::Up(arguments) => up::up(arguments),
+        Command::Seed(arguments) => demo::seed_alone(&arguments),
+        Command::Play(arguments) => demo::play::play(arguments),
     };
     match result {
         Ok(()) => ExitCode::SUCCESS,

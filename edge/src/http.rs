@@ -18,6 +18,7 @@ use axum::response::{IntoResponse, Response};
 use bytes::{Bytes, BytesMut};
 use futures::future::{Either, select};
 use http_body_util::BodyExt;
+use percent_encoding::percent_decode_str;
 use serde::Serialize;
 use spin_sdk::http::Request;
 use spin_sdk::wasip3::http::types;
@@ -157,6 +158,10 @@ impl Drop for Turn {
 /// The request with its body read whole, within so many bytes and [`BODY_DEADLINE_MS`].
 pub(crate) async fn read(request: Request, bytes_max: usize) -> Result<axum::http::Request<Body>, Problem> {
     let (parts, body) = request.into_parts();
+    // What a path names is text; the router would answer this in words of its own.
+    if percent_decode_str(parts.uri.path()).decode_utf8().is_err() {
+        return Err(UNKNOWN_ROUTE.with("the path is not UTF-8 once its percent signs are decoded"));
+    }
     if matches!(
         parts.method,
         Method::GET | Method::HEAD | Method::DELETE | Method::OPTIONS
@@ -212,7 +217,9 @@ pub(crate) async fn answer(response: Response, turn: Turn) -> Result<types::Resp
         Ok(body) => body.to_bytes(),
         Err(error) => return Err(types::ErrorCode::InternalError(Some(error.to_string()))),
     };
-    parts.headers.insert(CONTENT_LENGTH, HeaderValue::from(body.len()));
+    if parts.status != StatusCode::NO_CONTENT {
+        parts.headers.insert(CONTENT_LENGTH, HeaderValue::from(body.len()));
+    }
     let (mut writer, reader) = wit_stream::new();
     let (trailers_writer, trailers) = wit_future::new(|| Ok(None));
     let response = head(&parts, reader, trailers)?;

@@ -1,6 +1,13 @@
 //! `If-Match` (RFC 9110, 13.1.1): change only what the client has seen. A resource's `ETag` is its revision.
 
-use crate::problem::Problem;
+use crate::problem::{Problem, ProblemType};
+
+/// The header is not as RFC 9110 wants it.
+pub const MALFORMED_IF_MATCH: ProblemType =
+    ProblemType::new(400, "malformed_if_match", "The header If-Match is malformed");
+/// The header is required.
+pub const IF_MATCH_REQUIRED: ProblemType =
+    ProblemType::new(428, "if_match_required", "The header If-Match is required");
 
 /// Which revisions the client is willing to change.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -33,24 +40,16 @@ pub fn parse<'a>(values: impl IntoIterator<Item = &'a [u8]>) -> Result<Option<If
         return Ok(Some(IfMatch::Any));
     }
     revisions(&all).map(Some).ok_or_else(|| {
-        Problem::new(
-            400,
-            "malformed_if_match",
-            "The header If-Match is malformed",
-            "If-Match must be * or entity tags as an ETag shows them, quotes included, such as \"3\"",
-        )
+        MALFORMED_IF_MATCH
+            .with("If-Match must be * or entity tags as an ETag shows them, quotes included, such as \"3\"")
     })
 }
 
 /// 428: the request must say which revision it changes.
 #[must_use]
 pub fn required() -> Problem {
-    Problem::new(
-        428,
-        "if_match_required",
-        "The header If-Match is required",
-        "send a header If-Match with the ETag that you read, so that nobody's change is lost; or * for any",
-    )
+    IF_MATCH_REQUIRED
+        .with("send a header If-Match with the ETag that you read, so that nobody's change is lost; or * for any")
 }
 
 fn revisions(list: &[u8]) -> Option<IfMatch> {

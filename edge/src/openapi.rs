@@ -98,7 +98,9 @@ impl Api {
     #[must_use]
     pub fn streams(self, streams: &'static [&'static str]) -> Self {
         let routes = crate::streams::routes(self.service, streams);
-        routes.into_iter().fold(self, |api, (route, errors)| api.route(route, errors))
+        routes
+            .into_iter()
+            .fold(self, |api, (route, errors)| api.route(route, errors))
     }
 
     /// The routes, the document's own and the answers for unknown paths and methods among them.

@@ -16,11 +16,12 @@ use utoipa_axum::routes;
 use crate::http::json;
 use crate::page::{Items, Page, PageQuery};
 use crate::problem::{Problem, ProblemType};
-use crate::redis::{Reply, Script, as_text, command};
+use crate::redis::{Reply, Script, as_text};
 
 static READ_STREAMS: Script = Script::read_only(include_str!("read_streams.lua"));
 static READ_DEAD_LETTERS: Script = Script::read_only(include_str!("read_dead_letters.lua"));
 static REPLAY_DEAD_LETTER: Script = Script::new(include_str!("replay_dead_letter.lua"));
+static DROP_DEAD_LETTER: Script = Script::new(include_str!("drop_dead_letter.lua"));
 
 /// A page of dead letters ends behind the one that passes this.
 const PAGE_BYTES_MAX: usize = 512 * 1024;
@@ -41,8 +42,7 @@ const OWN_FIELDS: [&str; 6] = [
 /// The service appends to no stream of this name.
 const UNKNOWN_STREAM: ProblemType = ProblemType::new(404, "unknown_stream", "This service has no such stream");
 /// The dead letter is not there, or no longer.
-const UNKNOWN_DEAD_LETTER: ProblemType =
-    ProblemType::new(404, "unknown_dead_letter", "There is no such dead letter");
+const UNKNOWN_DEAD_LETTER: ProblemType = ProblemType::new(404, "unknown_dead_letter", "There is no such dead letter");
 /// The dead letter was kept by reference, and what it refers to is gone.
 const NOTHING_TO_REPLAY: ProblemType =
     ProblemType::new(409, "nothing_to_replay", "Nothing of the original entry is left");
@@ -71,13 +71,6 @@ pub(crate) fn routes(
         ),
         (below(routes!(drop_dead_letter)), &[UNKNOWN_STREAM, UNKNOWN_DEAD_LETTER]),
     ]
-}
-
-/// TEMP
-pub fn router(service: &str, streams: &'static [&'static str]) -> axum::Router {
-    routes(service, streams).into_iter().fold(axum::Router::new(), |router, ((_, paths, handlers), _)| {
-        paths.paths.keys().fold(router, |router, path| router.route(path, handlers.clone()))
-    })
 }
 
 /// A stream as it is answered.
@@ -250,7 +243,8 @@ async fn replay_dead_letter(
             },
         )),
         "unknown" => Err(unknown_dead_letter(&stream, &entry)),
-        "lost" => Err(NOTHING_TO_REPLAY.with(format!("the dead letter {entry} of {stream} has no fields to append again; it can only be dropped"
+        "lost" => Err(NOTHING_TO_REPLAY.with(format!(
+            "the dead letter {entry} of {stream} has no fields to append again; it can only be dropped"
         ))),
         _ => Err(Problem::corrupt(replies.text()?)),
     }
@@ -270,10 +264,14 @@ async fn drop_dead_letter(
 ) -> Result<Response, Problem> {
     own.check(&stream)?;
     check_entry(&entry).map_err(|_| unknown_dead_letter(&stream, &entry))?;
-    let removed = command("XDEL", [dead_key(&stream), entry.clone()]).await?;
-    match removed.first() {
-        Some(Reply::Int64(1)) => Ok(StatusCode::NO_CONTENT.into_response()),
-        _ => Err(unknown_dead_letter(&stream, &entry)),
+    let dropped = DROP_DEAD_LETTER
+        .run(vec![dead_key(&stream)], vec![entry.clone()])
+        .await?;
+    let mut replies = Replies(dropped.into_iter());
+    match &*replies.text()? {
+        "dropped" => Ok(StatusCode::NO_CONTENT.into_response()),
+        "unknown" => Err(unknown_dead_letter(&stream, &entry)),
+        _ => Err(Problem::corrupt(replies.text()?)),
     }
 }
 

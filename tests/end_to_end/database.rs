@@ -4,7 +4,8 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use crate::process::{free_port, project};
+use crate::port::free_port;
+use crate::process::project;
 
 /// The services, by the number of their database.
 pub const SERVICES: [&str; 2] = ["store", "warehouse"];

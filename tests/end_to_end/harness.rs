@@ -10,7 +10,8 @@ use redis::{Connection, FromRedisValue};
 use serde_json::Value;
 
 use crate::database::{Database, SERVICES};
-use crate::process::{Process, binary, eventually, free_port, project};
+use crate::port::free_port;
+use crate::process::{Process, binary, eventually, project};
 use crate::runtime::Runtime;
 
 /// The store's database on the test's Redis.
@@ -112,7 +113,7 @@ impl System {
     pub fn start_runtime(&mut self) {
         let listen = format!("127.0.0.1:{}", self.http_port);
         let manifest = project().join("spin.toml");
-        let mut command = self.kind.command(&manifest, &listen, &self.folder.join("logs"));
+        let mut command = self.kind.command(&manifest, Some(&listen), &self.folder.join("logs"));
         command
             .envs(self.runtime_variables())
             .envs(self.variables.iter().map(|(name, value)| (name, value)))
@@ -268,6 +269,17 @@ impl System {
     /// Runs a command on the warehouse's database.
     pub fn warehouse_redis<T: FromRedisValue>(&self, command: &[&str]) -> T {
         self.redis_command(WAREHOUSE_DATABASE, command)
+    }
+
+    /// Puts back what `DUMP` gave of a key of the warehouse.
+    pub fn restore_in_warehouse(&self, key: &str, dump: &[u8]) {
+        let mut connection = self.connect(WAREHOUSE_DATABASE).unwrap();
+        redis::cmd("RESTORE")
+            .arg(key)
+            .arg(0)
+            .arg(dump)
+            .exec(&mut connection)
+            .unwrap();
     }
 
     fn redis_command<T: FromRedisValue>(&self, database: u8, command: &[&str]) -> T {

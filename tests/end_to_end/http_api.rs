@@ -91,7 +91,7 @@ fn one_key(runtime: Runtime) {
     let body = order_body(&[("cup", 1)]).to_string();
     let answers: Vec<_> = std::thread::scope(|scope| {
         let place = || system.post_text("/store/orders", &[("Idempotency-Key", "the same")], &body);
-        let clients: Vec<_> = (0..10).map(|_| scope.spawn(place)).collect();
+        let clients: Vec<_> = (0..50).map(|_| scope.spawn(place)).collect();
         clients.into_iter().map(|client| client.join().unwrap()).collect()
     });
     for answer in &answers {

@@ -9,10 +9,12 @@
 
 mod process;
 mod database;
+mod port;
 mod proxy;
 mod runtime;
 mod harness;
 mod shop;
+mod courier;
 
 mod fulfilment;
 mod payment;
@@ -28,12 +30,27 @@ mod http_api;
 mod latency;
 mod streams;
 mod token;
+mod store_model;
+mod warehouse_model;
+mod warehouse_api;
+mod races;
+mod demo;
+mod api_document;
+mod schemathesis;
+mod cancels;
+mod returns;
+mod watching;
+mod lists;
+mod archive;
+mod bodies;
+mod openapi;
 mod supervisor;
 mod http_delivery;
 mod users;
 mod services;
 mod rolling;
 mod manifests;
+mod example;
 mod chaos;
 
 use std::process::ExitCode;
@@ -56,7 +73,7 @@ const OVER_HTTP: &[&[Test]] = &[
 /// Tested with TLS and users too.
 const SECURED: &[&[Test]] = &[fulfilment::TESTS, streams::TESTS];
 /// Tests of what starts a bare Redis by itself, or needs no other.
-const PLAIN_ONLY: &[&[Test]] = &[supervisor::TESTS, redis_restart::TESTS];
+const PLAIN_ONLY: &[&[Test]] = &[supervisor::TESTS, redis_restart::TESTS, example::TESTS];
 
 fn main() -> ExitCode {
     let tests: Vec<Test> = [
@@ -74,12 +91,27 @@ fn main() -> ExitCode {
         latency::TESTS,
         streams::TESTS,
         token::TESTS,
+        store_model::TESTS,
+        warehouse_model::TESTS,
+        warehouse_api::TESTS,
+        races::TESTS,
+        demo::TESTS,
+        api_document::TESTS,
+        schemathesis::TESTS,
+        cancels::TESTS,
+        returns::TESTS,
+        watching::TESTS,
+        lists::TESTS,
+        archive::TESTS,
+        bodies::TESTS,
+        openapi::TESTS,
         supervisor::TESTS,
         http_delivery::TESTS,
         users::TESTS,
         services::TESTS,
         rolling::TESTS,
         manifests::TESTS,
+        example::TESTS,
         chaos::TESTS,
     ]
     .concat();

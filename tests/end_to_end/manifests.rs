@@ -9,7 +9,8 @@ use serde_json::{Value, json};
 
 use crate::Test;
 use crate::harness::System;
-use crate::process::{Process, binary, eventually, free_port, project};
+use crate::port::free_port;
+use crate::process::{Process, binary, eventually, project};
 use crate::runtime::Runtime;
 use crate::shop::order_body;
 
@@ -169,7 +170,7 @@ fn start_app(
 ) -> (Process, String) {
     let listen = format!("127.0.0.1:{}", free_port());
     let folder = cluster.system.folder();
-    let mut command = runtime.command(&project().join(manifest), &listen, &folder.join(&listen));
+    let mut command = runtime.command(&project().join(manifest), Some(&listen), &folder.join(&listen));
     command.envs(environment).current_dir(folder);
     let app = Process::start(&mut command, &folder.join("runtime.log"));
     (app, format!("http://{listen}"))

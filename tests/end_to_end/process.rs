@@ -1,7 +1,6 @@
 //! Child processes that do not outlive their test, and whose output is kept for the case that it fails.
 
 use std::fs::File;
-use std::net::TcpListener;
 use std::os::unix::process::{CommandExt, ExitStatusExt};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
@@ -71,12 +70,6 @@ impl Drop for Process {
 /// Whether a process ended by itself and well.
 pub fn is_clean(status: ExitStatus) -> bool {
     status.success() && status.signal().is_none()
-}
-
-/// A port that was free a moment ago.
-pub fn free_port() -> u16 {
-    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-    listener.local_addr().unwrap().port()
 }
 
 /// A binary of this workspace, built beside the tests.

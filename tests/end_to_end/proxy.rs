@@ -7,8 +7,8 @@ use std::sync::{Arc, Mutex};
 use std::thread;
 
 /// Listens for as long as the tests run.
-pub struct Proxy {
-    pub port: u16,
+pub(crate) struct Proxy {
+    pub(crate) port: u16,
     target: Arc<AtomicU16>,
     connections: Arc<Mutex<Vec<Passage>>>,
 }
@@ -21,7 +21,7 @@ struct Passage {
 
 impl Proxy {
     /// Before the server on this port of this machine.
-    pub fn start(target: u16) -> Self {
+    pub(crate) fn start(target: u16) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let port = listener.local_addr().unwrap().port();
         let target = Arc::new(AtomicU16::new(target));
@@ -45,14 +45,14 @@ impl Proxy {
     }
 
     /// Closes all connections that there are; new ones are taken.
-    pub fn cut(&self) {
+    pub(crate) fn cut(&self) {
         for passage in self.connections.lock().unwrap().drain(..) {
             passage.close();
         }
     }
 
     /// Nothing passes any more on the connections that there are, and they stay open.
-    pub fn silence(&self) {
+    pub(crate) fn silence(&self) {
         for passage in self.connections.lock().unwrap().iter() {
             passage.silent.store(true, Ordering::Relaxed);
         }
@@ -60,7 +60,7 @@ impl Proxy {
 
     /// Leads new connections to the server on another port; those that there are stay.
     #[allow(dead_code, reason = "not all who include this file need it")]
-    pub fn lead_to(&self, target: u16) {
+    pub(crate) fn lead_to(&self, target: u16) {
         self.target.store(target, Ordering::Relaxed);
     }
 }

@@ -8,7 +8,8 @@ use nix::sys::signal::Signal;
 
 use crate::Test;
 use crate::harness::{System, deliver_over_http};
-use crate::process::{Process, binary, eventually, free_port, is_clean, project};
+use crate::port::free_port;
+use crate::process::{Process, binary, eventually, is_clean, project};
 use crate::proxy::Proxy;
 use crate::runtime::Runtime;
 use crate::shop::order_body;
@@ -33,7 +34,11 @@ impl Pair {
         let (port, admin) = (free_port(), free_port());
         let log = |name: &str| system.folder().join(format!("{name}-{instance}.log"));
         let listen = format!("127.0.0.1:{port}");
-        let mut app = runtime.command(&project().join("spin.toml"), &listen, &system.folder().join("logs"));
+        let mut app = runtime.command(
+            &project().join("spin.toml"),
+            Some(&listen),
+            &system.folder().join("logs"),
+        );
         app.envs(system.runtime_variables())
             .env("SPIN_VARIABLE_INSTANCE", instance)
             .current_dir(project());

@@ -54,8 +54,8 @@ impl Runtime {
         format!("{}{http}{secured}", self.name())
     }
 
-    /// The command that runs the app, as far as the runtimes have it in common.
-    pub fn command(self, manifest: &Path, listen: &str, log_dir: &Path) -> Command {
+    /// The command that runs an app, as far as the runtimes have it in common; `listen` is for one that serves HTTP.
+    pub fn command(self, manifest: &Path, listen: Option<&str>, log_dir: &Path) -> Command {
         let mut command = match self.program {
             Program::Devhost => {
                 let mut command = Command::new(binary("devhost"));
@@ -69,8 +69,12 @@ impl Runtime {
             }
         };
         command.arg("--from").arg(manifest);
-        command.args(["--listen", listen]);
+        if let Some(listen) = listen {
+            command.args(["--listen", listen]);
+        }
         command.arg("--log-dir").arg(log_dir);
+        // As `devhost up` starts it: with more threads, an answer's head may leave before its body.
+        command.env("TOKIO_WORKER_THREADS", "1");
         command
     }
 

@@ -4,7 +4,8 @@ use serde_json::{Value, json};
 
 use crate::Test;
 use crate::harness::{DELIVERY_SECRET, System, deliver_over_http};
-use crate::process::{Process, eventually, free_port, project};
+use crate::port::free_port;
+use crate::process::{Process, eventually, project};
 use crate::runtime::Runtime;
 use crate::shop::order_body;
 
@@ -20,7 +21,7 @@ fn two_apps(runtime: Runtime) {
         let port = free_port();
         let manifest = project().join(format!("{service}-component/spin.toml"));
         let listen = format!("127.0.0.1:{port}");
-        let mut command = runtime.command(&manifest, &listen, &system.folder().join(service));
+        let mut command = runtime.command(&manifest, Some(&listen), &system.folder().join(service));
         let own = |name: &str| {
             !["store", "warehouse"]
                 .iter()

@@ -49,7 +49,7 @@ impl System {
             let order = self.try_get(&format!("/store/orders/{order_id}")).ok()?;
             let order: Value = serde_json::from_str(&order.text).ok()?;
             let status = order["status"].as_str()?;
-            ["fulfilled", "refunded", "payment_failed"]
+            ["fulfilled", "refunded", "payment_failed", "cancelled", "returned"]
                 .contains(&status)
                 .then(|| status.to_owned())
         })

@@ -260,6 +260,33 @@ fn replayed(runtime: Runtime) {
     }
     assert_eq!(stream(&system, "/store/streams", "order-completed")["dead"], 2);
 
+    // A key that holds something else is told, and nothing is half done.
+    let kept = bury(&system, "rejected", "7-4", &["data", "x"]);
+    let _: String = system.store_redis(&["RENAME", "order-completed", "aside"]);
+    let _: String = system.store_redis(&["SET", "order-completed", "a text"]);
+    let refused = system.post_text(&format!("{DEAD}/{kept}/replay"), &[], "");
+    assert_eq!(
+        (refused.status, &refused.json()["type"]),
+        (500, &json!("corrupt_data")),
+        "{refused:?}"
+    );
+    let _: String = system.store_redis(&["RENAME", "aside", "order-completed"]);
+    assert_eq!(stream(&system, "/store/streams", "order-completed")["dead"], 3);
+    let _: String = system.store_redis(&["RENAME", "order-completed.dead", "aside"]);
+    let _: String = system.store_redis(&["SET", "order-completed.dead", "a text"]);
+    for answer in [
+        system.get(DEAD),
+        system.post_text(&format!("{DEAD}/{kept}/replay"), &[], ""),
+        system.send("DELETE", &format!("{DEAD}/{kept}"), &[], ""),
+    ] {
+        assert_eq!(
+            (answer.status, &answer.json()["type"]),
+            (500, &json!("corrupt_data")),
+            "{answer:?}"
+        );
+    }
+    let _: String = system.store_redis(&["RENAME", "aside", "order-completed.dead"]);
+
     // And it is handled: by the group in which it died.
     system.start_sidecar();
     system.stock("cup", 9);

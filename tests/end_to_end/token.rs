@@ -46,6 +46,9 @@ fn wanted(runtime: Runtime) {
             assert_eq!(answer.www_authenticate.as_deref(), Some("Bearer"), "{answer:?}");
         }
     }
+    for service in ["store", "warehouse"] {
+        every_change_wants_it(&system, service);
+    }
     let keys: Vec<String> = system.warehouse_redis(&["KEYS", "*"]);
     assert_eq!(keys, Vec::<String>::new(), "something was written");
 
@@ -63,6 +66,25 @@ fn wanted(runtime: Runtime) {
         let answer = system.post_text("/warehouse/products", &headers, &body);
         assert_eq!(answer.status, 201, "{answer:?}");
     }
+}
+
+/// Every operation of the service's OpenAPI document that is no GET is refused without the token.
+fn every_change_wants_it(system: &System, service: &str) {
+    let document = system.get(&format!("/{service}/openapi.json")).json();
+    let mut changes = 0;
+    for (template, item) in document["paths"].as_object().unwrap() {
+        let path: String = template
+            .split('/')
+            .map(|part| if part.starts_with('{') { "some" } else { part })
+            .collect::<Vec<_>>()
+            .join("/");
+        for method in item.as_object().unwrap().keys().filter(|method| *method != "get") {
+            let answer = system.send(&method.to_uppercase(), &path, &[], "");
+            assert_eq!(answer.status, 401, "{method} {path}: {answer:?}");
+            changes += 1;
+        }
+    }
+    assert!(changes >= 4, "{service} has {changes} operations that change something");
 }
 
 fn open(runtime: Runtime) {

@@ -1,8 +1,11 @@
 //! A wrong type at any key that a script touches: nothing is half done, and the entries beside it are.
 
+use std::collections::BTreeMap;
+
 use serde_json::json;
 
 use crate::Test;
+use crate::courier::{Courier, Settled};
 use crate::harness::System;
 use crate::process::eventually;
 use crate::runtime::Runtime;
@@ -12,6 +15,7 @@ pub const TESTS: &[Test] = &[
     ("wrong types at the warehouse's keys, by event", warehouse_events),
     ("wrong types at the store's keys, by event", store_events),
     ("wrong types at the keys of requests", requests),
+    ("wrong types at the warehouse's other keys", warehouse_requests),
 ];
 
 fn warehouse_events(runtime: Runtime) {
@@ -198,4 +202,149 @@ fn requests(runtime: Runtime) {
         }
     }
     assert_eq!(system.stock_of("cup"), (1, 1, 0));
+}
+
+/// Everything in the warehouse's database, so that a change shows.
+fn everything(system: &System) -> BTreeMap<String, String> {
+    let keys: Vec<String> = system.warehouse_redis(&["KEYS", "*"]);
+    let read = |key: &str| -> String {
+        let kind: String = system.warehouse_redis(&["TYPE", key]);
+        let command: &[&str] = match kind.as_str() {
+            "hash" => {
+                let fields: BTreeMap<String, String> = system.warehouse_redis(&["HGETALL", key]);
+                return format!("{fields:?}");
+            }
+            "list" => &["LRANGE", key, "0", "-1"],
+            "zset" => &["ZRANGE", key, "0", "-1", "WITHSCORES"],
+            "stream" => &["XRANGE", key, "-", "+"],
+            _ => &["GET", key],
+        };
+        format!("{:?}", system.warehouse_redis::<redis::Value>(command))
+    };
+    keys.into_iter()
+        .map(|key| {
+            let value = read(&key);
+            (key, value)
+        })
+        .collect()
+}
+
+fn warehouse_requests(runtime: Runtime) {
+    let mut system = System::with_redis(runtime);
+    system.start_runtime();
+    let mut courier = Courier::to_warehouse(&system);
+    for product_id in ["cup", "pot"] {
+        let product = json!({
+            "product_id": product_id, "sku": "C", "name": "Cup", "price_minor": 1, "currency": "EUR", "on_hand": 9,
+        });
+        assert_eq!(system.post("/warehouse/products", &product).status, 201);
+    }
+    let sold = completed("o-1", &[("cup", 1), ("pot", 1)]);
+    courier.deliver_data("order-completed", &[("event".to_owned(), sold)]);
+    let patch = |body: &'static str| ("PATCH", "/warehouse/products/cup", body);
+    let back = r#"{"order_id":"o-1","lines":[{"line_id":1,"qty":1},{"line_id":2,"qty":1}]}"#;
+    let take_back = ("POST", "/warehouse/returns", back);
+    let supply = (
+        "POST",
+        "/warehouse/products/cup/movements",
+        r#"{"type":"supply","qty":1}"#,
+    );
+    let announce = ("POST", "/warehouse/repair/allocations/o-1", "");
+    let remove = (
+        "POST",
+        "/warehouse/archive/remove",
+        r#"{"older_than_days":1,"order_ids":["o-1"]}"#,
+    );
+    for (key, (method, path, body)) in [
+        ("product:cup", patch(r#"{"name":"Mug"}"#)),
+        ("stock:cup", patch(r#"{"name":"Mug"}"#)),
+        ("low-stock", patch(r#"{"low_stock_at":9}"#)),
+        ("product-changed", patch(r#"{"name":"Mug"}"#)),
+        ("low-stock", supply),
+        ("movements:cup", supply),
+        ("idem:POST:/warehouse/products/cup/movements:k", supply),
+        ("allocation:o-1", take_back),
+        ("returns:o-1", take_back),
+        ("return-received", take_back),
+        ("low-stock", take_back),
+        ("stock:cup", take_back),
+        ("stock:pot", take_back),
+        ("movements:pot", take_back),
+        ("idem:POST:/warehouse/returns:k", take_back),
+        ("allocation:o-1", announce),
+        ("returns:o-1", announce),
+        ("order-fulfilled", announce),
+        ("product:pot", ("POST", "/warehouse/repair/products", "")),
+        ("products", ("POST", "/warehouse/repair/products", "")),
+        ("returns:o-1", remove),
+        ("low-stock", ("GET", "/warehouse/products?low_stock=true", "")),
+        ("products", ("GET", "/warehouse/products", "")),
+        ("movements:cup", ("GET", "/warehouse/products/cup/movements", "")),
+        ("allocation:o-1", ("GET", "/warehouse/allocations/o-1", "")),
+    ] {
+        let kept: Option<Vec<u8>> = system.warehouse_redis(&["DUMP", key]);
+        let _: u64 = system.warehouse_redis(&["DEL", key]);
+        let _: String = system.warehouse_redis(&["SET", key, "hello"]);
+        let before = everything(&system);
+        let answer = system.send(method, path, &[("Idempotency-Key", "k"), ("If-Match", "*")], body);
+        assert_eq!(
+            (answer.status, &answer.json()["type"]),
+            (500, &json!("corrupt_data")),
+            "{key}, {method} {path}: {answer:?}"
+        );
+        assert!(answer.json()["detail"].as_str().unwrap().contains(key), "{answer:?}");
+        assert_eq!(everything(&system), before, "{key}, {method} {path}");
+        let _: u64 = system.warehouse_redis(&["DEL", key]);
+        if let Some(kept) = kept {
+            system.restore_in_warehouse(key, &kept);
+        }
+    }
+
+    // Numbers that are none, and events that find a wrong type.
+    for (key, field, value) in [
+        ("stock:pot", "on_hand", "-1"),
+        ("stock:pot", "returned", "1e3"),
+        ("stock:pot", "movements", "0x10"),
+        ("stock:pot", "low_stock_at", "9999999999999999"),
+        ("allocation:o-1", "returned:2", "2"),
+        ("allocation:o-1", "lines", "[]"),
+    ] {
+        let kept: Option<String> = system.warehouse_redis(&["HGET", key, field]);
+        let _: u64 = system.warehouse_redis(&["HSET", key, field, value]);
+        let before = everything(&system);
+        let answer = system.send(take_back.0, take_back.1, &[("Idempotency-Key", "k")], take_back.2);
+        assert!([422, 500].contains(&answer.status), "{key} {field}: {answer:?}");
+        assert_eq!(everything(&system), before, "{key} {field}");
+        let _: u64 = match kept {
+            Some(kept) => system.warehouse_redis(&["HSET", key, field, &kept]),
+            None => system.warehouse_redis(&["HDEL", key, field]),
+        };
+    }
+    for (key, stream, data) in [
+        ("low-stock", "order-completed", completed("o-2", &[("cup", 1)])),
+        (
+            "allocation:o-3",
+            "order-cancel-requested",
+            r#"{"order_id":"o-3","reason":"x"}"#.to_owned(),
+        ),
+        (
+            "refund-order",
+            "order-cancel-requested",
+            r#"{"order_id":"o-4","reason":"x"}"#.to_owned(),
+        ),
+    ] {
+        let _: String = system.warehouse_redis(&["SET", key, "hello"]);
+        let before = everything(&system);
+        let settled = courier.deliver_data(stream, &[("event".to_owned(), data)]);
+        assert_eq!(settled[0].0, Settled::Reject, "{key}");
+        assert!(settled[0].1.contains(key), "{settled:?}");
+        assert_eq!(everything(&system), before, "{key}");
+        let _: u64 = system.warehouse_redis(&["DEL", key]);
+    }
+    assert_eq!(
+        system
+            .send(take_back.0, take_back.1, &[("Idempotency-Key", "k")], take_back.2)
+            .status,
+        201
+    );
 }

@@ -1,6 +1,8 @@
 //! The documents name only what is there.
 
-use crate::{project, read};
+use std::collections::BTreeSet;
+
+use crate::{project, read, tracked_files};
 
 /// Paths that a Markdown text names: link targets, and code spans that look like a path of this project.
 fn paths(markdown: &str) -> Vec<String> {
@@ -26,7 +28,13 @@ fn paths(markdown: &str) -> Vec<String> {
 
 #[test]
 fn every_path_in_the_documents_exists() {
-    for document in ["README.md", "ARCHITECTURE.md", "CHANGELOG.md", "CONTRIBUTING.md"] {
+    for document in [
+        "README.md",
+        "ARCHITECTURE.md",
+        "CHANGELOG.md",
+        "CONTRIBUTING.md",
+        "docs/errors.md",
+    ] {
         let paths = paths(&read(document));
         for path in &paths {
             assert!(
@@ -40,6 +48,39 @@ fn every_path_in_the_documents_exists() {
     }
 }
 
+/// The services whose errors `docs/errors.md` lists.
+const ERROR_FOLDERS: [&str; 3] = ["edge/src/", "store-component/src/", "warehouse-component/src/"];
+
+#[test]
+fn every_error_is_in_the_table_and_in_the_code() {
+    let mut declared = BTreeSet::new();
+    for file in tracked_files() {
+        if !ERROR_FOLDERS.iter().any(|folder| file.starts_with(folder)) {
+            continue;
+        }
+        for declaration in read(&file).split("ProblemType::new(").skip(1) {
+            let mut parts = declaration.split(',').map(str::trim);
+            let (Some(status), Some(slug)) = (parts.next(), parts.next()) else {
+                continue;
+            };
+            declared.insert((slug.trim_matches('"').to_owned(), status.to_owned()));
+        }
+    }
+    let table: BTreeSet<_> = read("docs/errors.md")
+        .lines()
+        .filter_map(|line| {
+            let mut cells = line.strip_prefix("| `")?.split('|').map(str::trim);
+            Some((cells.next()?.trim_end_matches('`').to_owned(), cells.next()?.to_owned()))
+        })
+        .collect();
+    assert!(
+        declared.len() > 20,
+        "only {} errors were found in the code",
+        declared.len()
+    );
+    assert_eq!(declared, table, "(code, docs/errors.md)");
+}
+
 #[test]
 fn every_stream_and_group_is_routed() {
     let routes = read("sidecar.toml");
@@ -48,6 +89,8 @@ fn every_stream_and_group_is_routed() {
         contracts::names::ORDER_COMPLETED,
         contracts::names::REFUND_ORDER,
         contracts::names::ORDER_FULFILLED,
+        contracts::names::ORDER_CANCEL_REQUESTED,
+        contracts::names::RETURN_RECEIVED,
         contracts::names::PRODUCT_CHANGED,
         contracts::names::PAYMENT_GROUP,
         contracts::names::STORE_GROUP,

@@ -47,6 +47,7 @@ fn a_domain_imports_only_its_own_and_the_contract() {
             };
             let allowed = [
                 "std::collections",
+                "std::fmt",
                 "Effect::",
                 "super::",
                 "crate::domain",

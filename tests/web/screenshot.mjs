@@ -15,7 +15,7 @@ for (const [product, qty] of [['teapot', 1], ['espresso-cup', 6], ['sugar-bowl',
   await system.post('/store/orders', { customer_id: 'ada', lines: lines(product, qty) });
 }
 system.command(1, 'XADD', 'order-fulfilled', '*', 'data', '{"order_id":"nobody","lines":[]}');
-const { page } = await open(browser, system.base, { viewport: { width: 1280, height: 900 }, colorScheme: 'light' });
+const { page } = await open(browser, system.base, { viewport: { width: 1440, height: 900 }, colorScheme: 'light' });
 await page.getByRole('status').filter({ hasText: 'Everything runs' }).waitFor();
 for (const name of ['Place an order', 'Ask for too much', 'Place an order']) {
   await page.getByRole('button', { name }).click();

@@ -3,8 +3,6 @@
 mod address;
 mod backoff;
 mod console;
-mod demo;
-mod http;
 mod keeper;
 mod own_redis;
 mod process;
@@ -20,6 +18,7 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use crate::cli::UpArguments;
 use crate::exit::Failure;
+use crate::{demo, http};
 use address::RedisAddress;
 use console::{print_plain, say};
 use keeper::{Keepers, Restarter};
@@ -84,10 +83,11 @@ async fn run(arguments: &UpArguments, redis: &RedisSource, keepers: &mut Keepers
     let redis = start_redis(redis, keepers).await?;
     let app = start_app(&runtime, &this, listen, &redis.address, keepers).await?;
     let admin = start_sidecar(sidecar, &redis.address, keepers).await?;
-    match demo::seed(listen).await {
-        Ok(0) => say("the demo products are there from before"),
-        Ok(added) => say(&format!("{added} demo products added")),
-        Err(error) => say(&format!("the demo products are not all there: {error:#}")),
+    if !arguments.no_seed {
+        match demo::seed(listen).await {
+            Ok(added) => say(&demo::added(added)),
+            Err(error) => say(&format!("the demo products are not all there: {error:#}")),
+        }
     }
 
     let who = if http::is_open(listen).await.unwrap_or(true) {
@@ -97,7 +97,7 @@ async fn run(arguments: &UpArguments, redis: &RedisSource, keepers: &mut Keepers
     };
     let http = http::reachable(listen);
     print_plain(&format!(
-        "\nEverything runs:\n\n  store      http://{http}/store\n  warehouse  http://{http}/warehouse\n  \
+        "\nEverything runs; http://{http} shows it:\n\n  store      http://{http}/store\n  warehouse  http://{http}/warehouse\n  \
          access     {who}\n  app        {runtime}\n  Redis      {} ({})\n  sidecar    http://{admin}/readyz",
         redis.address.shown(),
         redis.whose,

@@ -20,6 +20,9 @@ const SPIN_MIN: SpinVersion = SpinVersion { major: 4, minor: 1 };
 const GRACE_MS: u64 = 5_000;
 /// The services whose Redis the manifest takes from variables: `<service>_redis_host` and `<service>_redis_auth`.
 const SERVICES: [&str; 2] = ["store", "warehouse"];
+/// How many threads run the app's tasks. Spin's listener does not set `TCP_NODELAY`: with one, an answer's head and body leave
+/// together; with more they race, and a body that comes second waits 40 ms for the client's delayed acknowledgement.
+const WORKER_THREADS: &str = "TOKIO_WORKER_THREADS";
 
 /// As `spin --version` says it; what follows the minor number does not matter.
 #[derive(Clone, Copy, Debug, PartialEq, PartialOrd)]
@@ -94,6 +97,9 @@ impl Runtime {
                 let name = |suffix| format!("{ENVIRONMENT_PREFIX}{service}_{suffix}").to_ascii_uppercase();
                 command.env(name("redis_host"), redis.host());
                 command.env(name("redis_auth"), redis.auth());
+            }
+            if std::env::var_os(WORKER_THREADS).is_none() {
+                command.env(WORKER_THREADS, "1");
             }
             command
         };

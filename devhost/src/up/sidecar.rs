@@ -11,8 +11,8 @@ use tokio::process::Command;
 use tokio::time::{Instant, sleep};
 
 use super::address::{RedisAddress, free_port};
-use super::http;
 use super::keeper::{Restarter, Service};
+use crate::http;
 
 /// The program, which is built beside devhost.
 const PROGRAM: &str = "stream-sidecar";

@@ -175,7 +175,7 @@ impl Lane {
         if let Some(reason) = self.presence.not_ready() {
             not_ready.push(reason);
         }
-        if self.window.unavailable_streak > 0 {
+        if self.is_unavailable() {
             not_ready.push("the component reports itself unavailable".into());
         }
         for route in &self.routes {
@@ -200,7 +200,7 @@ impl Lane {
             in_flight_deliveries: self.window.in_flight.len(),
             in_flight_entries: self.window.in_flight.iter().map(|one| one.entries.len()).sum(),
             in_flight_bytes: self.window.bytes,
-            unavailable: self.window.unavailable_streak > 0,
+            unavailable: self.is_unavailable(),
             counters: self.counters.clone(),
             routes: self
                 .routes
@@ -227,6 +227,17 @@ impl Lane {
     fn wake_at(&mut self, at: Time) {
         debug_assert!(at > self.now, "a lane must not ask to be woken in the past");
         self.wake = Some(self.wake.map_or(at, |wake| wake.min(at)));
+    }
+
+    /// Whether the component has reported itself unavailable, and something waits for it to recover: with nothing at
+    /// hand there is no telling, and nothing is in the way of what comes.
+    fn is_unavailable(&self) -> bool {
+        let waits = self.holds_any() || self.now < self.window.paused_until;
+        self.window.unavailable_streak > 0 && waits
+    }
+
+    fn holds_any(&self) -> bool {
+        !self.window.in_flight.is_empty() || self.routes.iter().any(|route| route.buffered() > 0)
     }
 
     fn is_ready(&self) -> bool {

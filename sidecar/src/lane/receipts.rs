@@ -304,8 +304,7 @@ impl Lane {
 
     /// Lets go of everything when nobody has answered on the channel for long.
     pub(super) fn release_if_abandoned(&mut self) {
-        let holds = !self.window.in_flight.is_empty() || self.routes.iter().any(|route| route.buffered() > 0);
-        if holds && !self.is_ready() && self.should_release() {
+        if self.holds_any() && !self.is_ready() && self.should_release() {
             self.free_in_flight();
             for route in 0..self.routes.len() {
                 self.release(route);

@@ -101,8 +101,15 @@ async fn a_sidecar_that_was_stopped_and_wakes_up_harms_nothing() {
         ("INSTANCE", "two"),
         ("LIMITS__ANSWER_MS", "60000"),
         ("LIMITS__PROBE_MS", "60000"),
+        // It answers nothing, and some of the entries may reach it in batches of one.
+        ("LIMITS__WINDOW_DELIVERIES", "50"),
     ]);
-    eventually("the other has taken it over", async || second.numbers().len() >= 50).await;
+    two.until_ready().await;
+    eventually("the other has taken it over", async || {
+        let pending: Vec<(String, String, u64, u32)> = rig.redis("XPENDING work crew - + 100").await;
+        pending.len() == 50 && pending.iter().all(|(_, consumer, _, _)| consumer == "two")
+    })
+    .await;
     one.signal("CONT");
     one.until_logged("an attempt is spent").await;
     // What the first would retry, the second still holds at its first attempt.

@@ -1,7 +1,6 @@
 //! A private Redis, a sidecar, and ways to wait for what they do.
 
 use std::io::Write;
-use std::net::TcpListener;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -12,6 +11,7 @@ use redis::{FromRedisValue, Value};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
 use crate::component::Component;
+use crate::port::free_port;
 
 /// Nothing in these tests takes this long, unless it never happens.
 pub(crate) const DEADLINE: Duration = Duration::from_secs(20);
@@ -208,10 +208,6 @@ pub(crate) async fn eventually(what: &str, mut is_so: impl AsyncFnMut() -> bool)
         assert!(Instant::now() < deadline, "never happened: {what}");
         tokio::time::sleep(Duration::from_millis(5)).await;
     }
-}
-
-pub(crate) fn free_port() -> u16 {
-    TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
 }
 
 pub(crate) struct Redis {

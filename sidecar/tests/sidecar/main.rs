@@ -5,6 +5,8 @@
 mod component;
 mod harness;
 #[allow(unreachable_pub)]
+#[path = "../../../tests/end_to_end/port.rs"]
+mod port;
 #[path = "../../../tests/end_to_end/proxy.rs"]
 mod proxy;
 

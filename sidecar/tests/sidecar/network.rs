@@ -162,7 +162,7 @@ async fn tls_with_a_certificate_authority_of_ones_own() {
         eprintln!("skipped: openssl is not installed");
         return;
     }
-    let port = crate::harness::free_port();
+    let port = crate::port::free_port();
     let file = |name: &str| rig.directory.join(name).display().to_string();
     let mut redis = Command::new("redis-server")
         .args([

@@ -246,7 +246,7 @@ async fn the_configuration_is_checked_and_shown_with_its_defaults() {
     );
 }
 
-/// What a sidecar's Redis user needs and nothing more; README's section on ACLs has the same.
+/// What a sidecar's Redis user needs and nothing more; docs/sidecar.md shows the same.
 const ACL: &str = "ACL SETUSER sidecar on >secret resetkeys resetchannels ~work ~work.dead ~stream-sidecar:lock:* \
     &app.0.one &receipts.app.0.one -@all +xgroup|create +xgroup|delconsumer +xreadgroup +xpending +xrange +xclaim +xack \
     +xadd +xdel +xlen +xtrim +xinfo|groups +xinfo|consumers +type +time +get +set +pttl +del +publish +subscribe \

@@ -13,7 +13,8 @@ use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
 use crate::component::{all_done, empty, number, owned, sorted};
-use crate::harness::{CONFIG, Rig, Sidecar, eventually, free_port};
+use crate::harness::{CONFIG, Rig, Sidecar, eventually};
+use crate::port::free_port;
 use crate::proxy::Proxy;
 
 const SECRET: &str = "0123456789abcdef0123456789abcdef";

@@ -124,6 +124,13 @@ impl Simulation {
 
     /// What must be true in the end.
     pub(crate) fn check_ends(&self) -> Result<(), String> {
+        let balance: u64 = self.ledger.applied.keys().map(|id| id.ms).sum();
+        if self.ledger.balance != balance {
+            return Err(format!(
+                "an effect is not there exactly once: {} instead of {balance}",
+                self.ledger.balance
+            ));
+        }
         for (id, fate) in &self.broker.entries {
             let dead: Vec<Cause> = self
                 .broker
@@ -132,7 +139,7 @@ impl Simulation {
                 .filter(|(dead, _)| dead == id)
                 .map(|(_, cause)| *cause)
                 .collect();
-            let effect = self.effects.contains(id);
+            let effect = self.ledger.applied.contains_key(id);
             let right = match fate {
                 Fate::Good => effect && dead.is_empty(),
                 Fate::DoneAt(attempt) if *attempt <= limits().attempts_max => {

@@ -26,8 +26,34 @@ pub(crate) enum Fault {
     RedisAway(i64),
     /// Each command fails with this probability in percent, executed or not, for so long.
     Flaky(u8, i64),
+    /// Receipts come twice with this probability in percent, for so long.
+    Double(u8, i64),
+    /// Receipts are lost, or late and out of order, with this probability in percent, for so long.
+    Garble(u8, i64),
+    /// Runtimes crash between an effect and its receipt now and then, for so long.
+    Fragile(i64),
     /// One entry that may be deleted is.
     Delete,
+}
+
+impl Fault {
+    /// For how many microseconds.
+    pub(crate) fn lasts(self) -> i64 {
+        match self {
+            Fault::CrashNode(_, wait)
+            | Fault::PauseNode(_, wait)
+            | Fault::CrashRuntime(_, wait)
+            | Fault::Hang(_, wait)
+            | Fault::Unavailable(_, wait)
+            | Fault::InterruptReceipts(_, wait)
+            | Fault::RedisAway(wait)
+            | Fault::Flaky(_, wait)
+            | Fault::Double(_, wait)
+            | Fault::Garble(_, wait)
+            | Fault::Fragile(wait) => wait,
+            Fault::Delete => 0,
+        }
+    }
 }
 
 pub(crate) const NODES: usize = 2;
@@ -43,7 +69,7 @@ pub(crate) fn draw(rng: &mut Rng) -> Vec<(i64, Fault)> {
         let node = rng.usize(0..NODES);
         let short = rng.i64(0..400_000);
         let long = rng.i64(0..7_000_000);
-        let fault = match rng.u8(0..10) {
+        let fault = match rng.u8(0..13) {
             0 | 1 => Fault::CrashNode(node, short),
             2 => Fault::PauseNode(node, long),
             3 | 4 => Fault::CrashRuntime(node, short),
@@ -55,6 +81,10 @@ pub(crate) fn draw(rng: &mut Rng) -> Vec<(i64, Fault)> {
             5 | 6 => Fault::Unavailable(node, long / 2),
             7 => Fault::InterruptReceipts(node, short),
             8 => Fault::RedisAway(short * 4),
+            9 => Fault::Double(rng.u8(1..40), long / 2),
+            // So short that no entry can lose all its attempts to it, which would be right.
+            10 => Fault::Garble(rng.u8(1..60), short / 4),
+            11 => Fault::Fragile(long / 2),
             _ if rng.bool() => Fault::Flaky(rng.u8(1..40), long / 2),
             _ => Fault::Delete,
         };
@@ -97,6 +127,9 @@ impl Simulation {
                 }
             }
             Fault::Flaky(percent, wait) => self.flaky = (percent, self.now + wait),
+            Fault::Double(percent, wait) => self.doubled = (percent, self.now + wait),
+            Fault::Garble(percent, wait) => self.garbled = (percent, self.now + wait),
+            Fault::Fragile(wait) => self.fragile_until = self.now + wait,
             Fault::Delete => {
                 let may = |(_, fate): &(&EntryId, &Fate)| **fate == Fate::Deleted;
                 let ids: Vec<EntryId> = self.broker.entries.iter().filter(may).map(|(id, _)| *id).collect();
@@ -106,7 +139,7 @@ impl Simulation {
         Ok(())
     }
 
-    fn crash_runtime(&mut self, node: usize, wait: i64) {
+    pub(crate) fn crash_runtime(&mut self, node: usize, wait: i64) {
         if self.runtimes[node].alive {
             self.runtimes[node].alive = false;
             self.runtimes[node].queue.clear();

@@ -2,7 +2,7 @@
 //! replies and receipts are delayed and lost, processes crash and are paused at any step, and everything must still
 //! come to its one right end.
 //!
-//! `SIM_SEEDS=100000` tries more seeds; `SIM_SEED=17` runs one and prints what happened step by step.
+//! `SIM_SEEDS=1000000` tries more seeds; `SIM_SEED=17` runs one and prints what happened step by step.
 
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
@@ -17,10 +17,11 @@ mod simulation;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Instant;
 
+use faults::Fault;
 use simulation::Simulation;
 
 /// Tried in every run of the tests; more with SIM_SEEDS.
-const SEEDS: u64 = 20_000;
+const SEEDS: u64 = 100_000;
 /// How much of a failing seed's trace is shown.
 const TRACE_LINES: usize = 150;
 
@@ -73,6 +74,32 @@ fn explain(seed: u64, why: &str) -> ! {
         simulation.steps,
         tail.join("\n")
     );
+}
+
+/// An hour, in microseconds.
+const HOUR: i64 = 3_600_000_000;
+
+#[test]
+fn a_component_that_is_unavailable_for_an_hour_costs_no_attempt() {
+    check_hour(&[Fault::Unavailable(0, HOUR), Fault::Unavailable(1, HOUR)]);
+}
+
+#[test]
+fn a_redis_that_is_away_for_an_hour_costs_no_attempt() {
+    check_hour(&[Fault::RedisAway(HOUR)]);
+}
+
+/// Every check of a simulation holds: among them, that an entry that is good is done at its first attempt.
+fn check_hour(faults: &[Fault]) {
+    for seed in 0..5 {
+        let faults = faults.iter().map(|fault| (10_000, *fault)).collect();
+        let mut simulation = Simulation::with_faults(fastrand::Rng::with_seed(seed), faults, true);
+        if let Err(why) = simulation.run() {
+            let trace = simulation.trace();
+            panic!("{why}\n{}", trace[trace.len().saturating_sub(TRACE_LINES)..].join("\n"));
+        }
+        assert!(simulation.now > HOUR, "it was over before the hour was");
+    }
 }
 
 #[test]

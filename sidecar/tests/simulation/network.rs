@@ -168,19 +168,41 @@ impl Simulation {
             return;
         }
         let unavailable = self.now < self.runtimes[node].unavailable_until;
-        let receipt = handle(payload, &self.broker.entries, unavailable, &mut self.effects);
+        let receipt = handle(payload, &self.broker.entries, unavailable, &mut self.ledger);
+        if self.now < self.fragile_until && self.rng.u8(0..4) == 0 {
+            let wait = self.rng.i64(0..200_000);
+            return self.crash_runtime(node, wait);
+        }
         self.runtimes[node].busy = false;
         if let Some(receipt) = receipt
             && self.now >= self.away_until
+            && self.nodes[node].listening
         {
-            let life = self.nodes[node].life;
-            let at = (self.now + self.latency()).max(self.nodes[node].last_receipt_at + 1);
-            self.nodes[node].last_receipt_at = at;
-            if self.nodes[node].listening {
-                self.at(at, Happening::Receipt(node, life, receipt));
-            }
+            self.send(node, receipt);
         }
         self.begin_handling(node);
+    }
+}
+
+impl Simulation {
+    /// Receipts arrive once and in order; but a component that was not told whether its receipt had gone out sends it
+    /// again, over another connection.
+    fn send(&mut self, node: usize, receipt: delivery::Receipt) {
+        let life = self.nodes[node].life;
+        let garbled = self.now < self.garbled.1 && self.rng.u8(0..100) < self.garbled.0;
+        let doubled = self.now < self.doubled.1 && self.rng.u8(0..100) < self.doubled.0;
+        if garbled && self.rng.bool() {
+            return;
+        }
+        let in_order = (self.now + self.latency()).max(self.nodes[node].last_receipt_at + 1);
+        let late = in_order + self.rng.i64(0..300_000);
+        if doubled || garbled {
+            self.at(late, Happening::Receipt(node, life, receipt.clone()));
+        }
+        if !garbled {
+            self.nodes[node].last_receipt_at = in_order;
+            self.at(in_order, Happening::Receipt(node, life, receipt));
+        }
     }
 }
 

@@ -1,6 +1,6 @@
 //! A runtime with a component: it handles one message after the other, and loses all it has when it crashes.
 
-use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::collections::{BTreeMap, VecDeque};
 
 use delivery::{Delivery, Receipt, Refusal};
 use stream_sidecar::entry::EntryId;
@@ -31,12 +31,32 @@ impl Runtime {
     }
 }
 
-/// What handling a message comes to: effects, and perhaps a receipt. `crashes` cuts it off between the two.
+/// What the components have done, in a database of their own: applying an entry is one atomic step, and remembers that
+/// it was done, so that a second time changes nothing.
+#[derive(Default)]
+pub(crate) struct Ledger {
+    /// How often each entry was handed to its handler and got this far.
+    pub(crate) applied: BTreeMap<EntryId, u32>,
+    /// What all the effects come to: the sum of the entries' numbers.
+    pub(crate) balance: u64,
+}
+
+impl Ledger {
+    fn apply(&mut self, id: EntryId) {
+        let times = self.applied.entry(id).or_default();
+        *times += 1;
+        if *times == 1 {
+            self.balance += id.ms;
+        }
+    }
+}
+
+/// What handling a message comes to: effects, and perhaps a receipt.
 pub(crate) fn handle(
     payload: &str,
     fates: &BTreeMap<EntryId, Fate>,
     unavailable: bool,
-    effects: &mut BTreeSet<EntryId>,
+    ledger: &mut Ledger,
 ) -> Option<Receipt> {
     let delivery: Delivery<'_> = serde_json::from_str(payload).unwrap();
     let mut receipt = Receipt {
@@ -65,7 +85,7 @@ pub(crate) fn handle(
             Fate::Reject => receipt.reject.push(refusal()),
             Fate::DoneAt(attempt) if entry.attempt < attempt => receipt.retry.push(refusal()),
             _ => {
-                effects.insert(entry.entry.parse().unwrap());
+                ledger.apply(entry.entry.parse().unwrap());
                 receipt.done.push(entry.entry.to_string());
             }
         }

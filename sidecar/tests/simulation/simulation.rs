@@ -1,17 +1,16 @@
 //! Time, and what happens in it.
 
 use std::cmp::Reverse;
-use std::collections::{BTreeSet, BinaryHeap, HashMap};
+use std::collections::{BinaryHeap, HashMap};
 
 use fastrand::Rng;
-use stream_sidecar::entry::EntryId;
 use stream_sidecar::lane::{Action, Event};
 
 use crate::broker::{Broker, Fate};
 use crate::checks::check_stall;
 use crate::faults::{self, Fault, NODES};
 use crate::node::{CLERK, Node, PUBLISHER, READER};
-use crate::runtime::Runtime;
+use crate::runtime::{Ledger, Runtime};
 
 /// Something that happens at its time.
 pub(crate) enum Happening {
@@ -42,6 +41,8 @@ pub(crate) struct BlockedRead {
 const END: i64 = 90_000_000;
 /// A hot loop takes more steps than this.
 const STEPS_MAX: u64 = 400_000;
+/// One that goes on takes more than this in each simulated second.
+const STEPS_PER_SECOND_MAX: u64 = 250;
 
 pub(crate) struct Simulation {
     pub(crate) rng: Rng,
@@ -55,15 +56,23 @@ pub(crate) struct Simulation {
     pub(crate) clients: u64,
     pub(crate) away_until: i64,
     pub(crate) flaky: (u8, i64),
-    pub(crate) effects: BTreeSet<EntryId>,
+    /// Receipts come twice with this probability in percent, until then.
+    pub(crate) doubled: (u8, i64),
+    /// Receipts are lost or late with this probability in percent, until then.
+    pub(crate) garbled: (u8, i64),
+    /// A runtime may crash between an effect and its receipt, until then.
+    pub(crate) fragile_until: i64,
+    pub(crate) ledger: Ledger,
     pub(crate) last_append: i64,
     /// Reads that wait for entries.
     pub(crate) blocked: Vec<BlockedRead>,
     pub(crate) reads: u64,
     /// Sidecars were stopped or cut off for so long that a peer may rightly have taken their entries.
     pub(crate) leases_may_end: bool,
-    /// A handler hangs at some time, which rightly costs an attempt.
+    /// A handler hangs at some time, or receipts get lost while all connections stand, which rightly costs an attempt.
     pub(crate) hangs: bool,
+    /// When the last fault ends.
+    quiet_at: i64,
     pub(crate) steps: u64,
     pub(crate) trace: Option<Vec<String>>,
 }
@@ -72,13 +81,19 @@ impl Simulation {
     pub(crate) fn new(seed: u64, traced: bool) -> Self {
         let mut rng = Rng::with_seed(seed);
         let faults = faults::draw(&mut rng);
+        Self::with_faults(rng, faults, traced)
+    }
+
+    pub(crate) fn with_faults(rng: Rng, faults: Vec<(i64, Fault)>, traced: bool) -> Self {
         let leases_may_end = faults.iter().any(|(_, fault)| {
             matches!(
                 fault,
                 Fault::PauseNode(..) | Fault::RedisAway(_) | Fault::Flaky(..) | Fault::Delete
             )
         });
-        let hangs = faults.iter().any(|(_, fault)| matches!(fault, Fault::Hang(..)));
+        let hangs = faults
+            .iter()
+            .any(|(_, fault)| matches!(fault, Fault::Hang(..) | Fault::Garble(..)));
         let mut simulation = Self {
             rng,
             now: 0,
@@ -91,12 +106,16 @@ impl Simulation {
             clients: NODES as u64,
             away_until: 0,
             flaky: (0, 0),
-            effects: BTreeSet::new(),
+            doubled: (0, 0),
+            garbled: (0, 0),
+            fragile_until: 0,
+            ledger: Ledger::default(),
             last_append: 0,
             blocked: Vec::new(),
             reads: 0,
             leases_may_end,
             hangs,
+            quiet_at: faults.iter().map(|(at, fault)| at + fault.lasts()).max().unwrap_or(0),
             steps: 0,
             trace: traced.then(Vec::new),
         };
@@ -174,14 +193,14 @@ impl Simulation {
             };
             self.now = self.now.max(at);
             self.steps += 1;
-            if self.steps > STEPS_MAX {
+            if self.steps > STEPS_MAX + (self.now / 1_000_000) as u64 * STEPS_PER_SECOND_MAX {
                 return Err("a hot loop".into());
             }
             self.happen(happening)?;
             if self.now > self.last_append && self.is_settled() {
                 break;
             }
-            if self.now > END {
+            if self.now > END + self.quiet_at {
                 return Err(format!(
                     "not settled: {} pending, {} undelivered",
                     self.broker.pending.len(),

@@ -355,8 +355,8 @@ pub(super) mod tests {
 
     #[test]
     fn every_cell_of_the_table() {
+        use super::Status::{Cancelled, Completed, Fulfilled, PaymentFailed, Pending, Refunded, Returned};
         use Effect::{Contradiction as X, Move, Nothing};
-        use Status::{Cancelled, Completed, Fulfilled, PaymentFailed, Pending, Refunded, Returned};
         #[rustfmt::skip]
         let table = [
             // at             approved         declined             cancelled        cancel_requested fulfilled        refund          partly_returned  returned

@@ -12,8 +12,8 @@ use spin_sdk::redis_subscriber;
 
 use super::change::{Item, Outcome, change_orders};
 use super::redis::{self, Corrupt};
-use crate::domain::charge_order::{Charge, charge};
-use crate::domain::order::{Contradiction, Order, Status, Steps};
+use crate::domain::charge_order::{Charged, charge_order};
+use crate::domain::order::{Contradiction, Order, Steps};
 use crate::domain::refund_order::{self, ReturnedLine};
 
 #[redis_subscriber]
@@ -23,7 +23,7 @@ async fn on_message(message: Bytes) -> anyhow::Result<()> {
 
 pub(super) async fn apply(delivery: &Delivery<'_>, receipt: &mut Receipt) -> Result<(), Failure> {
     match &*delivery.stream {
-        OrderPlaced::STREAM => change(delivery, receipt, |event| &event.order_id, charge_order).await,
+        OrderPlaced::STREAM => change(delivery, receipt, |event| &event.order_id, charge).await,
         OrderFulfilled::STREAM => change(delivery, receipt, |event| &event.order_id, close_order).await,
         RefundOrder::STREAM => change(delivery, receipt, |event| &event.order_id, refund).await,
         ReturnReceived::STREAM => change(delivery, receipt, |event| &event.order_id, take_back).await,
@@ -42,20 +42,14 @@ enum Settled {
 /// What the domain makes of an event, and what it adds to the order's history.
 type Decision = Result<(Settled, Steps), Contradiction>;
 
-/// Charges for an order: asks the payment provider.
-fn charge_order(order: &mut Order, _: &OrderPlaced, _: &str) -> Decision {
-    if order.status != Status::Pending {
-        return Ok((Settled::Done, Steps::new()));
-    }
-    let steps = match charge(&order.token, order.payment_failures) {
-        Charge::Approved => order.approve()?,
-        Charge::Declined => order.decline()?,
-        Charge::Unreachable => {
-            order.payment_failures += 1;
-            return Ok((Settled::Retry("the payment provider did not answer"), Steps::new()));
-        }
+/// Charges for an order.
+fn charge(order: &mut Order, _: &OrderPlaced, _: &str) -> Decision {
+    let (charged, steps) = charge_order(order)?;
+    let settled = match charged {
+        Charged::Settled => Settled::Done,
+        Charged::Unreachable => Settled::Retry("the payment provider did not answer"),
     };
-    Ok((Settled::Done, steps))
+    Ok((settled, steps))
 }
 
 /// Closes an order whose stock was taken.

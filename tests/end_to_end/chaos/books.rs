@@ -13,10 +13,12 @@ use crate::process::eventually;
 pub(super) const PRODUCTS: [(&str, u64); 4] = [("cup", 100_000), ("pot", 100_000), ("tray", 150), ("kettle", 40)];
 
 /// Which groups read which streams, by the service in whose database they are.
-const GROUPS: [(usize, &str, &str); 5] = [
+const GROUPS: [(usize, &str, &str); 7] = [
     (0, "order-placed", "payment-group"),
     (0, "order-completed", "warehouse-group"),
+    (0, "order-cancel-requested", "warehouse-group"),
     (1, "refund-order", "payment-group"),
+    (1, "return-received", "payment-group"),
     (1, "order-fulfilled", "store-group"),
     (1, "product-changed", "store-group"),
 ];

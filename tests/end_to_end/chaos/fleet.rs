@@ -11,7 +11,8 @@ use redis::{Connection, FromRedisValue};
 
 use crate::database::Database;
 use crate::harness::{DELIVERY_SECRET, deliver_over_http};
-use crate::process::{Process, binary, eventually, free_port, project};
+use crate::port::free_port;
+use crate::process::{Process, binary, eventually, project};
 use crate::proxy::Proxy;
 use crate::runtime::Runtime;
 
@@ -244,7 +245,7 @@ impl Node {
     fn runtime_command(&self) -> Command {
         let listen = format!("127.0.0.1:{}", self.http_port);
         let manifest = project().join("spin.toml");
-        let mut command = self.kind.command(&manifest, &listen, &self.folder.join("logs"));
+        let mut command = self.kind.command(&manifest, Some(&listen), &self.folder.join("logs"));
         if self.kind.over_http {
             command.env("SPIN_VARIABLE_DELIVERY_SECRET", DELIVERY_SECRET);
         }

@@ -1,4 +1,4 @@
-//! Taking the stock for an order, whole or not at all. The model of `edge/allocate.lua`, which does the same to a
+//! Taking the stock for an order, whole or not at all. The model of `edge/redis/allocate.lua`, which does the same to a
 //! batch of orders in one atomic step.
 
 use std::collections::BTreeMap;

@@ -1,4 +1,4 @@
-//! A customer wants out of an order that is paid for. The model of `edge/cancel_orders.lua`.
+//! A customer wants out of an order that is paid for. The model of `edge/redis/cancel_orders.lua`.
 
 /// What becomes of the wish.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

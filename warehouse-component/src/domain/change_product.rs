@@ -1,4 +1,4 @@
-//! Changing a product's own fields, which are all but its stock. The model of `edge/change_product.lua`.
+//! Changing a product's own fields, which are all but its stock. The model of `edge/redis/change_product.lua`.
 
 use contracts::limits::{check_name, check_price};
 

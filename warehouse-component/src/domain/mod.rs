@@ -7,3 +7,4 @@ pub mod move_stock;
 pub mod allocate;
 pub mod cancel;
 pub mod take_back;
+pub mod archive;

@@ -1,4 +1,4 @@
-//! Moving stock by hand: supplies and write-offs. The model of `edge/move_stock.lua`.
+//! Moving stock by hand: supplies and write-offs. The model of `edge/redis/move_stock.lua`.
 
 use super::stock::{LIFETIME_MAX, ON_HAND_MAX, Stock};
 

@@ -1,4 +1,4 @@
-//! Taking back units of a fulfilled order. The model of `edge/take_back.lua`.
+//! Taking back units of a fulfilled order. The model of `edge/redis/take_back.lua`.
 
 use std::collections::BTreeMap;
 

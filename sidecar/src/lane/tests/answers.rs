@@ -235,7 +235,25 @@ fn unavailable_pauses_longer_each_time_and_spends_no_attempt() {
     }
     assert!(bench.settled.is_empty());
     assert!(pauses.windows(2).all(|pair| pair[0] * 2 < pair[1]), "{pauses:?}");
+    let not_ready = ["the component reports itself unavailable"];
+    assert_eq!(bench.lane.report().not_ready, not_ready);
     let delivery = bench.deliveries().remove(0);
     bench.receipt(&delivery, |_| {});
     assert!(!bench.lane.report().unavailable);
+}
+
+#[test]
+fn a_lane_that_has_nothing_to_do_does_not_stay_unavailable() {
+    let mut bench = Bench::ready(limits());
+    bench.read(1);
+    let delivery = bench.deliveries().remove(0);
+    bench.receipt(&delivery, |receipt| {
+        receipt.done.clear();
+        receipt.unavailable = Some("full".into());
+    });
+    assert!(bench.lane.report().unavailable);
+    // A peer has it done; its late receipt reaches us.
+    bench.receipt(&delivery, |_| {});
+    bench.after_ms(bench.lane.limits.backoff_ms_max);
+    assert!(bench.lane.report().not_ready.is_empty());
 }

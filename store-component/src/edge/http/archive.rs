@@ -132,7 +132,7 @@ pub(super) async fn read(query: Result<Query<ArchiveQuery>, QueryRejection>) -> 
     responses((status = 200, description = "What became of each", body = RemovedOrders)),
 )]
 pub(super) async fn remove(body: Bytes) -> Result<Response, Problem> {
-    let request: RemoveArchived = json::parse(&body)?;
+    let mut request: RemoveArchived = json::parse(&body)?;
     check_days(request.older_than_days)?;
     let mut errors = Vec::new();
     if !(1..=LIMIT_MAX).contains(&request.order_ids.len()) {
@@ -146,6 +146,8 @@ pub(super) async fn remove(body: Bytes) -> Result<Response, Problem> {
         return Err(Problem::invalid(errors));
     }
 
+    request.order_ids.sort_unstable();
+    request.order_ids.dedup();
     let limits = Limits::now(request.older_than_days).await?;
     let mut answer = RemovedOrders::default();
     let mut removals = Vec::new();

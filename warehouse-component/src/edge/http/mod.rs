@@ -1,43 +1,37 @@
-//! The warehouse's routes: request -> domain -> Redis -> answer.
+//! The warehouse's routes: request -> domain -> Redis -> answer. In reading order:
 
+mod problems;
 mod products;
 mod movements;
 mod orders;
+mod returns;
 mod repair;
+mod archive;
 
 use axum::Router;
-use axum::routing::{get, post};
+use axum::response::Response;
 use contracts::names::WAREHOUSE_STREAMS;
-use edge::problem::{FieldError, Problem};
+use edge::http::Health;
+use edge::idempotency;
+use edge::if_match::{IF_MATCH_REQUIRED, MALFORMED_IF_MATCH};
+use edge::openapi::Api;
+use edge::problem::{IDEMPOTENCY_KEY_REQUIRED, Problem};
 use serde::Serialize;
 use spin_sdk::http::Request;
 use spin_sdk::http_service;
 use spin_sdk::wasip3::http::types;
+use utoipa_axum::routes;
 
-use super::redis::Corrupt;
+use self::problems::{
+    INSUFFICIENT_STOCK, NOT_FULFILLED, PRODUCT_EXISTS, RETURN_TOO_LARGE, STALE_REVISION, STOCK_TOO_LARGE,
+    TOO_MANY_RETURNS, UNKNOWN_ALLOCATION, UNKNOWN_LINE, UNKNOWN_PRODUCT, unwritable,
+};
 
 /// Where a sidecar that delivers over HTTP does so; no part of the public API.
 const DELIVERIES: &str = "/warehouse/deliveries";
 
 thread_local! {
-    static ROUTES: Router = edge::http::routes(
-        Router::new()
-            .route("/warehouse/healthz", get(edge::http::health))
-            .route("/warehouse/products", get(products::list).post(products::create))
-            .route(
-                "/warehouse/products/{product_id}",
-                get(products::show).patch(products::change).delete(products::deactivate),
-            )
-            .route(
-                "/warehouse/products/{product_id}/movements",
-                get(movements::list).post(movements::make),
-            )
-            .route("/warehouse/allocations/{order_id}", get(orders::show_allocation))
-            .route("/warehouse/returns", post(orders::take_back))
-            .route("/warehouse/repair/products", post(repair::announce_products))
-            .route("/warehouse/repair/allocations/{order_id}", post(repair::announce_allocation))
-            .merge(edge::streams::router("warehouse", WAREHOUSE_STREAMS)),
-    );
+    static ROUTES: Router = api().into_routes();
 }
 
 #[http_service]
@@ -48,42 +42,57 @@ async fn on_request(request: Request) -> Result<types::Response, types::ErrorCod
     edge::http::serve(request, ROUTES.with(Clone::clone)).await
 }
 
+fn api() -> Api {
+    let keyed = [&idempotency::ERRORS[..], &[IDEMPOTENCY_KEY_REQUIRED]].concat();
+    let move_errors = [&keyed[..], &[UNKNOWN_PRODUCT, INSUFFICIENT_STOCK, STOCK_TOO_LARGE]].concat();
+    let return_errors = [
+        &keyed[..],
+        &[
+            UNKNOWN_ALLOCATION,
+            UNKNOWN_LINE,
+            NOT_FULFILLED,
+            RETURN_TOO_LARGE,
+            TOO_MANY_RETURNS,
+            STOCK_TOO_LARGE,
+        ],
+    ]
+    .concat();
+    Api::new(
+        "warehouse",
+        "Warehouse",
+        "Products and their stock, and what was decided for orders.",
+    )
+    .route(routes!(health), &[])
+    .route(routes!(products::create), &[PRODUCT_EXISTS])
+    .route(routes!(products::list), &[])
+    .route(routes!(products::show), &[UNKNOWN_PRODUCT])
+    .route(
+        routes!(products::change),
+        &[UNKNOWN_PRODUCT, IF_MATCH_REQUIRED, MALFORMED_IF_MATCH, STALE_REVISION],
+    )
+    .route(
+        routes!(products::deactivate),
+        &[UNKNOWN_PRODUCT, MALFORMED_IF_MATCH, STALE_REVISION],
+    )
+    .route(routes!(movements::make), &move_errors)
+    .route(routes!(movements::list), &[UNKNOWN_PRODUCT])
+    .route(routes!(orders::show_allocation), &[UNKNOWN_ALLOCATION])
+    .route(routes!(returns::take_back), &return_errors)
+    .route(routes!(repair::announce_products), &[])
+    .route(routes!(repair::announce_allocation), &[UNKNOWN_ALLOCATION])
+    .route(routes!(archive::read), &[])
+    .route(routes!(archive::remove), &[])
+    .streams(WAREHOUSE_STREAMS)
+}
+
+/// Whether the warehouse and its Redis answer.
+#[utoipa::path(get, path = "/warehouse/healthz", operation_id = "health", responses(
+    (status = 200, description = "Both answer", body = Health),
+))]
+async fn health() -> Result<Response, Problem> {
+    edge::http::health().await
+}
+
 fn text(value: &impl Serialize) -> Result<String, Problem> {
-    serde_json::to_string(value)
-        .map_err(|error| Problem::new(500, "internal", "The answer could not be written", error.to_string()))
-}
-
-fn corrupt(Corrupt(what): Corrupt) -> Problem {
-    Problem::corrupt(what)
-}
-
-/// 422 for fields that the domain found at fault.
-fn invalid<F: Into<String>>(faults: Vec<(F, String)>) -> Problem {
-    let errors = faults.into_iter().map(|(field, reason)| FieldError::new(field, reason));
-    Problem::invalid(errors.collect())
-}
-
-fn unknown_product(product_id: &str) -> Problem {
-    Problem::not_found(
-        "unknown_product",
-        "There is no such product",
-        format!("no product {product_id}"),
-    )
-}
-
-fn unknown_allocation(order_id: &str) -> Problem {
-    Problem::not_found(
-        "unknown_allocation",
-        "Nothing is decided for this order",
-        format!("no allocation of an order {order_id}, or not yet"),
-    )
-}
-
-fn stock_too_large(detail: String) -> Problem {
-    Problem::new(
-        409,
-        "stock_too_large",
-        "There would be more units than the warehouse may hold",
-        detail,
-    )
+    serde_json::to_string(value).map_err(|error| unwritable(&error))
 }

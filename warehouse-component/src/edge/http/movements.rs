@@ -12,26 +12,62 @@ use edge::problem::{FieldError, Problem};
 use edge::{clock, idempotency, json};
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
+use utoipa::ToSchema;
 
-use super::super::redis::{self, Movement};
-use super::{corrupt, stock_too_large, text, unknown_product};
+use super::problems::{INSUFFICIENT_STOCK, STOCK_TOO_LARGE, corrupt, unknown_product};
+use super::text;
 use crate::domain::move_stock::Kind;
 use crate::domain::stock::{LIFETIME_MAX, ON_HAND_MAX};
+use crate::edge::redis::{self, Movement};
 
 /// The body of `POST /warehouse/products/{product_id}/movements`.
-#[derive(Debug, Serialize, Deserialize)]
+#[derive(Debug, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
-struct MoveStock {
+pub(super) struct MoveStock {
     #[serde(rename = "type")]
     kind: MovementKind,
+    /// Units.
+    #[schema(example = 5, minimum = 1, maximum = 1_000_000)]
     qty: u32,
 }
 
-#[derive(Debug, Clone, Copy, Serialize, Deserialize)]
+/// Units came in; or they were lost, broken or thrown away.
+#[derive(Debug, Clone, Copy, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 enum MovementKind {
     Supply,
     WriteOff,
+}
+
+/// A movement as it is answered.
+#[derive(ToSchema)]
+#[schema(as = Movement)]
+#[allow(
+    dead_code,
+    reason = "what is answered is the text that is kept; this says what is in it"
+)]
+pub(super) struct MovementView {
+    #[schema(example = "01K5PQ8T3V0000000000000000")]
+    movement_id: String,
+    #[schema(example = "espresso-cup")]
+    product_id: String,
+    /// `supply`, `write_off` or `return`.
+    #[schema(example = "supply")]
+    r#type: String,
+    /// Units.
+    #[schema(example = 5)]
+    qty: u64,
+    #[schema(example = "2026-01-31T12:00:00.000Z")]
+    at: String,
+    /// The order of a return.
+    #[schema(nullable = false)]
+    order_id: Option<String>,
+    /// The id of a return.
+    #[schema(nullable = false)]
+    return_id: Option<String>,
+    /// Units that were there afterwards.
+    #[schema(example = 15)]
+    on_hand: u64,
 }
 
 /// A movement as it is kept and answered; `on_hand`, the units afterwards, follows in the script that commits it.
@@ -54,6 +90,16 @@ pub(super) struct ReturnOf<'a> {
     pub(super) return_id: &'a str,
 }
 
+/// Moves stock by hand, the only way to change it.
+#[utoipa::path(post, path = "/warehouse/products/{product_id}/movements", operation_id = "move_stock",
+    params(
+        ("product_id" = String, Path, description = "The product's id"),
+        ("Idempotency-Key" = String, Header,
+            description = "1 to 255 printable ASCII characters; the same key and body give the same answer for 24 hours"),
+    ),
+    request_body = MoveStock,
+    responses((status = 201, description = "Moved, now or by the same request before", body = MovementView)),
+)]
 pub(super) async fn make(
     Path(product_id): Path<String>,
     headers: HeaderMap,
@@ -81,18 +127,22 @@ pub(super) async fn make(
         Movement::Made(movement) => Ok(json_text(StatusCode::CREATED, movement)),
         Movement::KeyReused => Err(idempotency::reused()),
         Movement::UnknownProduct => Err(unknown_product(&product_id)),
-        Movement::InsufficientStock(units) => Err(Problem::new(
-            409,
-            "insufficient_stock",
-            "There are fewer units than are to go",
-            format!("{units} units are there, {} were to be written off", request.qty),
-        )),
-        Movement::TooMuch => Err(stock_too_large(format!(
+        Movement::InsufficientStock(units) => Err(INSUFFICIENT_STOCK.with(format!(
+            "{units} units are there, {} were to be written off",
+            request.qty
+        ))),
+        Movement::TooMuch => Err(STOCK_TOO_LARGE.with(format!(
             "the warehouse may hold {ON_HAND_MAX} units of a product, and get {LIFETIME_MAX} in its lifetime"
         ))),
     }
 }
 
+/// A product's movements, newest first; the newest 10,000 are kept. A sale is no movement: its order's allocation tells
+/// of it.
+#[utoipa::path(get, path = "/warehouse/products/{product_id}/movements", operation_id = "list_movements",
+    params(("product_id" = String, Path, description = "The product's id"), PageQuery),
+    responses((status = 200, description = "A page of movements", body = Items<MovementView>)),
+)]
 pub(super) async fn list(
     Path(product_id): Path<String>,
     query: Result<Query<PageQuery>, QueryRejection>,

@@ -12,40 +12,65 @@ use edge::page::{Items, Page};
 use edge::problem::{FieldError, Problem};
 use edge::{clock, json};
 use serde::{Deserialize, Deserializer, Serialize};
+use utoipa::{IntoParams, ToSchema};
 
-use super::super::redis::{self, Changed, StoredProduct};
-use super::{corrupt, invalid, movements, text, unknown_product};
+use super::problems::{PRODUCT_EXISTS, STALE_REVISION, corrupt, invalid, unknown_product};
+use super::{movements, text};
 use crate::domain::change_product::{self, Change, Changeable};
 use crate::domain::create_product::{self, NewProduct};
 use crate::domain::move_stock::Kind;
 use crate::domain::stock::Stock;
+use crate::edge::redis::{self, Changed, StoredProduct};
 
 /// The body of `POST /warehouse/products`.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
-struct CreateProduct {
+pub(super) struct CreateProduct {
+    /// Made by the warehouse without it.
+    #[schema(example = "espresso-cup", max_length = 64, pattern = "^[A-Za-z0-9][A-Za-z0-9._-]*$")]
     product_id: Option<String>,
+    /// The stock keeping unit's code.
+    #[schema(example = "CUP-080", max_length = 64, pattern = "^[!-~]+$")]
     sku: String,
+    /// What customers read.
+    #[schema(example = "Espresso cup", min_length = 1, max_length = 200)]
     name: String,
+    /// In minor units, such as cents.
+    #[schema(example = 1_000, minimum = 0, maximum = 1_000_000_000)]
     price_minor: u64,
+    /// ISO 4217.
+    #[schema(example = "EUR", pattern = "^[A-Z]{3}$")]
     currency: String,
+    /// The first supply, in units.
+    // A float, since utoipa keeps integers as usize, which has 32 bits in WebAssembly.
     #[serde(default)]
+    #[schema(example = 10, minimum = 0, maximum = 1e12)]
     on_hand: u64,
+    /// At or below this number of units the stock counts as low; at 0, when it is gone.
     #[serde(default)]
+    #[schema(example = 3, minimum = 0, maximum = 1e12)]
     low_stock_at: u64,
 }
 
 /// The body of `PATCH /warehouse/products/{product_id}`: what is not there stays as it is.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
-struct ChangeProduct {
+pub(super) struct ChangeProduct {
+    /// What customers read.
     #[serde(default, deserialize_with = "present")]
+    #[schema(example = "Espresso cup, white", min_length = 1, max_length = 200, nullable = false)]
     name: Option<String>,
+    /// In minor units, such as cents.
     #[serde(default, deserialize_with = "present")]
+    #[schema(example = 1_100, minimum = 0, maximum = 1_000_000_000, nullable = false)]
     price_minor: Option<u64>,
+    /// Whether it is on sale.
     #[serde(default, deserialize_with = "present")]
+    #[schema(example = true, nullable = false)]
     active: Option<bool>,
+    /// At or below this number of units the stock counts as low.
     #[serde(default, deserialize_with = "present")]
+    #[schema(example = 5, minimum = 0, maximum = 1e12, nullable = false)]
     low_stock_at: Option<u64>,
 }
 
@@ -54,30 +79,56 @@ fn present<'de, T: Deserialize<'de>, D: Deserializer<'de>>(field: D) -> Result<O
     T::deserialize(field).map(Some)
 }
 
-/// The query parameters of `GET /warehouse/products`.
-#[derive(Debug, Deserialize)]
+/// Which products are listed.
+#[derive(Debug, Deserialize, IntoParams)]
 #[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
 pub(super) struct ListProducts {
+    /// Items on the page at the most; 50 without it.
+    #[param(minimum = 1, maximum = 200, example = 50)]
     limit: Option<usize>,
+    /// `next_cursor` of the page before.
     cursor: Option<String>,
+    /// `true`: only products with so few units that more should be bought, those that are not on sale included.
+    #[param(example = true)]
     low_stock: Option<bool>,
 }
 
-/// A product as it is answered.
-#[derive(Debug, Serialize)]
-struct ProductView {
+/// A product and its stock. Always `on_hand = supplied + returned - sold - written_off`.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = Product)]
+pub(super) struct ProductView {
+    #[schema(example = "espresso-cup")]
     product_id: String,
+    #[schema(example = "CUP-080")]
     sku: String,
+    #[schema(example = "Espresso cup")]
     name: String,
+    /// In minor units, such as cents.
+    #[schema(example = 1_000)]
     price_minor: u64,
+    /// ISO 4217.
+    #[schema(example = "EUR")]
     currency: String,
+    /// Whether new orders may have it; what is paid for is fulfilled in any case.
     active: bool,
+    /// Units there now.
+    #[schema(example = 10)]
     on_hand: u64,
+    /// Units supplied, ever.
+    #[schema(example = 10)]
     supplied: u64,
+    /// Units taken for fulfilled orders, ever.
     sold: u64,
+    /// Units that came back, ever.
     returned: u64,
+    /// Units lost, broken or thrown away, ever.
     written_off: u64,
+    /// At or below this number of units the stock counts as low.
+    #[schema(example = 3)]
     low_stock_at: u64,
+    /// Rises by one with every change of the product's own fields, which are all but its stock. The `ETag`.
+    #[schema(example = 1)]
     rev: u64,
 }
 
@@ -115,6 +166,13 @@ impl From<StoredProduct> for ProductView {
     }
 }
 
+/// Creates a product, with its first supply if there is one.
+#[utoipa::path(post, path = "/warehouse/products", operation_id = "create_product", request_body = CreateProduct,
+    responses((status = 201, description = "Created", body = ProductView, headers(
+        ("Location" = String, description = "The product's path"),
+        ("ETag" = String, description = "The product's revision, as If-Match takes it"),
+    ))),
+)]
 pub(super) async fn create(body: Bytes) -> Result<Response, Problem> {
     let request: CreateProduct = json::parse(&body)?;
     let product = NewProduct {
@@ -146,12 +204,10 @@ pub(super) async fn create(body: Bytes) -> Result<Response, Problem> {
         .await?
         .map_err(corrupt)?;
     if !created {
-        return Err(Problem::new(
-            409,
-            "product_exists",
-            "There is a product with this id",
-            format!("the product {} exists; choose another product_id", product.product_id),
-        ));
+        return Err(PRODUCT_EXISTS.with(format!(
+            "the product {} exists; choose another product_id",
+            product.product_id
+        )));
     }
     let view = ProductView::from(StoredProduct {
         stock: Stock::supplied(product.on_hand),
@@ -183,6 +239,12 @@ fn answer(status: StatusCode, view: &ProductView) -> Response {
     response
 }
 
+/// A product and its stock.
+#[utoipa::path(get, path = "/warehouse/products/{product_id}", operation_id = "show_product",
+    params(("product_id" = String, Path, description = "The product's id")),
+    responses((status = 200, description = "The product", body = ProductView,
+        headers(("ETag" = String, description = "The product's revision, as If-Match takes it")))),
+)]
 pub(super) async fn show(Path(product_id): Path<String>) -> Result<Response, Problem> {
     check_id(&product_id).map_err(|_| unknown_product(&product_id))?;
     let products = redis::products(vec![product_id.clone()]).await?.map_err(corrupt)?;
@@ -191,6 +253,10 @@ pub(super) async fn show(Path(product_id): Path<String>) -> Result<Response, Pro
     Ok(answer(StatusCode::OK, &product.into()))
 }
 
+/// Products, by id.
+#[utoipa::path(get, path = "/warehouse/products", operation_id = "list_products", params(ListProducts), responses(
+    (status = 200, description = "A page of products", body = Items<ProductView>),
+))]
 pub(super) async fn list(query: Result<Query<ListProducts>, QueryRejection>) -> Result<Response, Problem> {
     let query = edge::page::read(query)?;
     if query.low_stock == Some(false) {
@@ -207,6 +273,16 @@ pub(super) async fn list(query: Result<Query<ListProducts>, QueryRejection>) -> 
     Ok(edge::http::json(StatusCode::OK, &Items { items, next_cursor }))
 }
 
+/// Changes a product's own fields; what is as wanted already changes nothing.
+#[utoipa::path(patch, path = "/warehouse/products/{product_id}", operation_id = "change_product",
+    params(
+        ("product_id" = String, Path, description = "The product's id"),
+        ("If-Match" = String, Header, description = "The ETag that was read, or * for any", example = "\"1\""),
+    ),
+    request_body = ChangeProduct,
+    responses((status = 200, description = "The product as it is now", body = ProductView,
+        headers(("ETag" = String, description = "The product's revision, as If-Match takes it")))),
+)]
 pub(super) async fn change(
     Path(product_id): Path<String>,
     headers: HeaderMap,
@@ -225,6 +301,14 @@ pub(super) async fn change(
     Ok(answer(StatusCode::OK, &product.into()))
 }
 
+/// Takes a product off sale. It stays: orders that are paid for are fulfilled, and units may come back.
+#[utoipa::path(delete, path = "/warehouse/products/{product_id}", operation_id = "deactivate_product",
+    params(
+        ("product_id" = String, Path, description = "The product's id"),
+        ("If-Match" = Option<String>, Header, description = "The ETag that was read, or * for any"),
+    ),
+    responses((status = 204, description = "Off sale, now or from before")),
+)]
 pub(super) async fn deactivate(Path(product_id): Path<String>, headers: HeaderMap) -> Result<Response, Problem> {
     let expected = seen(&headers)?.unwrap_or(IfMatch::Any);
     commit(&product_id, &Change::deactivation(), &expected).await?;
@@ -244,11 +328,8 @@ async fn commit(product_id: &str, wanted: &Change, expected: &IfMatch) -> Result
     match outcome {
         Changed::Done(product) => Ok(product),
         Changed::Unknown => Err(unknown_product(product_id)),
-        Changed::Stale(rev) => Err(Problem::new(
-            412,
-            "stale_revision",
-            "The product has changed since it was read",
-            format!("the product is at revision {rev}; read it again, and send its ETag as If-Match"),
-        )),
+        Changed::Stale(rev) => Err(STALE_REVISION.with(format!(
+            "the product is at revision {rev}; read it again, and send its ETag as If-Match"
+        ))),
     }
 }

@@ -3,9 +3,11 @@
 mod products;
 mod stock;
 mod orders;
+mod archive;
 
 use edge::redis::{Failure, Reply, Script, as_text};
 
+pub(super) use archive::{Removal, Removed, oldest_event_ms, remove_allocations};
 pub(super) use orders::{
     Request, Return, StoredAllocation, TakenBack, allocate, allocation, announce_allocation, cancel, take_back,
 };

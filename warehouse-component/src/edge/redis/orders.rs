@@ -14,25 +14,25 @@ use crate::domain::allocate::{Need, needs};
 use crate::domain::stock::{LIFETIME_MAX, ON_HAND_MAX};
 use crate::domain::take_back::RETURNS_MAX;
 
-static ALLOCATE: Script = Script::new(concat!(include_str!("../stock.lua"), include_str!("../allocate.lua")));
-static CANCEL_ORDERS: Script = Script::new(include_str!("../cancel_orders.lua"));
-static TAKE_BACK: Script = Script::new(concat!(include_str!("../stock.lua"), include_str!("../take_back.lua")));
-static SHOW_ALLOCATION: Script = Script::read_only(include_str!("../show_allocation.lua"));
-static ANNOUNCE_ALLOCATION: Script = Script::new(include_str!("../announce_allocation.lua"));
+static ALLOCATE: Script = Script::new(concat!(include_str!("stock.lua"), include_str!("allocate.lua")));
+static CANCEL_ORDERS: Script = Script::new(include_str!("cancel_orders.lua"));
+static TAKE_BACK: Script = Script::new(concat!(include_str!("stock.lua"), include_str!("take_back.lua")));
+static SHOW_ALLOCATION: Script = Script::read_only(include_str!("show_allocation.lua"));
+static ANNOUNCE_ALLOCATION: Script = Script::new(include_str!("announce_allocation.lua"));
 
 /// An allocation, as it is stored.
-pub(in super::super) struct StoredAllocation {
-    pub(in super::super) outcome: String,
-    pub(in super::super) reason: Option<String>,
+pub(in crate::edge) struct StoredAllocation {
+    pub(in crate::edge) outcome: String,
+    pub(in crate::edge) reason: Option<String>,
     /// JSON.
-    pub(in super::super) lines: String,
-    pub(in super::super) at: String,
+    pub(in crate::edge) lines: String,
+    pub(in crate::edge) at: String,
     /// Each as JSON, oldest first.
-    pub(in super::super) returns: Vec<String>,
+    pub(in crate::edge) returns: Vec<String>,
 }
 
 /// The allocation of an order, if it is decided.
-pub(in super::super) async fn allocation(order_id: &str) -> Found<Option<StoredAllocation>> {
+pub(in crate::edge) async fn allocation(order_id: &str) -> Found<Option<StoredAllocation>> {
     let keys = vec![allocation_key(order_id), returns_key(order_id)];
     let (word, rest) = run(&SHOW_ALLOCATION, keys, Vec::new()).await?;
     if word == "unknown" {
@@ -54,16 +54,16 @@ pub(in super::super) async fn allocation(order_id: &str) -> Found<Option<StoredA
 }
 
 /// An order for which stock is wanted.
-pub(in super::super) struct Request {
-    pub(in super::super) order: OrderCompleted,
+pub(in crate::edge) struct Request {
+    pub(in crate::edge) order: OrderCompleted,
     /// The id of the event that will tell of the outcome.
-    pub(in super::super) event_id: String,
+    pub(in crate::edge) event_id: String,
     /// The order's lines as JSON.
-    pub(in super::super) lines: String,
+    pub(in crate::edge) lines: String,
 }
 
 /// Takes the stock for orders; each is decided, now or before, or data in Redis is damaged.
-pub(in super::super) async fn allocate(now: &str, requests: Vec<Request>) -> Result<Vec<Result<(), Corrupt>>, Failure> {
+pub(in crate::edge) async fn allocate(now: &str, requests: Vec<Request>) -> Result<Vec<Result<(), Corrupt>>, Failure> {
     let mut numbers: HashMap<String, usize> = HashMap::new();
     let mut product_ids = Vec::new();
     let mut number = |product_id: &str| -> String {
@@ -107,7 +107,7 @@ pub(in super::super) async fn allocate(now: &str, requests: Vec<Request>) -> Res
 
 /// Cancels orders, each given with the id of the event that will tell of it; each is decided, now or before, or data in
 /// Redis is damaged.
-pub(in super::super) async fn cancel(
+pub(in crate::edge) async fn cancel(
     now: String,
     orders: Vec<(String, String)>,
 ) -> Result<Vec<Result<(), Corrupt>>, Failure> {
@@ -131,27 +131,27 @@ fn settled(replies: Vec<Reply>) -> Vec<Result<(), Corrupt>> {
 }
 
 /// Units of a fulfilled order that come back.
-pub(in super::super) struct Return<'a> {
-    pub(in super::super) order_id: &'a str,
+pub(in crate::edge) struct Return<'a> {
+    pub(in crate::edge) order_id: &'a str,
     /// The order's lines as JSON, as they were read.
-    pub(in super::super) sold_json: &'a str,
+    pub(in crate::edge) sold_json: &'a str,
     /// The order's lines.
-    pub(in super::super) sold: &'a [OrderLine],
+    pub(in crate::edge) sold: &'a [OrderLine],
     /// What comes back, in the order of the request.
-    pub(in super::super) back: &'a [OrderLine],
+    pub(in crate::edge) back: &'a [OrderLine],
     /// Also the id of the event.
-    pub(in super::super) return_id: &'a str,
-    pub(in super::super) now: &'a str,
-    pub(in super::super) event_data: String,
+    pub(in crate::edge) return_id: &'a str,
+    pub(in crate::edge) now: &'a str,
+    pub(in crate::edge) event_data: String,
     /// The return as it is listed with its order, as JSON.
-    pub(in super::super) entry: String,
+    pub(in crate::edge) entry: String,
     /// The answer, as JSON.
-    pub(in super::super) answer: String,
-    pub(in super::super) scope: Scope,
+    pub(in crate::edge) answer: String,
+    pub(in crate::edge) scope: Scope,
 }
 
 /// What became of a return.
-pub(in super::super) enum TakenBack {
+pub(in crate::edge) enum TakenBack {
     /// The units are back, now or by the same request before: the answer as JSON.
     Taken(String),
     /// The idempotency key belongs to another request.
@@ -170,7 +170,7 @@ pub(in super::super) enum TakenBack {
 
 /// Takes units back. `movement` gives a product's movement as JSON, open at its end for the units that are there
 /// afterwards.
-pub(in super::super) async fn take_back(wanted: Return<'_>, movements: Vec<(Need, String)>) -> Found<TakenBack> {
+pub(in crate::edge) async fn take_back(wanted: Return<'_>, movements: Vec<(Need, String)>) -> Found<TakenBack> {
     let mut keys = vec![
         allocation_key(wanted.order_id),
         returns_key(wanted.order_id),
@@ -224,16 +224,16 @@ pub(in super::super) async fn take_back(wanted: Return<'_>, movements: Vec<(Need
 }
 
 /// An outcome that was told again.
-pub(in super::super) struct Announced {
-    pub(in super::super) outcome: String,
+pub(in crate::edge) struct Announced {
+    pub(in crate::edge) outcome: String,
     /// The id that the event had and has.
-    pub(in super::super) event_id: String,
+    pub(in crate::edge) event_id: String,
     /// The returns that were told again with it.
-    pub(in super::super) return_ids: Vec<String>,
+    pub(in crate::edge) return_ids: Vec<String>,
 }
 
 /// Tells of an order's outcome and returns again; `None` when nothing is decided for the order.
-pub(in super::super) async fn announce_allocation(order_id: &str, now: String) -> Found<Option<Announced>> {
+pub(in crate::edge) async fn announce_allocation(order_id: &str, now: String) -> Found<Option<Announced>> {
     let keys = vec![
         allocation_key(order_id),
         returns_key(order_id),

@@ -10,24 +10,18 @@ use crate::domain::change_product::{Change, Changeable};
 use crate::domain::create_product::NewProduct;
 use crate::domain::stock::Stock;
 
-static LIST_IDS: Script = Script::read_only(include_str!("../list_ids.lua"));
-static CREATE_PRODUCT: Script = Script::new(concat!(
-    include_str!("../stock.lua"),
-    include_str!("../create_product.lua")
-));
-static CHANGE_PRODUCT: Script = Script::new(concat!(
-    include_str!("../stock.lua"),
-    include_str!("../change_product.lua")
-));
-static ANNOUNCE_PRODUCTS: Script = Script::new(include_str!("../announce_products.lua"));
+static LIST_IDS: Script = Script::read_only(include_str!("list_ids.lua"));
+static CREATE_PRODUCT: Script = Script::new(concat!(include_str!("stock.lua"), include_str!("create_product.lua")));
+static CHANGE_PRODUCT: Script = Script::new(concat!(include_str!("stock.lua"), include_str!("change_product.lua")));
+static ANNOUNCE_PRODUCTS: Script = Script::new(include_str!("announce_products.lua"));
 
 /// A product and its stock, as they are stored.
-pub(in super::super) struct StoredProduct {
-    pub(in super::super) product_id: String,
-    pub(in super::super) sku: String,
-    pub(in super::super) currency: String,
-    pub(in super::super) own: Changeable,
-    pub(in super::super) stock: Stock,
+pub(in crate::edge) struct StoredProduct {
+    pub(in crate::edge) product_id: String,
+    pub(in crate::edge) sku: String,
+    pub(in crate::edge) currency: String,
+    pub(in crate::edge) own: Changeable,
+    pub(in crate::edge) stock: Stock,
 }
 
 /// In the order in which `change_product.lua` answers too.
@@ -47,7 +41,7 @@ const PRODUCT_FIELDS: [&str; 12] = [
 ];
 
 /// The products of these ids, each where there is one.
-pub(in super::super) async fn products(ids: Vec<String>) -> Found<Vec<Option<StoredProduct>>> {
+pub(in crate::edge) async fn products(ids: Vec<String>) -> Found<Vec<Option<StoredProduct>>> {
     // Product and stock are two hashes without a field in common; one call reads the fields of both from both.
     let keys = ids.iter().flat_map(|id| [product_key(id), stock_key(id)]).collect();
     let mut hashes = read_hashes(keys, &PRODUCT_FIELDS).await?.into_iter();
@@ -112,7 +106,7 @@ fn stored_product(product_id: &str, fields: Vec<Option<String>>) -> Option<Store
 
 /// A page of the ids of all products, or of those of which few units are left, in their order; and one id more if there
 /// is another page.
-pub(in super::super) async fn product_ids(page: &Page, low_stock: bool) -> Found<Vec<String>> {
+pub(in crate::edge) async fn product_ids(page: &Page, low_stock: bool) -> Found<Vec<String>> {
     let list = if low_stock { LOW_STOCK } else { PRODUCTS };
     let after = page.after.as_ref().map_or("-".to_owned(), |id| format!("({id}"));
     let arguments = vec![after, (page.limit + 1).to_string()];
@@ -121,7 +115,7 @@ pub(in super::super) async fn product_ids(page: &Page, low_stock: bool) -> Found
 }
 
 /// Creates a product; `false` when there is one with this id.
-pub(in super::super) async fn create_product(
+pub(in crate::edge) async fn create_product(
     product: &NewProduct,
     first_supply: Option<String>,
     event_id: &str,
@@ -170,7 +164,7 @@ fn flag(value: bool) -> String {
 }
 
 /// What became of a change.
-pub(in super::super) enum Changed {
+pub(in crate::edge) enum Changed {
     /// The product is now as wanted.
     Done(StoredProduct),
     /// There is no such product.
@@ -180,7 +174,7 @@ pub(in super::super) enum Changed {
 }
 
 /// Changes a product's own fields.
-pub(in super::super) async fn change_product(
+pub(in crate::edge) async fn change_product(
     product_id: &str,
     change: &Change,
     expected: &IfMatch,
@@ -223,7 +217,7 @@ pub(in super::super) async fn change_product(
 }
 
 /// Tells of these products again.
-pub(in super::super) async fn announce_products(ids: Vec<String>, now: String) -> Found<()> {
+pub(in crate::edge) async fn announce_products(ids: Vec<String>, now: String) -> Found<()> {
     let mut keys = vec![PRODUCT_CHANGED.to_owned()];
     keys.extend(ids.iter().map(|id| product_key(id)));
     let mut arguments = vec![now];

@@ -8,11 +8,11 @@ use super::{Found, LOW_STOCK, MOVEMENTS_KEPT, corrupt, movements_key, run, stock
 use crate::domain::move_stock::Kind;
 use crate::domain::stock::{LIFETIME_MAX, ON_HAND_MAX};
 
-static MOVE_STOCK: Script = Script::new(concat!(include_str!("../stock.lua"), include_str!("../move_stock.lua")));
-static LIST_MOVEMENTS: Script = Script::read_only(include_str!("../list_movements.lua"));
+static MOVE_STOCK: Script = Script::new(concat!(include_str!("stock.lua"), include_str!("move_stock.lua")));
+static LIST_MOVEMENTS: Script = Script::read_only(include_str!("list_movements.lua"));
 
 /// What became of a movement.
-pub(in super::super) enum Movement {
+pub(in crate::edge) enum Movement {
     /// It is made, now or by the same request before: the movement as JSON.
     Made(String),
     /// The idempotency key belongs to another request.
@@ -26,7 +26,7 @@ pub(in super::super) enum Movement {
 }
 
 /// Moves stock by hand. `movement` is JSON, open at its end for the units that are there afterwards.
-pub(in super::super) async fn move_stock(
+pub(in crate::edge) async fn move_stock(
     product_id: &str,
     kind: Kind,
     qty: u32,
@@ -62,10 +62,10 @@ pub(in super::super) async fn move_stock(
 }
 
 /// A page of a product's movements, each with its number; and one more if there is another page.
-pub(in super::super) type Movements = Vec<(String, String)>;
+pub(in crate::edge) type Movements = Vec<(String, String)>;
 
 /// A product's movements, newest first; `None` when there is no such product.
-pub(in super::super) async fn movements(product_id: &str, page: &Page) -> Found<Option<Movements>> {
+pub(in crate::edge) async fn movements(product_id: &str, page: &Page) -> Found<Option<Movements>> {
     let keys = vec![stock_key(product_id), movements_key(product_id)];
     let before = page
         .after

@@ -7,7 +7,7 @@ use anyhow::{Context, Result, ensure};
 use bytes::Bytes;
 use http_body_util::{BodyExt, Full};
 use hyper::client::conn::http1;
-use hyper::header::{AUTHORIZATION, CONTENT_TYPE, HOST};
+use hyper::header::{AUTHORIZATION, CONTENT_TYPE, HOST, HeaderName};
 use hyper::{Method, Request, StatusCode};
 use hyper_util::rt::TokioIo;
 use serde_json::Value;
@@ -15,6 +15,8 @@ use tokio::net::TcpStream;
 use tokio::time::timeout;
 
 use crate::app::ENVIRONMENT_PREFIX;
+
+const IDEMPOTENCY_KEY: HeaderName = HeaderName::from_static("idempotency-key");
 
 /// How long a request may take.
 const REQUEST_MS: u64 = 5_000;
@@ -26,10 +28,24 @@ pub(crate) async fn request(
     path: &str,
     body: Option<&Value>,
 ) -> Result<(StatusCode, Bytes)> {
+    request_once(address, method, path, None, body).await
+}
+
+/// The same under an idempotency key, if there is one.
+pub(crate) async fn request_once(
+    address: SocketAddr,
+    method: Method,
+    path: &str,
+    key: Option<&str>,
+    body: Option<&Value>,
+) -> Result<(StatusCode, Bytes)> {
     let token = api_token().filter(|_| method != Method::GET);
+    let authorization = token.map(|token| (AUTHORIZATION, format!("Bearer {token}")));
+    let key = key.map(|key| (IDEMPOTENCY_KEY, key.to_owned()));
+    let headers = authorization.into_iter().chain(key).collect();
     timeout(
         Duration::from_millis(REQUEST_MS),
-        exchange(reachable(address), method, path, body, token),
+        exchange(reachable(address), method, path, body, headers),
     )
     .await
     .with_context(|| format!("no answer on {path} within {REQUEST_MS} ms"))?
@@ -56,7 +72,7 @@ fn api_token() -> Option<String> {
 pub(crate) async fn is_open(address: SocketAddr) -> Result<bool> {
     let asked = timeout(
         Duration::from_millis(REQUEST_MS),
-        exchange(reachable(address), Method::POST, "/store/healthz", None, None),
+        exchange(reachable(address), Method::POST, "/store/healthz", None, Vec::new()),
     );
     let (status, _) = asked.await.context("no answer")??;
     Ok(status != StatusCode::UNAUTHORIZED)
@@ -79,7 +95,7 @@ async fn exchange(
     method: Method,
     path: &str,
     body: Option<&Value>,
-    token: Option<String>,
+    headers: Vec<(HeaderName, String)>,
 ) -> Result<(StatusCode, Bytes)> {
     let stream = TcpStream::connect(address).await?;
     let (mut sender, connection) = http1::handshake(TokioIo::new(stream)).await?;
@@ -89,8 +105,8 @@ async fn exchange(
         .method(method)
         .uri(path)
         .header(HOST, address.to_string());
-    if let Some(token) = token {
-        request = request.header(AUTHORIZATION, format!("Bearer {token}"));
+    for (name, value) in headers {
+        request = request.header(name, value);
     }
     let mut bytes = Bytes::new();
     if let Some(body) = body {

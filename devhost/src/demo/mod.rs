@@ -1,15 +1,19 @@
-//! Demo products, and lines to paste.
+//! Demo products, lines to paste, and orders that come by themselves.
+
+pub(crate) mod play;
 
 use std::collections::BTreeSet;
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result, bail, ensure};
 use hyper::{Method, StatusCode};
 use serde_json::Value;
 use tokio::time::{sleep, timeout};
 
-use super::http;
+use crate::cli::SeedArguments;
+use crate::exit::Failure;
+use crate::http;
 
 /// The catalogue, each product as the warehouse's API takes it.
 const PRODUCTS: &str = include_str!("../../demo-products.json");
@@ -17,6 +21,24 @@ const PRODUCTS: &str = include_str!("../../demo-products.json");
 const LEARN_MS: u64 = 20_000;
 /// The pause between two looks at the store's catalogue.
 const LOOK_PAUSE_MS: u64 = 100;
+
+/// Adds the demo products, and says how many.
+pub(crate) fn seed_alone(arguments: &SeedArguments) -> Result<(), Failure> {
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .context("cannot start")?;
+    println!("{}", added(runtime.block_on(seed(arguments.app))?));
+    Ok(())
+}
+
+/// What [`seed`] did, in words.
+pub(crate) fn added(count: usize) -> String {
+    match count {
+        0 => "the demo products are there from before".to_owned(),
+        count => format!("{count} demo products added"),
+    }
+}
 
 /// Adds the products that are not there yet, and waits until the store knows those. Returns how many it added.
 pub(crate) async fn seed(app: SocketAddr) -> Result<usize> {
@@ -50,13 +72,29 @@ pub(crate) async fn seed(app: SocketAddr) -> Result<usize> {
 
 async fn learned(app: SocketAddr, products: &BTreeSet<&str>) {
     loop {
-        if let Ok((StatusCode::OK, body)) = http::request(app, Method::GET, "/store/products", None).await
-            && let Ok(catalogue) = serde_json::from_slice(&body)
-            && products.is_subset(&ids(&catalogue))
+        if let Ok(known) = store_products(app).await
+            && products.iter().all(|product| known.contains(*product))
         {
             return;
         }
         sleep(Duration::from_millis(LOOK_PAUSE_MS)).await;
+    }
+}
+
+/// The ids of all products that the store knows.
+async fn store_products(app: SocketAddr) -> Result<BTreeSet<String>> {
+    let mut known = BTreeSet::new();
+    let mut cursor = String::new();
+    loop {
+        let path = format!("/store/products?limit=200{cursor}");
+        let (status, body) = http::request(app, Method::GET, &path, None).await?;
+        ensure!(status == StatusCode::OK, "GET {path} answered {status}");
+        let page: Value = serde_json::from_slice(&body)?;
+        known.extend(ids(&page).into_iter().map(str::to_owned));
+        match page["next_cursor"].as_str() {
+            Some(next) => cursor = format!("&cursor={next}"),
+            None => return Ok(known),
+        }
     }
 }
 
@@ -109,6 +147,39 @@ mod tests {
         assert!(lines.contains("curl -s 127.0.0.1:3000/store/orders "));
         for id in ["espresso-cup", "milk-jug", "hand-grinder"] {
             assert!(lines.contains(id) && ids.contains(id), "{id}");
+        }
+    }
+
+    #[test]
+    fn the_catalogue_is_what_the_readme_expects() {
+        let products: Vec<Value> = serde_json::from_str(PRODUCTS).unwrap();
+        let readme = include_str!("../../../README.md");
+        let find = |id: &str| products.iter().find(|product| product["product_id"] == id).unwrap();
+        for id in ["teapot", "hand-grinder"] {
+            assert!(readme.contains(&format!("\"product_id\":\"{id}\"")), "{id}");
+        }
+        let (teapot, grinder) = (find("teapot"), find("hand-grinder"));
+        let shown = format!(
+            r#""name":{},"qty":1,"unit_price_minor":{}"#,
+            teapot["name"], teapot["price_minor"]
+        );
+        assert!(readme.contains(&shown), "{shown}");
+        let available = format!(r#""requested":500,"available":{}"#, grinder["on_hand"]);
+        assert!(readme.contains(&available), "{available}");
+    }
+
+    #[test]
+    fn the_catalogue_is_believable() {
+        let products: Vec<Value> = serde_json::from_str(PRODUCTS).unwrap();
+        assert_eq!(products.len(), 30);
+        let units = |product: &Value, field: &str| product[field].as_u64().unwrap();
+        let low = products
+            .iter()
+            .filter(|product| units(product, "on_hand") <= units(product, "low_stock_at"));
+        assert_eq!(low.count(), 4, "a few are thin");
+        for product in &products {
+            assert_eq!(product["currency"], "EUR", "one order may hold any of them");
+            assert!((100..100_000).contains(&units(product, "price_minor")), "{product}");
         }
     }
 }

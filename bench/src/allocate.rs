@@ -1,0 +1,75 @@
+//! The warehouse's script and its arguments, as the component sends them: `warehouse-component/src/edge/redis/orders.rs`
+//! and `edge/src/redis.rs`, which exist for WebAssembly only. Whether they still fit, each run's check of the stock tells.
+
+use std::collections::HashMap;
+use std::time::SystemTime;
+
+use anyhow::{Result, ensure};
+use contracts::envelope;
+use contracts::events::OrderCompleted;
+use contracts::names::{ORDER_FULFILLED, REFUND_ORDER};
+use ulid::Ulid;
+use warehouse_component::domain::allocate::needs;
+
+/// Keys before the allocations.
+const LEADING_KEYS: [&str; 3] = [ORDER_FULFILLED, REFUND_ORDER, "low-stock"];
+
+/// The whole script as Redis gets it.
+pub(crate) const SCRIPT: &str = concat!(
+    "#!lua\n",
+    include_str!("../../edge/src/prelude.lua"),
+    include_str!("../../warehouse-component/src/edge/redis/stock.lua"),
+    include_str!("../../warehouse-component/src/edge/redis/allocate.lua")
+);
+
+/// A stream entry: its id and its fields.
+pub(crate) type Entry = (String, Vec<(String, String)>);
+
+/// The call of the script for a batch of entries.
+pub(crate) fn call(sha1: &str, entries: &[Entry]) -> Result<redis::Cmd> {
+    let now = humantime::format_rfc3339_millis(SystemTime::now()).to_string();
+    let mut numbers: HashMap<String, usize> = HashMap::new();
+    let mut product_ids = Vec::new();
+    let mut number = |product_id: &str| -> String {
+        let next = product_ids.len() + 1;
+        let number = *numbers.entry(product_id.to_owned()).or_insert_with(|| {
+            product_ids.push(product_id.to_owned());
+            next
+        });
+        number.to_string()
+    };
+    let mut keys: Vec<String> = LEADING_KEYS.map(str::to_owned).into();
+    let mut orders = Vec::with_capacity(entries.len() * 13);
+    for (_, fields) in entries {
+        let field = |name: &str| Some(&*fields.iter().find(|(field, _)| field == name)?.1);
+        let order: OrderCompleted = envelope::read(field).map_err(anyhow::Error::msg)?;
+        let needs = needs(&order.lines);
+        keys.push(format!("allocation:{}", order.order_id));
+        let lines = serde_json::to_string(&order.lines)?;
+        orders.extend([
+            order.order_id,
+            Ulid::generate().to_string(),
+            lines,
+            needs.len().to_string(),
+        ]);
+        for need in needs {
+            orders.extend([number(&need.product_id), need.qty.to_string()]);
+        }
+        orders.push(order.lines.len().to_string());
+        for line in &order.lines {
+            orders.extend([line.line_id.to_string(), number(&line.product_id)]);
+        }
+    }
+    keys.extend(product_ids.iter().map(|id| format!("stock:{id}")));
+    let mut command = redis::cmd("EVALSHA");
+    command.arg(sha1).arg(keys.len()).arg(keys);
+    command.arg(now).arg(entries.len()).arg(product_ids).arg(orders);
+    Ok(command)
+}
+
+/// Fails when the script found something damaged.
+pub(crate) fn check(replies: &[String]) -> Result<()> {
+    let fault = replies.iter().find(|reply| !reply.is_empty());
+    ensure!(fault.is_none(), "the script says {fault:?}");
+    Ok(())
+}

@@ -1,0 +1,164 @@
+//! Child processes that do not outlive the benchmark, and what they cost.
+
+use std::fs::File;
+use std::net::TcpListener;
+use std::os::unix::process::CommandExt;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result, bail, ensure};
+use nix::sys::signal::{Signal, killpg};
+use nix::unistd::Pid;
+
+/// How long a process may take to stop before it is killed, and how long anything may take to become ready.
+const PATIENCE_S: u64 = 60;
+/// `/proc` counts processor time in hundredths of a second, on every Linux there is.
+const TICKS_PER_S: f64 = 100.0;
+
+/// A child in a process group of its own, killed with the whole group when it is dropped.
+pub(crate) struct Process {
+    child: Child,
+    group: Pid,
+    log: PathBuf,
+}
+
+impl Process {
+    /// Starts a command with its output in a file.
+    pub(crate) fn start(command: &mut Command, log: &Path) -> Result<Self> {
+        let out = File::options().create(true).append(true).open(log)?;
+        // SAFETY: between fork and exec only async-signal-safe calls are allowed, and prctl is one.
+        unsafe {
+            command.pre_exec(|| Ok(nix::sys::prctl::set_pdeathsig(Signal::SIGTERM)?));
+        }
+        let child = command
+            .stdin(Stdio::null())
+            .stdout(out.try_clone()?)
+            .stderr(out)
+            .process_group(0)
+            .spawn()
+            .with_context(|| format!("cannot start {}", command.get_program().display()))?;
+        let group = Pid::from_raw(child.id().cast_signed());
+        Ok(Self {
+            child,
+            group,
+            log: log.to_owned(),
+        })
+    }
+
+    /// The process itself, without what it started.
+    pub(crate) fn id(&self) -> u32 {
+        self.child.id()
+    }
+
+    /// Sends the whole group a signal.
+    pub(crate) fn signal(&self, signal: Signal) {
+        // The group may be gone already.
+        let _ = killpg(self.group, signal);
+    }
+
+    /// Asks the process to stop, and waits until it has.
+    pub(crate) fn stop(mut self) -> Result<()> {
+        self.signal(Signal::SIGTERM);
+        let until = Instant::now() + Duration::from_secs(PATIENCE_S);
+        while self.child.try_wait()?.is_none() {
+            if Instant::now() > until {
+                bail!("a process did not stop; its output is in {}", self.log.display());
+            }
+            pause(Duration::from_millis(2));
+        }
+        Ok(())
+    }
+
+    /// Fails when the process has ended.
+    pub(crate) fn check(&mut self) -> Result<()> {
+        if let Some(status) = self.child.try_wait()? {
+            let output = std::fs::read_to_string(&self.log).unwrap_or_default();
+            let lines: Vec<&str> = output.lines().collect();
+            let end = lines[lines.len().saturating_sub(15)..].join("\n");
+            bail!("a process ended ({status}); the end of {}:\n{end}", self.log.display());
+        }
+        Ok(())
+    }
+
+    /// Processor time that the group has taken so far, in seconds.
+    pub(crate) fn cpu_s(&self) -> f64 {
+        let group = self.group.to_string();
+        let processes = std::fs::read_dir("/proc").into_iter().flatten().flatten();
+        let ticks: u64 = processes
+            .filter_map(|process| {
+                let stat = std::fs::read_to_string(process.path().join("stat")).ok()?;
+                // The name, in parentheses, may hold anything; what follows it is state, parent, group, ...
+                let fields: Vec<&str> = stat.rsplit_once(')')?.1.split_whitespace().collect();
+                if *fields.get(2)? != group {
+                    return None;
+                }
+                Some(fields.get(11)?.parse::<u64>().ok()? + fields.get(12)?.parse::<u64>().ok()?)
+            })
+            .sum();
+        ticks as f64 / TICKS_PER_S
+    }
+
+    /// The most memory that the process itself has had resident so far, in MB.
+    pub(crate) fn peak_memory_mb(&self) -> Result<f64> {
+        let status = std::fs::read_to_string(format!("/proc/{}/status", self.id()))?;
+        let kib: Option<f64> = status
+            .lines()
+            .find_map(|line| line.strip_prefix("VmHWM:"))
+            .and_then(|value| value.split_whitespace().next()?.parse().ok());
+        Ok(kib.context("/proc tells no peak memory")? * 1024.0 / 1e6)
+    }
+}
+
+impl Drop for Process {
+    fn drop(&mut self) {
+        self.signal(Signal::SIGKILL);
+        let _ = self.child.wait();
+    }
+}
+
+/// A port that was free a moment ago.
+pub(crate) fn free_port() -> Result<u16> {
+    Ok(TcpListener::bind("127.0.0.1:0")?.local_addr()?.port())
+}
+
+/// The project's top folder.
+pub(crate) fn project() -> &'static Path {
+    let bench = Path::new(env!("CARGO_MANIFEST_DIR"));
+    bench.parent().unwrap_or(bench)
+}
+
+/// A program of this workspace that cargo has built in a profile, given the profile's folder.
+pub(crate) fn binary(profile: &str, name: &str) -> Result<PathBuf> {
+    let this = std::env::current_exe()?;
+    let target = this.parent().and_then(Path::parent).unwrap_or(&this);
+    let path = target.join(profile).join(name);
+    ensure!(path.is_file(), "{} is not built; run make bench", path.display());
+    Ok(path)
+}
+
+/// Waits until the condition gives a value.
+pub(crate) fn eventually<T>(what: &str, mut condition: impl FnMut() -> Option<T>) -> Result<T> {
+    let until = Instant::now() + Duration::from_secs(PATIENCE_S);
+    loop {
+        if let Some(value) = condition() {
+            return Ok(value);
+        }
+        ensure!(
+            Instant::now() < until,
+            "gave up after {PATIENCE_S} s waiting until {what}"
+        );
+        pause(Duration::from_millis(2));
+    }
+}
+
+/// Does nothing for a while.
+#[expect(clippy::disallowed_methods, reason = "a benchmark paces itself by the clock")]
+pub(crate) fn pause(duration: Duration) {
+    std::thread::sleep(duration);
+}
+
+/// Does nothing until then.
+pub(crate) fn pause_until(time: Instant) {
+    pause(time.saturating_duration_since(Instant::now()));
+}

@@ -1,0 +1,375 @@
+//! The pictures of the report. Each stands on a white plate, so that it can be read on a dark page too.
+
+use std::path::Path;
+
+use anyhow::{Result, anyhow};
+use plotters::coord::Shift;
+use plotters::prelude::*;
+use plotters::style::text_anchor::{HPos, Pos, VPos};
+
+use super::tables::number;
+use crate::parts::fulfilment::{Contender, Fulfilment};
+use crate::parts::growth::Growth;
+use crate::parts::http::{self, Http, Load};
+use crate::parts::latency::Latency;
+use crate::parts::sweeps::{Point, Sweeps};
+use crate::results::Results;
+use crate::statistics::{median, percentile};
+use crate::system::Fsync;
+
+type Area<'a> = DrawingArea<SVGBackend<'a>, Shift>;
+
+const OURS: RGBColor = RGBColor(37, 99, 235);
+const OURS_TOO: RGBColor = RGBColor(14, 148, 136);
+const LOADED: RGBColor = RGBColor(217, 119, 6);
+const LOADED_TOO: RGBColor = RGBColor(190, 24, 93);
+const THEIRS: RGBColor = RGBColor(148, 163, 184);
+const INK: RGBColor = RGBColor(30, 41, 59);
+const PALE: RGBColor = RGBColor(226, 232, 240);
+const FONT: &str = "Helvetica, Arial, sans-serif";
+
+/// Width of every picture, in pixels.
+const WIDTH: u32 = 900;
+
+/// Draws what there is; answers with the names of the pictures.
+pub(super) fn draw(results: &Results, folder: &Path) -> Result<Vec<&'static str>> {
+    let mut drawn = Vec::new();
+    if let Some(one) = &results.fulfilment {
+        fulfilment(&one.figures, &folder.join("fulfilment.svg"))?;
+        drawn.push("fulfilment");
+    }
+    if let Some(one) = &results.sweeps {
+        sweeps(&one.figures, &folder.join("sweeps.svg"))?;
+        drawn.push("sweeps");
+    }
+    if let Some(one) = &results.latency {
+        latency(&one.figures, &folder.join("latency.svg"))?;
+        drawn.push("latency");
+    }
+    if let Some(one) = &results.http {
+        requests(&one.figures, &folder.join("http.svg"))?;
+        drawn.push("http");
+    }
+    if let Some(one) = &results.growth {
+        growth(&one.figures, &folder.join("growth.svg"))?;
+        drawn.push("growth");
+    }
+    Ok(drawn)
+}
+
+/// plotters' errors borrow from the backend; their text does not.
+fn failed(error: impl std::fmt::Display) -> anyhow::Error {
+    anyhow!("a picture cannot be drawn: {error}")
+}
+
+fn plate(file: &Path, height: u32, draw: impl FnOnce(&Area) -> Result<()>) -> Result<()> {
+    let area = SVGBackend::new(file, (WIDTH, height)).into_drawing_area();
+    area.fill(&WHITE).map_err(failed)?;
+    draw(&area)?;
+    area.present().map_err(failed)
+}
+
+fn ink(size: u32) -> TextStyle<'static> {
+    (FONT, size).into_font().color(&INK)
+}
+
+struct Bar {
+    label: String,
+    value: f64,
+    colour: RGBColor,
+}
+
+/// Horizontal bars from the top down, each with its value behind it.
+fn bars(area: &Area, title: &str, bars: &[Bar]) -> Result<()> {
+    const LABELS: i32 = 330;
+    const VALUES: i32 = 80;
+    const ROW: i32 = 30;
+    const TOP: i32 = 46;
+    let width = i32::try_from(area.dim_in_pixel().0)? - LABELS - VALUES;
+    let most = bars.iter().map(|bar| bar.value).fold(f64::MIN_POSITIVE, f64::max);
+    area.draw(&Text::new(title.to_owned(), (20, 16), ink(18)))
+        .map_err(failed)?;
+    for (row, bar) in (0..).zip(bars) {
+        let middle = TOP + ROW * row + ROW / 2;
+        let end = LABELS + (bar.value / most * f64::from(width)).max(1.0) as i32;
+        let right = ink(14).pos(Pos::new(HPos::Right, VPos::Center));
+        let left = ink(14).pos(Pos::new(HPos::Left, VPos::Center));
+        area.draw(&Text::new(bar.label.clone(), (LABELS - 10, middle), right))
+            .map_err(failed)?;
+        area.draw(&Rectangle::new(
+            [(LABELS, middle - 10), (end, middle + 10)],
+            bar.colour.filled(),
+        ))
+        .map_err(failed)?;
+        area.draw(&Text::new(number(bar.value), (end + 8, middle), left))
+            .map_err(failed)?;
+    }
+    Ok(())
+}
+
+/// Height that so many bars take.
+fn bars_height(count: usize) -> u32 {
+    60 + 30 * u32::try_from(count).unwrap_or(0)
+}
+
+struct Line {
+    name: String,
+    colour: RGBColor,
+    points: Vec<(f64, f64)>,
+}
+
+struct Axes<'a> {
+    title: &'a str,
+    x: &'a str,
+    y: &'a str,
+    /// Marks on the horizontal axis, which is logarithmic.
+    marks: Vec<f64>,
+    /// The top of the vertical axis.
+    top: f64,
+    /// Points are marked, not only joined.
+    dots: bool,
+}
+
+/// Lines over a logarithmic horizontal axis.
+fn lines(area: &Area, axes: &Axes, lines: &[Line]) -> Result<()> {
+    let (Some(first), Some(last)) = (axes.marks.first(), axes.marks.last()) else {
+        return Ok(());
+    };
+    let (left, right) = (first.log2(), last.log2());
+    let room = (right - left) * 0.04;
+    area.draw(&Text::new(axes.title.to_owned(), (20, 16), ink(18)))
+        .map_err(failed)?;
+    let mut chart = ChartBuilder::on(area)
+        .margin(16)
+        .margin_top(if lines.len() > 1 { 66 } else { 50 })
+        .x_label_area_size(46)
+        .y_label_area_size(76)
+        .build_cartesian_2d(left - room..right + room, 0.0..axes.top)
+        .map_err(failed)?;
+    chart
+        .configure_mesh()
+        .disable_x_mesh()
+        .disable_x_axis()
+        .bold_line_style(PALE)
+        .light_line_style(TRANSPARENT)
+        .axis_style(THEIRS)
+        .x_labels(0)
+        .y_labels(6)
+        .y_desc(axes.y)
+        .y_label_formatter(&|value| mark_text(*value))
+        .label_style(ink(13))
+        .axis_desc_style(ink(14))
+        .draw()
+        .map_err(failed)?;
+    let plot = chart.plotting_area();
+    let (across, down) = plot.get_pixel_range();
+    let base = area.get_base_pixel();
+    let bottom = down.end - base.1;
+    for mark in &axes.marks {
+        let x = plot.map_coordinate(&(mark.log2(), 0.0)).0 - base.0;
+        let style = ink(13).pos(Pos::new(HPos::Center, VPos::Top));
+        area.draw(&Text::new(mark_text(*mark), (x, bottom + 8), style))
+            .map_err(failed)?;
+    }
+    let middle = i32::midpoint(across.start, across.end) - base.0;
+    let style = ink(14).pos(Pos::new(HPos::Center, VPos::Top));
+    area.draw(&Text::new(axes.x.to_owned(), (middle, bottom + 30), style))
+        .map_err(failed)?;
+
+    for line in lines {
+        let points: Vec<(f64, f64)> = line.points.iter().map(|(x, y)| (x.log2(), *y)).collect();
+        let colour = line.colour;
+        chart
+            .draw_series(LineSeries::new(points.clone(), colour.stroke_width(3)))
+            .map_err(failed)?;
+        if axes.dots {
+            chart
+                .draw_series(points.iter().map(|point| Circle::new(*point, 5, colour.filled())))
+                .map_err(failed)?;
+        }
+    }
+    if lines.len() > 1 {
+        legend(area, lines)?;
+    }
+    Ok(())
+}
+
+/// The lines' names in one row, below the title.
+fn legend(area: &Area, lines: &[Line]) -> Result<()> {
+    /// About as wide as a letter of this size is.
+    const LETTER: usize = 7;
+    let mut x = 20;
+    for line in lines {
+        area.draw(&Rectangle::new([(x, 44), (x + 14, 54)], line.colour.filled()))
+            .map_err(failed)?;
+        let style = ink(13).pos(Pos::new(HPos::Left, VPos::Center));
+        area.draw(&Text::new(line.name.clone(), (x + 20, 49), style))
+            .map_err(failed)?;
+        x += 44 + i32::try_from(line.name.len() * LETTER)?;
+    }
+    Ok(())
+}
+
+/// A number at an axis: whole ones without decimals.
+fn mark_text(mark: f64) -> String {
+    if mark < 1_000.0 {
+        format!("{mark}")
+    } else {
+        number(mark)
+    }
+}
+
+fn highest(lines: &[Line]) -> f64 {
+    let points = lines.iter().flat_map(|line| &line.points);
+    points.map(|(_, y)| *y).fold(f64::MIN_POSITIVE, f64::max) * 1.1
+}
+
+fn fulfilment(figures: &Fulfilment, file: &Path) -> Result<()> {
+    let rows = figures.rows.iter().filter(|row| row.fsync == Fsync::Everysec);
+    let all: Vec<Bar> = rows
+        .map(|row| Bar {
+            label: row.contender.to_string(),
+            value: median(&row.per_s),
+            colour: match row.contender {
+                Contender::App { .. } => OURS,
+                _ => THEIRS,
+            },
+        })
+        .collect();
+    plate(file, bars_height(all.len()), |area| {
+        bars(area, "Fulfilment, orders per second", &all)
+    })
+}
+
+fn sweeps(figures: &Sweeps, file: &Path) -> Result<()> {
+    let line = |points: &[Point]| Line {
+        name: figures.runtime.to_string(),
+        colour: OURS,
+        points: points
+            .iter()
+            .map(|point| (point.setting as f64, median(&point.per_s)))
+            .collect(),
+    };
+    let by_batch = [line(&figures.by_batch)];
+    let by_window = [line(&figures.by_window)];
+    let top = highest(&by_batch).max(highest(&by_window));
+    plate(file, 380, |area| {
+        let panels = area.split_evenly((1, 2));
+        for (panel, line, title, x) in [
+            (&panels[0], &by_batch, "By size of batch", "entries per delivery"),
+            (&panels[1], &by_window, "By window", "deliveries under way"),
+        ] {
+            let axes = Axes {
+                title,
+                x,
+                y: "orders per second",
+                marks: line[0].points.iter().map(|(x, _)| *x).collect(),
+                top,
+                dots: true,
+            };
+            lines(panel, &axes, line)?;
+        }
+        Ok(())
+    })
+}
+
+fn latency(figures: &Latency, file: &Path) -> Result<()> {
+    let mut all = Vec::new();
+    for (row, colours) in figures.rows.iter().zip([(OURS, LOADED), (OURS_TOO, LOADED_TOO)]) {
+        for (what, times, colour) in [
+            ("idle", row.idle_ms.concat(), colours.0),
+            ("beside 2,000 orders/s", row.loaded_ms.concat(), colours.1),
+        ] {
+            let points = (0..=200).map(|step| f64::from(step) / 2.0);
+            all.push(Line {
+                name: format!("{}, {what}", row.runtime),
+                colour,
+                points: points.map(|percent| (percentile(&times, percent), percent)).collect(),
+            });
+        }
+    }
+    let times = || all.iter().flat_map(|line| &line.points).map(|(ms, _)| *ms);
+    let (least, most) = (times().fold(f64::MAX, f64::min), times().fold(0.0, f64::max));
+    let marks = [
+        0.5, 1.0, 2.0, 5.0, 10.0, 20.0, 50.0, 100.0, 200.0, 500.0, 1_000.0, 2_000.0, 5_000.0, 10_000.0,
+    ];
+    let from = marks.iter().rposition(|mark| *mark <= least).unwrap_or(0);
+    let to = marks.iter().position(|mark| *mark >= most).unwrap_or(marks.len() - 1);
+    let axes = Axes {
+        title: "From the answer to POST until fulfilled",
+        x: "milliseconds",
+        y: "per cent of the orders",
+        marks: marks[from..=to].to_vec(),
+        top: 100.0,
+        dots: false,
+    };
+    plate(file, 400, |area| lines(area, &axes, &all))
+}
+
+fn requests(figures: &Http, file: &Path) -> Result<()> {
+    let of = |loads: fn(&http::Row) -> &[Load], figure: fn(&Load) -> f64| -> Vec<Bar> {
+        let bar = |row: &http::Row| Bar {
+            label: row.contender.to_string(),
+            value: median(&loads(row).iter().map(figure).collect::<Vec<_>>()),
+            colour: match row.contender {
+                http::Contender::App { .. } => OURS,
+                http::Contender::Fastapi { .. } => THEIRS,
+            },
+        };
+        figures.rows.iter().map(bar).collect()
+    };
+    let panels = [
+        ("POST an order, requests per second", of(|row| &row.post, Load::per_s)),
+        (
+            "POST an order, p99 in milliseconds",
+            of(|row| &row.post, |load| load.p99_ms),
+        ),
+        ("GET an order, requests per second", of(|row| &row.get, Load::per_s)),
+        (
+            "GET an order, p99 in milliseconds",
+            of(|row| &row.get, |load| load.p99_ms),
+        ),
+    ];
+    let height = bars_height(figures.rows.len());
+    plate(file, height * 4, |area| {
+        for (panel, (title, all)) in area.split_evenly((4, 1)).iter().zip(&panels) {
+            bars(panel, title, all)?;
+        }
+        Ok(())
+    })
+}
+
+fn growth(figures: &Growth, file: &Path) -> Result<()> {
+    let line = |name: &str, colour: RGBColor, value: &dyn Fn(&crate::parts::growth::Step) -> f64| Line {
+        name: name.to_owned(),
+        colour,
+        points: figures
+            .steps
+            .iter()
+            .map(|step| (step.orders as f64, value(step)))
+            .collect(),
+    };
+    let time = [
+        line("charged to closed", OURS, &|step| median(&step.cycle_us)),
+        line("of it Redis", LOADED, &|step| median(&step.cycle_redis_us)),
+    ];
+    let memory = [line("memory", OURS, &|step| step.bytes_per_order)];
+    plate(file, 380, |area| {
+        let panels = area.split_evenly((1, 2));
+        for (panel, all, title, y) in [
+            (&panels[0], &time[..], "Time per order", "microseconds"),
+            (&panels[1], &memory[..], "Memory per order, streams included", "bytes"),
+        ] {
+            let axes = Axes {
+                title,
+                x: "orders stored",
+                y,
+                marks: figures.steps.iter().map(|step| step.orders as f64).collect(),
+                top: highest(all),
+                dots: true,
+            };
+            lines(panel, &axes, all)?;
+        }
+        Ok(())
+    })
+}

@@ -1,0 +1,55 @@
+//! Clients that send half a body, too much of one, or none.
+
+use std::io::{Read, Write};
+use std::net::{Shutdown, TcpStream};
+use std::time::{Duration, Instant};
+
+use serde_json::json;
+
+use crate::Test;
+use crate::cancels::store;
+use crate::harness::System;
+use crate::runtime::Runtime;
+use crate::shop::order_body;
+
+pub const TESTS: &[Test] = &[
+    ("a client that falls silent within its body", silent),
+    ("clients that go away within their bodies", gone),
+];
+
+const HALF: &str = "POST /store/orders HTTP/1.1\r\nHost: localhost\r\nContent-Length: 100\r\n\r\n{\"customer_id\"";
+
+fn send(system: &System, text: &str) -> TcpStream {
+    let mut stream = TcpStream::connect(system.listen()).unwrap();
+    stream.set_read_timeout(Some(Duration::from_secs(30))).unwrap();
+    stream.write_all(text.as_bytes()).unwrap();
+    stream
+}
+
+fn silent(runtime: Runtime) {
+    let (system, _) = store(runtime);
+    let mut stream = send(&system, HALF);
+    let began = Instant::now();
+    // Others are served meanwhile.
+    assert_eq!(system.post("/store/orders", &order_body(&[("cup", 1)])).status, 201);
+    assert!(began.elapsed() < Duration::from_secs(5), "{:?}", began.elapsed());
+    let mut answer = [0; 4096];
+    let length = stream.read(&mut answer).unwrap();
+    let answer = String::from_utf8_lossy(&answer[..length]);
+    assert!(answer.starts_with("HTTP/1.1 408 "), "{answer}");
+    assert_eq!(system.store_redis::<u64>(&["ZCARD", "orders"]), 1);
+}
+
+fn gone(runtime: Runtime) {
+    let (system, _) = store(runtime);
+    for number in 0..40 {
+        let stream = send(&system, HALF);
+        if number % 2 == 0 {
+            stream.shutdown(Shutdown::Write).unwrap();
+        }
+        drop(stream);
+    }
+    let answer = system.post("/store/orders", &order_body(&[("cup", 1)]));
+    assert_eq!((answer.status, &answer.json()["status"]), (201, &json!("pending")));
+    assert_eq!(system.store_redis::<u64>(&["ZCARD", "orders"]), 1);
+}

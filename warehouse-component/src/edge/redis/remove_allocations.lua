@@ -1,0 +1,20 @@
+-- Removes allocations with their returns, each if nothing of it came back since it was read.
+-- Which allocations may leave is the model in domain/archive.rs; nothing is decided here.
+--
+-- KEYS: for each order: 1 the allocation, 2 its returns. ARGV: for each order the number of returns that was read
+-- Returns for each order 'removed', 'changed' or 'corrupt <what>'.
+
+local reply = {}
+for i = 1, #ARGV do
+  local allocation, returns = KEYS[2 * i - 1], KEYS[2 * i]
+  local fault = first_misfit({allocation, 'hash', returns, 'list'})
+  if fault then
+    reply[i] = 'corrupt ' .. fault
+  elseif redis.call('LLEN', returns) ~= tonumber(ARGV[i]) then
+    reply[i] = 'changed'
+  else
+    redis.call('DEL', allocation, returns)
+    reply[i] = 'removed'
+  end
+end
+return reply
