@@ -87,15 +87,15 @@ impl System {
     /// Waits until the group has handled all that is in the stream of the store's database.
     pub fn wait_until_handled(&self, stream: &str, group: &str) {
         eventually(&format!("{group} has handled {stream}"), || {
+            // The lag first: what is not read yet may be pending a moment later, and done only after that.
             let info: Vec<Vec<redis::Value>> = self.store_redis(&["XINFO", "GROUPS", stream]);
             let lag = info.iter().find_map(|pairs| {
                 let pairs: Vec<String> = pairs.iter().map(text).collect();
                 let value = |name: &str| Some(pairs.get(pairs.iter().position(|pair| pair == name)? + 1)?.clone());
                 (value("name")? == group).then(|| value("lag"))?
             })?;
-            // In this order: what is read later than it was looked for would be missed the other way round.
             let pending: Vec<redis::Value> = self.store_redis(&["XPENDING", stream, group]);
-            (lag == "0" && text(&pending[0]) == "0").then_some(())
+            (text(&pending[0]) == "0" && lag == "0").then_some(())
         });
     }
 
