@@ -19,16 +19,20 @@ ADD https://github.com/spinframework/spin/releases/download/${SPIN_VERSION}/spin
 RUN echo "${SPIN_SHA256:?}  /spin.tar.gz" | sha256sum --check \
     && tar -xzf /spin.tar.gz -C /usr/local/bin spin
 
-FROM gcr.io/distroless/cc-debian13:nonroot
-ARG APP=.
+# Spin alone, for SpinKube's executor, which says what is run.
+FROM gcr.io/distroless/cc-debian13:nonroot AS runtime
 COPY --from=spin /usr/local/bin/spin /usr/local/bin/spin
-COPY --from=build /src/target/wasm32-wasip2/release/*_component.wasm /app/target/wasm32-wasip2/release/
-COPY ${APP}/spin.toml /app/${APP}/spin.toml
 # Only /tmp is written to: the root filesystem may be read-only.
 ENV XDG_CACHE_HOME=/tmp/cache \
     HOME=/tmp \
     TOKIO_WORKER_THREADS=1
 USER 65532:65532
+ENTRYPOINT ["/usr/local/bin/spin"]
+
+FROM runtime
+ARG APP=.
+COPY --from=build /src/target/wasm32-wasip2/release/*_component.wasm /app/target/wasm32-wasip2/release/
+COPY ${APP}/spin.toml /app/${APP}/spin.toml
 WORKDIR /app/${APP}
 EXPOSE 3000
-ENTRYPOINT ["/usr/local/bin/spin", "up", "--listen", "0.0.0.0:3000", "--log-dir", "/tmp/logs", "--quiet"]
+CMD ["up", "--listen", "0.0.0.0:3000", "--log-dir", "/tmp/logs", "--quiet"]

@@ -1,6 +1,7 @@
 #!/bin/sh
 # Makes all secrets of one installation, in a new folder: passwords and tokens (env), the same as hashes for Redis
-# (users.acl), and certificates for Redis (ca.crt, server.crt, server.key).
+# (users.acl), and certificates for Redis (ca.crt, server.crt, server.key). ca-certificates.crt is ca.crt with those that
+# this system trusts, for a runtime that must also reach others.
 #
 #   deploy/secrets.sh FOLDER [NAME...]     the names under which Redis is reached; localhost is always one
 #
@@ -9,7 +10,7 @@ set -eu
 umask 077
 here=$(dirname "$0")
 
-[ $# -ge 1 ] || { sed -n '2,8s/^# \{0,1\}//p' "$0" >&2; exit 64; }
+[ $# -ge 1 ] || { sed -n '2,9s/^# \{0,1\}//p' "$0" >&2; exit 64; }
 folder=$1
 shift
 [ ! -e "$folder" ] || { echo "$folder exists, and its secrets may be in use: name another folder" >&2; exit 1; }
@@ -40,7 +41,11 @@ openssl req $key -subj /CN=redis -keyout "$folder/server.key" -out "$folder/serv
 printf 'subjectAltName=%s\nbasicConstraints=CA:FALSE\nextendedKeyUsage=serverAuth\n' "$names" >"$folder/server.ext"
 openssl x509 -req -in "$folder/server.csr" -CA "$folder/ca.crt" -CAkey "$folder/ca.key" -CAcreateserial -days 825 \
     -extfile "$folder/server.ext" -out "$folder/server.crt" 2>/dev/null
+for bundle in /etc/ssl/certs/ca-certificates.crt /etc/pki/tls/certs/ca-bundle.crt /etc/ssl/cert.pem; do
+    [ ! -r "$bundle" ] || { cat "$bundle" >"$folder/ca-certificates.crt"; break; }
+done
+cat "$folder/ca.crt" >>"$folder/ca-certificates.crt"
 rm "$folder/server.csr" "$folder/server.ext" "$folder/ca.srl"
 # Redis and the sidecar run as users of their own, and get these as single files. The folder is closed to others.
-chmod 644 "$folder/ca.crt" "$folder/server.crt" "$folder/server.key" "$folder/users.acl"
-echo "made $folder: env, users.acl, ca.crt, ca.key, server.crt, server.key"
+chmod 644 "$folder/ca.crt" "$folder/ca-certificates.crt" "$folder/server.crt" "$folder/server.key" "$folder/users.acl"
+echo "made $folder: env, users.acl, ca.crt, ca.key, ca-certificates.crt, server.crt, server.key"

@@ -15,6 +15,9 @@ pub(crate) const STORE: u8 = 0;
 /// The warehouse's database.
 pub(crate) const WAREHOUSE: u8 = 1;
 
+/// What deliveries over HTTP are signed with.
+const DELIVERY_SECRET: &str = "the benchmark's own secret of deliveries";
+
 /// When Redis writes its append-only file to disk.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
@@ -204,6 +207,7 @@ impl App {
         for variable in ["SPIN_VARIABLE_STORE_REDIS_HOST", "SPIN_VARIABLE_WAREHOUSE_REDIS_HOST"] {
             command.env(variable, &host);
         }
+        command.env("SPIN_VARIABLE_DELIVERY_SECRET", DELIVERY_SECRET);
         command.current_dir(project());
         let mut process = Process::start(&mut command, &logs.path().join("runtime.log"))?;
         eventually("both components answer", || {
@@ -240,12 +244,36 @@ impl Sidecar {
     /// Starts one with the project's configuration, of which it keeps the named routes only, unless none is named.
     /// `limits` are set over the configured ones.
     pub(crate) fn begin(redis: &Redis, routes: &[&str], limits: &[(&str, u64)]) -> Result<Self> {
+        Self::spawn(redis, routes, limits, &[])
+    }
+
+    /// One that delivers to both services of an app over HTTP.
+    pub(crate) fn begin_over_http(redis: &Redis, app: &App, routes: &[&str]) -> Result<Self> {
+        let settings: Vec<_> = ["store", "warehouse"]
+            .iter()
+            .flat_map(|service| {
+                let set = |name: &str, value: String| {
+                    let service = service.to_uppercase();
+                    (format!("STREAM_SIDECAR__SERVICES__{service}__{name}"), value)
+                };
+                [
+                    set("DELIVER", "http".to_owned()),
+                    set("DELIVERY_URL", app.url(&format!("/{service}/deliveries"))),
+                    set("DELIVERY_SECRET", DELIVERY_SECRET.to_owned()),
+                ]
+            })
+            .collect();
+        Self::spawn(redis, routes, &[], &settings)
+    }
+
+    fn spawn(redis: &Redis, routes: &[&str], limits: &[(&str, u64)], environment: &[(String, String)]) -> Result<Self> {
         let folder = Folder::new("sidecar")?;
         let configuration = folder.path().join("sidecar.toml");
         std::fs::write(&configuration, configure(redis, routes, limits)?)?;
         let mut command = Command::new(binary("release", "stream-sidecar")?);
         command.arg("run").arg("--config").arg(&configuration);
         command.arg("--address-file").arg(folder.path().join(ADDRESS_FILE));
+        command.envs(environment.iter().map(|(name, value)| (name, value)));
         let process = Process::start(&mut command, &folder.path().join("sidecar.log"))?;
         Ok(Self { process, folder })
     }

@@ -234,7 +234,13 @@ async fn open() -> Result<Arc<Connection>, Failure> {
     let url = variables::get(URL_VARIABLE)
         .await
         .map_err(|error| Failure::Unavailable(format!("the variable {URL_VARIABLE} is not set: {error}")))?;
-    Connection::open(url).await.map(Arc::new).map_err(failure)
+    let opened = Connection::open(url).await.map_err(failure);
+    opened.map(Arc::new).map_err(|failure| match failure {
+        Failure::Unavailable(what) => Failure::Unavailable(format!(
+            "{what}; the variable {URL_VARIABLE} in spin.toml says where it is, and as whom to go there"
+        )),
+        other => other,
+    })
 }
 
 fn forget() {

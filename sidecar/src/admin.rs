@@ -41,6 +41,9 @@ pub struct LaneHandle {
 
 /// A lane answers within microseconds, once it is driven; one that waits for the instance's name does not.
 const ANSWER_WITHIN: Duration = Duration::from_millis(500);
+/// Why a lane does not say how it is.
+const NAMELESS: &str = "waiting for the instance's name: Redis is not where redis_url says, or another sidecar has it; \
+     the log says which";
 /// What Redis does not say within this time is left out.
 const INSPECT_WITHIN: Duration = Duration::from_secs(2);
 
@@ -61,6 +64,7 @@ pub async fn serve(listener: TcpListener, subjects: Subjects) {
     let router = Router::new()
         .route("/healthz", get(healthz))
         .route("/readyz", get(readyz))
+        .route("/lanes", get(lanes))
         .route("/lanes/{service}", get(lane))
         .route("/metrics", get(metrics))
         .with_state(Arc::new(subjects));
@@ -80,17 +84,32 @@ async fn readyz(State(subjects): State<Arc<Subjects>>) -> Response {
     for lane in &subjects.lanes {
         let not_ready = match lane.report().await {
             Some(report) => report.not_ready,
-            None => vec!["waiting for the instance's name".to_owned()],
+            None => vec![NAMELESS.to_owned()],
         };
         for reason in not_ready {
             reasons.push_str(&format!("{}: {reason}\n", lane.service));
         }
     }
+    well_without(reasons, "ready\n")
+}
+
+fn well_without(reasons: String, well: &'static str) -> Response {
     if reasons.is_empty() {
-        "ready\n".into_response()
+        well.into_response()
     } else {
         (StatusCode::SERVICE_UNAVAILABLE, reasons).into_response()
     }
+}
+
+/// For a runtime that runs all services: 503 when it should be restarted, and why, a reason per line.
+async fn lanes(State(subjects): State<Arc<Subjects>>) -> Response {
+    let mut reasons = String::new();
+    for lane in &subjects.lanes {
+        if let Some(reason) = lane.report().await.and_then(|report| report.stalled) {
+            reasons.push_str(&format!("{}: {reason}\n", lane.service));
+        }
+    }
+    well_without(reasons, "ok\n")
 }
 
 /// 503 when the service's runtime should be restarted, and why; a lane that merely waits answers 200.

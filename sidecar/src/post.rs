@@ -124,7 +124,7 @@ impl Endpoint {
         };
         let response = match self.client.request(request).await {
             Ok(response) => response,
-            Err(err) => return Outcome::Unreachable(whole(&err)),
+            Err(err) => return Outcome::Unreachable(format!("delivery_url cannot be reached: {}", whole(&err))),
         };
         let status = response.status();
         let body = match Limited::new(response.into_body(), BODY_BYTES_MAX).collect().await {

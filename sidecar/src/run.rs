@@ -59,7 +59,7 @@ pub async fn run(
             .await
             .with_context(|| format!("admin.listen: cannot listen on {}", config.admin.listen))?;
         let address = listener.local_addr()?;
-        tracing::info!("listening on http://{address}: /healthz, /readyz, /lanes/<service>, /metrics");
+        tracing::info!("listening on http://{address}: /healthz, /readyz, /lanes, /lanes/<service>, /metrics");
         listening(address);
         let groups = config.routes.values().map(|route| {
             let link = links.to(&config, &route.from)?;

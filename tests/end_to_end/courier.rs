@@ -9,9 +9,6 @@ use redis::{Connection, FromRedisValue};
 use crate::harness::System;
 use crate::process::eventually;
 
-/// Where the receipts are expected.
-const RECEIPTS: &str = "receipts.test";
-
 /// What became of an entry.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Settled {
@@ -23,6 +20,8 @@ pub enum Settled {
 /// A connection to a component's database, and a count of what was delivered.
 pub struct Courier {
     channel: &'static str,
+    /// Where the receipts are expected: where the sidecar would, as the component may publish nowhere else.
+    receipts: String,
     client: redis::Client,
     connection: Connection,
     entries: u64,
@@ -51,6 +50,7 @@ impl Courier {
         });
         Self {
             channel,
+            receipts: format!("receipts.{channel}"),
             client,
             connection,
             entries: 0,
@@ -95,7 +95,7 @@ impl Courier {
             delivery: format!("delivery-{}", self.entries).into(),
             stream: stream.to_owned().into(),
             group: "group".into(),
-            receipts: RECEIPTS.into(),
+            receipts: self.receipts.clone().into(),
             entries,
         };
         let receipt = self.exchange(&delivery);
@@ -124,7 +124,7 @@ impl Courier {
         let mut subscriber = self.client.get_connection().unwrap();
         subscriber.set_read_timeout(Some(Duration::from_secs(30))).unwrap();
         let mut receipts = subscriber.as_pubsub();
-        receipts.subscribe(RECEIPTS).unwrap();
+        receipts.subscribe(&self.receipts).unwrap();
         let message = serde_json::to_string(delivery).unwrap();
         let heard: u64 = self.redis(&["PUBLISH", self.channel, &message]);
         assert_eq!(heard, 1, "nobody, or more than one, listens on {}", self.channel);

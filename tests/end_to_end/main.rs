@@ -50,6 +50,8 @@ mod users;
 mod services;
 mod rolling;
 mod manifests;
+mod wrong_settings;
+mod registry;
 mod example;
 mod chaos;
 
@@ -57,7 +59,7 @@ use std::process::ExitCode;
 
 use libtest_mimic::{Arguments, Trial};
 
-use crate::runtime::Runtime;
+use crate::runtime::{Program, Runtime};
 
 /// A test: its name, and what it does on a runtime.
 type Test = (&'static str, fn(Runtime));
@@ -72,8 +74,18 @@ const OVER_HTTP: &[&[Test]] = &[
 ];
 /// Tested with TLS and users too.
 const SECURED: &[&[Test]] = &[fulfilment::TESTS, streams::TESTS];
-/// Tests of what starts a bare Redis by itself, or needs no other.
-const PLAIN_ONLY: &[&[Test]] = &[supervisor::TESTS, redis_restart::TESTS, example::TESTS];
+/// Tests of what starts a bare Redis by itself, or has its own way in any case.
+const ONE_WAY: &[&[Test]] = &[
+    supervisor::TESTS,
+    redis_restart::TESTS,
+    users::TESTS,
+    manifests::TESTS,
+    wrong_settings::TESTS,
+    registry::TESTS,
+    example::TESTS,
+];
+/// Tests of what only Spin does.
+const SPIN_ONLY: &[&[Test]] = &[registry::TESTS];
 
 fn main() -> ExitCode {
     let tests: Vec<Test> = [
@@ -111,6 +123,8 @@ fn main() -> ExitCode {
         services::TESTS,
         rolling::TESTS,
         manifests::TESTS,
+        wrong_settings::TESTS,
+        registry::TESTS,
         example::TESTS,
         chaos::TESTS,
     ]
@@ -121,11 +135,14 @@ fn main() -> ExitCode {
         .flat_map(|runtime| {
             tests.iter().flat_map(move |(name, test)| {
                 let test = *test;
+                let lacks_registry =
+                    registry::TESTS.iter().any(|(other, _)| other == name) && registry::program().is_none();
                 variants(*runtime, name).into_iter().map(move |runtime| {
                     Trial::test(format!("{name} on {}", runtime.title()), move || {
                         test(runtime);
                         Ok(())
                     })
+                    .with_ignored_flag(lacks_registry)
                 })
             })
         })
@@ -139,8 +156,11 @@ fn main() -> ExitCode {
 fn variants(runtime: Runtime, name: &str) -> Vec<Runtime> {
     let is_in = |lists: &[&[Test]]| lists.iter().any(|list| list.iter().any(|(other, _)| *other == name));
     let all = std::env::var("END_TO_END").is_ok_and(|ways| ways == "all");
+    if is_in(SPIN_ONLY) && runtime.program != Program::Spin {
+        return Vec::new();
+    }
     let mut ways = vec![(false, false)];
-    if !is_in(PLAIN_ONLY) {
+    if !is_in(ONE_WAY) {
         ways.extend((all || is_in(OVER_HTTP)).then_some((true, false)));
         ways.extend((all || is_in(SECURED)).then_some((false, true)));
         ways.extend(all.then_some((true, true)));

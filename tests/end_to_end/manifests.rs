@@ -20,6 +20,7 @@ pub const TESTS: &[Test] = &[
         "manifests: services by themselves, delivered to over HTTP",
         by_themselves,
     ),
+    ("manifests: app and sidecar of the compose file", composed),
     ("manifests: a missing secret is told", missing_secret),
 ];
 
@@ -191,11 +192,12 @@ fn one_pod(runtime: Runtime) {
         &system,
         format!("{url}{}", app["readinessProbe"]["httpGet"]["path"].as_str().unwrap()),
     );
-    until_healthy(
-        &system,
-        format!("{url}{}", app["livenessProbe"]["httpGet"]["path"].as_str().unwrap()),
-    );
-    let (_sidecar, admin) = cluster.sidecar(&container(&deployment, "sidecar"));
+    let sidecar = container(&deployment, "sidecar");
+    let (_sidecar, admin) = cluster.sidecar(&sidecar);
+    // Whether the app lives, its sidecar knows.
+    let alive = &app["livenessProbe"]["httpGet"];
+    assert_eq!(alive["port"], sidecar["ports"][0]["containerPort"]);
+    until_healthy(&system, format!("http://{admin}{}", alive["path"].as_str().unwrap()));
     order_at(&cluster, &url, &url);
 
     let health = |listen: &str| {
@@ -225,8 +227,9 @@ fn by_themselves(runtime: Runtime) {
             .into_iter()
             .map(|(name, value)| (format!("SPIN_VARIABLE_{}", name.to_uppercase()), value))
             .collect();
-        // The executor mounts the secret `caCertSecret` where Spin looks for certificates.
-        environment.insert("SSL_CERT_FILE".to_owned(), cluster.local("/etc/certificates/ca.crt"));
+        // The executor mounts this file of `caCertSecret` where Spin looks for certificates.
+        let certificates = cluster.local("/etc/certificates/ca-certificates.crt");
+        environment.insert("SSL_CERT_FILE".to_owned(), certificates);
         let (process, url) = start_app(
             &cluster,
             runtime,
@@ -243,6 +246,48 @@ fn by_themselves(runtime: Runtime) {
         "sidecar",
     ));
     order_at(&cluster, &apps[0].1, &apps[1].1);
+}
+
+fn composed(runtime: Runtime) {
+    let system = secured(runtime);
+    let mut cluster = Cluster::new(&system, "");
+    let secrets = system.folder().join("secrets");
+    cluster.lead("/run/secrets/", format!("{}/", secrets.display()));
+    let text = std::fs::read_to_string(project().join("deploy/compose.yaml")).unwrap();
+    let compose: Value = serde_yaml_ng::from_str(&text).unwrap();
+    let environment = |service: &str| -> BTreeMap<String, String> {
+        let given = compose["services"][service]["environment"].as_object().unwrap();
+        let filled = |value: &Value| cluster.local(&interpolate(value.as_str().unwrap(), &cluster.secrets));
+        given
+            .iter()
+            .map(|(name, value)| (name.clone(), filled(value)))
+            .collect()
+    };
+    let (_app, url) = start_app(&cluster, runtime, "spin.toml", environment("app"));
+    until_healthy(&system, format!("{url}/store/healthz"));
+    // What the image says by itself, but for where it listens.
+    let admin = format!("127.0.0.1:{}", free_port());
+    let mut command = Command::new(binary("stream-sidecar"));
+    command
+        .arg("run")
+        .env("STREAM_SIDECAR_CONFIG", project().join("sidecar.toml"))
+        .env("STREAM_SIDECAR__ADMIN__LISTEN", &admin)
+        .envs(environment("sidecar"));
+    let _sidecar = Process::start(&mut command, &system.folder().join("sidecar.log"));
+    until_healthy(&system, format!("http://{admin}/readyz"));
+    order_at(&cluster, &url, &url);
+}
+
+/// A text of the compose file with its secrets, none of which may have a default.
+fn interpolate(text: &str, secrets: &BTreeMap<String, String>) -> String {
+    let Some((before, rest)) = text.split_once("${") else {
+        return text.to_owned();
+    };
+    let (name, after) = rest.split_once('}').unwrap();
+    let name = name
+        .strip_suffix(":?make it with deploy/secrets.sh")
+        .unwrap_or_else(|| panic!("compose does not refuse to start without {name}"));
+    format!("{before}{}{}", secrets[name], interpolate(after, secrets))
 }
 
 /// The sidecar of the manifests without its secrets says which setting is missing, and starts nothing.

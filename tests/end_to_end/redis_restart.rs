@@ -4,7 +4,7 @@ use std::process::Command;
 
 use crate::Test;
 use crate::harness::System;
-use crate::process::{Process, binary, project};
+use crate::process::{Process, binary, eventually, project};
 use crate::runtime::Runtime;
 
 pub const TESTS: &[Test] = &[("Redis is stopped and started again", stopped_and_started)];
@@ -12,8 +12,10 @@ pub const TESTS: &[Test] = &[("Redis is stopped and started again", stopped_and_
 fn stopped_and_started(runtime: Runtime) {
     let mut system = System::with_redis(runtime);
     let supervisor = supervise(&system);
-    system.wait_for_health();
-    system.wait_for_sidecar();
+    // While it starts, an app that ends is a start that failed.
+    eventually("everything runs", || {
+        system.read_log("up").contains("Everything runs").then_some(())
+    });
     system.stock("cup", 20);
     let before: Vec<_> = (0..10).map(|_| system.order(&[("cup", 1)])).collect();
 

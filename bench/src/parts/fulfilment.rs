@@ -24,6 +24,8 @@ const NATIVE_BATCH: usize = 512;
 pub(crate) enum Contender {
     /// The project.
     App { runtime: Runtime, threads: u8 },
+    /// The project, delivering over HTTP and not through the Redis trigger.
+    AppOverHttp { runtime: Runtime },
     /// The yardstick.
     Native,
     /// FastStream, a batch at a time.
@@ -39,6 +41,7 @@ impl fmt::Display for Contender {
         match self {
             Self::App { runtime, threads: 1 } => write!(f, "this project on {runtime}"),
             Self::App { runtime, threads } => write!(f, "this project on {runtime}, {threads} threads"),
+            Self::AppOverHttp { runtime } => write!(f, "this project on {runtime}, over HTTP"),
             Self::Native => write!(f, "native Rust consumer, batches of {NATIVE_BATCH}"),
             Self::FaststreamBatch => f.write_str("FastStream, batches of 256, scripts pipelined"),
             Self::RedisPy => f.write_str("redis-py, one entry at a time"),
@@ -109,6 +112,9 @@ fn compare(plan: &Plan, fsync: Fsync, orders: usize, slow_orders: usize, runs: u
             runtime: plan.first_runtime(),
             threads: 2,
         });
+        contenders.push(Contender::AppOverHttp {
+            runtime: plan.first_runtime(),
+        });
     }
     contenders.extend([
         Contender::Native,
@@ -151,6 +157,7 @@ fn compare(plan: &Plan, fsync: Fsync, orders: usize, slow_orders: usize, runs: u
 fn run_once(contender: Contender, data: &Folder, orders: usize, fsync: Fsync) -> Result<Run> {
     match contender {
         Contender::App { runtime, threads } => run_app(runtime, threads, data, orders, fsync, &[]),
+        Contender::AppOverHttp { runtime } => run_app_over_http(runtime, data, orders, fsync),
         Contender::Native => run_native(data, orders, fsync),
         Contender::FaststreamBatch => run_peer("faststream_batch.py", data, orders, fsync),
         Contender::RedisPy => run_peer("redis_loop.py", data, orders, fsync),
@@ -168,10 +175,22 @@ pub(crate) fn run_app(
     limits: &[(&str, u64)],
 ) -> Result<Run> {
     let redis = Redis::start(fsync, Some(data.path()))?;
-    let mut app = App::start(runtime, threads, &redis)?;
-    let (mut watcher, before) = look(&redis)?;
+    let app = App::start(runtime, threads, &redis)?;
+    run_with(&redis, app, orders, |_| Sidecar::begin(&redis, &[ROUTE], limits))
+}
+
+fn run_app_over_http(runtime: Runtime, data: &Folder, orders: usize, fsync: Fsync) -> Result<Run> {
+    let redis = Redis::start(fsync, Some(data.path()))?;
+    let app = App::start(runtime, 1, &redis)?;
+    run_with(&redis, app, orders, |app| {
+        Sidecar::begin_over_http(&redis, app, &[ROUTE])
+    })
+}
+
+fn run_with(redis: &Redis, mut app: App, orders: usize, begin: impl FnOnce(&App) -> Result<Sidecar>) -> Result<Run> {
+    let (mut watcher, before) = look(redis)?;
     let app_before = app.process.cpu_s();
-    let sidecar = Sidecar::begin(&redis, &[ROUTE], limits)?;
+    let sidecar = begin(&app)?;
     let seconds = watch_group(&mut watcher, (ORDER_COMPLETED, WAREHOUSE_GROUP), 0, orders, || {
         app.process.check()
     })?;
@@ -181,7 +200,7 @@ pub(crate) fn run_app(
         app_cpu_s: app.process.cpu_s() - app_before,
         sidecar_cpu_s: sidecar.process.cpu_s(),
     };
-    check_fulfilment(&redis, orders)?;
+    check_fulfilment(redis, orders)?;
     Ok(run)
 }
 

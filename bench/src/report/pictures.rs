@@ -231,7 +231,7 @@ fn fulfilment(figures: &Fulfilment, file: &Path) -> Result<()> {
             label: row.contender.to_string(),
             value: median(&row.per_s),
             colour: match row.contender {
-                Contender::App { .. } => OURS,
+                Contender::App { .. } | Contender::AppOverHttp { .. } => OURS,
                 _ => THEIRS,
             },
         })

@@ -130,8 +130,9 @@ async fn entries_are_posted_in_order_and_acknowledged() {
     assert_eq!(numbers, (0..2_000).collect::<Vec<_>>());
     assert!(seen.len() < 200, "{} deliveries for 2000 entries", seen.len());
     sidecar.until_ready().await;
-    let lane = sidecar.get("/lanes/app").await;
-    assert_eq!(lane, (200, "ok\n".into()));
+    for path in ["/lanes/app", "/lanes"] {
+        assert_eq!(sidecar.get(path).await, (200, "ok\n".into()));
+    }
 }
 
 #[tokio::test]
@@ -286,7 +287,8 @@ async fn a_handler_that_hangs_blames_one_delivery_and_stalls_the_lane() {
     rig.append(0..32).await;
     sidecar.until_logged("the lane has stalled").await;
     eventually("the runtime should be restarted", async || {
-        sidecar.get("/lanes/app").await.0 == 503
+        let (status, why) = sidecar.get("/lanes").await;
+        sidecar.get("/lanes/app").await.0 == 503 && status == 503 && why.starts_with("app: ")
     })
     .await;
     component.hold.send(false).unwrap();
