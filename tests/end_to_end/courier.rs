@@ -129,7 +129,12 @@ impl Courier {
         let heard: u64 = self.redis(&["PUBLISH", self.channel, &message]);
         assert_eq!(heard, 1, "nobody, or more than one, listens on {}", self.channel);
         loop {
-            let text: String = receipts.get_message().unwrap().get_payload().unwrap();
+            let message = match receipts.get_message() {
+                // A read with a timeout ends like this when the whole process is stopped and continued: see signal(7).
+                Err(error) if error.to_string().contains("Interrupted system call") => continue,
+                message => message.unwrap(),
+            };
+            let text: String = message.get_payload().unwrap();
             let receipt: Receipt = serde_json::from_str(&text).unwrap();
             if receipt.delivery == delivery.delivery {
                 return receipt;

@@ -59,9 +59,13 @@ fn sidecar(runtime: Runtime) {
         ..runtime
     });
     let nobody = free_port();
-    let wrong_redis = |url: String| vec![("STREAM_SIDECAR__SERVICES__STORE__REDIS_URL".to_owned(), url)];
-    let sidecar_url = system.redis_url_as("sidecar");
-    let wrong_password = sidecar_url.replace("sidecar:", "sidecar:x");
+    let store_redis = "STREAM_SIDECAR__SERVICES__STORE__REDIS_URL";
+    let wrong_redis = |url: String| vec![(store_redis.to_owned(), url)];
+    let right = system
+        .sidecar_settings()
+        .into_iter()
+        .find(|(name, _)| name == store_redis);
+    let wrong_password = right.unwrap().1.replace("sidecar:", "sidecar:x");
     let delivery = deliver_over_http("store", nobody).to_vec();
     for (settings, ready, log) in [
         (
@@ -74,7 +78,11 @@ fn sidecar(runtime: Runtime) {
             "redis_url",
             "failed to lookup address",
         ),
-        (wrong_redis(wrong_password), "redis_url", "WRONGPASS"),
+        (
+            wrong_redis(wrong_password),
+            "redis_url",
+            "Password authentication failed",
+        ),
         (
             delivery,
             "delivery_url cannot be reached",
