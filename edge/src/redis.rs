@@ -70,6 +70,9 @@ const WRITES: &str = "#!lua\n";
 /// The first line of a script that only reads, which Redis runs out of memory too.
 const READS: &str = "#!lua flags=no-writes\n";
 
+/// What a Redis that does not know such first lines says of them.
+const OLD_REDIS: &str = "unexpected symbol near '#'";
+
 /// A Lua script that is one atomic commit, or one look.
 pub struct Script {
     first_line: &'static str,
@@ -267,7 +270,11 @@ fn failure(error: Error) -> Failure {
         Error::Other(text) => text,
     };
     // Spin passes on Redis's error code within the text, and not always at its start.
-    if text.contains("OOM") {
+    if text.contains(OLD_REDIS) {
+        Failure::Unavailable(format!(
+            "it does not take scripts as of Redis 7.0; run that or a later one: {text}"
+        ))
+    } else if text.contains("OOM") {
         Failure::Full(text)
     } else if text.contains("WRONGTYPE") || text.contains("WrongType") {
         Failure::WrongType(text)

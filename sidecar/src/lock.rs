@@ -16,6 +16,9 @@ static RELEASE: LazyLock<Script> = LazyLock::new(|| Script::new(include_str!("sc
 /// How often a lock that another holds is looked at.
 const LOOK_EVERY: Duration = Duration::from_millis(100);
 
+/// What a Redis before 7.0 says of a script's first line, which it does not know.
+const OLD_REDIS: &str = "unexpected symbol near '#'";
+
 /// The lock on an instance's name in one database.
 pub struct Lock {
     link: Arc<Link>,
@@ -68,6 +71,12 @@ impl Lock {
                     complaint.happened(&err);
                     if fault(&err) == Fault::Refused && !err.is_connection_refusal() && err.code() == Some("NOPERM") {
                         bail!("the lock on the instance's name at {}: {err}", self.link.address());
+                    }
+                    if err.to_string().contains(OLD_REDIS) {
+                        bail!(
+                            "the Redis at {} does not take scripts as of Redis 7.0: run that or a later one ({err})",
+                            self.link.address()
+                        );
                     }
                     sleep(Duration::from_secs(1)).await;
                 }

@@ -1,5 +1,9 @@
 //! What is set wrongly is told, with the setting to change, and nothing is applied meanwhile.
 
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::{TcpListener, TcpStream};
+use std::process::Command;
+
 use serde_json::json;
 
 use crate::Test;
@@ -12,6 +16,7 @@ use crate::shop::order_body;
 pub const TESTS: &[Test] = &[
     ("wrong settings: the app says where Redis should be", app),
     ("wrong settings: the sidecar says what it cannot reach", sidecar),
+    ("wrong settings: an old Redis is refused", old_redis),
 ];
 
 fn app(runtime: Runtime) {
@@ -90,7 +95,7 @@ fn sidecar(runtime: Runtime) {
         ),
     ] {
         let listen = format!("127.0.0.1:{}", free_port());
-        let mut command = std::process::Command::new(binary("stream-sidecar"));
+        let mut command = Command::new(binary("stream-sidecar"));
         command
             .args(["run", "--config"])
             .arg(project().join("sidecar.toml"))
@@ -104,5 +109,78 @@ fn sidecar(runtime: Runtime) {
         });
         eventually(log, || system.read_log("sidecar").contains(log).then_some(()));
         drop(sidecar);
+    }
+}
+
+fn old_redis(runtime: Runtime) {
+    let system = System::with_redis(Runtime {
+        over_http: false,
+        secured: false,
+        ..runtime
+    });
+    let old = TcpListener::bind("127.0.0.1:0").unwrap();
+    let host = old.local_addr().unwrap().to_string();
+    std::thread::spawn(move || {
+        for client in old.incoming() {
+            std::thread::spawn(move || answer_as_redis_6(&client.unwrap()));
+        }
+    });
+
+    let listen = format!("127.0.0.1:{}", free_port());
+    let manifest = project().join("warehouse-component/spin.toml");
+    let mut command = runtime.command(&manifest, Some(&listen), &system.folder().join("logs"));
+    command
+        .env("SPIN_VARIABLE_WAREHOUSE_REDIS_HOST", &host)
+        .current_dir(system.folder());
+    let _app = Process::start(&mut command, &system.folder().join("runtime.log"));
+    let product = json!({ "sku": "CUP", "name": "Cup", "price_minor": 900, "currency": "EUR" }).to_string();
+    let answer = eventually("the app answers", || {
+        let url = format!("http://{listen}/warehouse/products");
+        system.try_post(&url, &[], &product).ok()
+    });
+    assert_eq!(answer.status, 503, "{answer:?}");
+    assert!(answer.text.contains("Redis 7.0"), "{answer:?}");
+
+    let output = Command::new(binary("stream-sidecar"))
+        .args(["run", "--config"])
+        .arg(project().join("sidecar.toml"))
+        .envs(system.sidecar_settings())
+        .env("STREAM_SIDECAR__SERVICES__STORE__REDIS_URL", format!("redis://{host}"))
+        .output()
+        .unwrap();
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(output.status.code(), Some(1), "{said}");
+    assert!(said.contains("run that or a later one"), "{said}");
+}
+
+/// Says to each command `OK`, but to a script what Redis 6.2 says; until the client is gone.
+fn answer_as_redis_6(mut client: &TcpStream) {
+    let mut commands = BufReader::new(client);
+    let mut line = String::new();
+    let mut number = |commands: &mut BufReader<&TcpStream>| {
+        line.clear();
+        commands.read_line(&mut line).ok()?;
+        line.get(1..)?.trim().parse::<usize>().ok()
+    };
+    while let Some(words) = number(&mut commands) {
+        let mut command = Vec::new();
+        for _ in 0..words {
+            let Some(bytes) = number(&mut commands) else { return };
+            let mut word = vec![0; bytes + 2];
+            if commands.read_exact(&mut word).is_err() {
+                return;
+            }
+            command.push(String::from_utf8_lossy(&word).trim_end().to_uppercase());
+        }
+        let answer: &[u8] = match command[0].as_str() {
+            "EVALSHA" => b"-NOSCRIPT No matching script. Please use EVAL.\r\n",
+            "EVAL" | "SCRIPT" => {
+                b"-ERR Error compiling script (new function): user_script:1: unexpected symbol near '#'\r\n"
+            }
+            _ => b"+OK\r\n",
+        };
+        if client.write_all(answer).is_err() {
+            return;
+        }
     }
 }
