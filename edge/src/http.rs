@@ -28,6 +28,7 @@ use spin_sdk::{time, wit_bindgen};
 use tower_service::Service;
 
 use crate::auth;
+use crate::deadline;
 use crate::problem::{
     BODY_INCOMPLETE, BODY_TOO_LARGE, BODY_TOO_SLOW, INTERNAL, METHOD_NOT_ALLOWED, Problem, UNKNOWN_ROUTE,
 };
@@ -70,7 +71,7 @@ async fn serve_if(
 ) -> Result<types::Response, types::ErrorCode> {
     // The body is read in any case: a client that is still sending when the connection closes does not see the answer.
     let response = match (allowed, read(request, BODY_BYTES_MAX).await) {
-        (Ok(()), Ok(request)) => match routes.call(request).await {
+        (Ok(()), Ok(request)) => match deadline::share(routes.call(request)).await {
             Ok(response) => response,
             Err(never) => match never {},
         },
@@ -175,11 +176,21 @@ pub(crate) async fn read(request: Request, bytes_max: usize) -> Result<axum::htt
     if announced.is_some_and(|length| length > DISCARDED_BYTES_MAX) {
         return Err(too_large(bytes_max));
     }
-    let deadline = time::sleep(Duration::from_millis(BODY_DEADLINE_MS));
-    match select(pin!(collect(body, bytes_max)), pin!(deadline)).await {
-        Either::Left((body, _)) => Ok(axum::http::Request::from_parts(parts, Body::from(body?))),
-        Either::Right(((), _)) => Err(BODY_TOO_SLOW.with(format!("the body must arrive within {BODY_DEADLINE_MS} ms"))),
-    }
+    let mut body = pin!(collect(body, bytes_max));
+    // Most bodies have come with their heads: the timer is begun only for one that has not.
+    let body = match poll_fn(|context| Poll::Ready(body.as_mut().poll(context))).await {
+        Poll::Ready(body) => body,
+        Poll::Pending => {
+            let deadline = time::sleep(Duration::from_millis(BODY_DEADLINE_MS));
+            match select(body, pin!(deadline)).await {
+                Either::Left((body, _)) => body,
+                Either::Right(((), _)) => {
+                    Err(BODY_TOO_SLOW.with(format!("the body must arrive within {BODY_DEADLINE_MS} ms")))
+                }
+            }
+        }
+    };
+    Ok(axum::http::Request::from_parts(parts, Body::from(body?)))
 }
 
 async fn collect(mut body: impl HttpBody<Data = Bytes> + Unpin, bytes_max: usize) -> Result<Bytes, Problem> {

@@ -9,6 +9,8 @@ pub mod if_match;
 #[cfg(target_family = "wasm")]
 pub mod clock;
 #[cfg(target_family = "wasm")]
+mod deadline;
+#[cfg(target_family = "wasm")]
 pub mod redis;
 #[cfg(target_family = "wasm")]
 pub mod idempotency;

@@ -10,10 +10,11 @@ use axum::routing::get;
 use utoipa::PartialSchema;
 use utoipa::openapi::content::ContentBuilder;
 use utoipa::openapi::example::ExampleBuilder;
-use utoipa::openapi::path::{HttpMethod, Operation, OperationBuilder, ParameterIn, PathItem};
+use utoipa::openapi::path::{HttpMethod, Operation, OperationBuilder, ParameterIn, PathItem, Paths};
+use utoipa::openapi::schema::Schema;
 use utoipa::openapi::security::{HttpAuthScheme, HttpBuilder, SecurityRequirement, SecurityScheme};
 use utoipa::openapi::{InfoBuilder, OpenApi, OpenApiBuilder, Ref, RefOr, Response, ResponseBuilder};
-use utoipa_axum::router::{OpenApiRouter, UtoipaMethodRouter};
+use utoipa_axum::router::UtoipaMethodRouter;
 
 use crate::http::{self, json_text};
 use crate::problem::{
@@ -41,18 +42,97 @@ const WITH_QUERY: [ProblemType; 2] = [INVALID_FIELD, INVALID_QUERY];
 
 /// The routes of a service. There is no way to add one that is not in the document.
 pub struct Api {
+    router: Router,
+    description: Description,
+}
+
+/// What the document is made of. It is made only where somebody asks for it: that takes a millisecond or two, and every
+/// new instance of a component would spend them before its first answer.
+struct Description {
     service: &'static str,
-    router: OpenApiRouter,
+    title: &'static str,
+    text: &'static str,
+    parts: Vec<Part>,
+}
+
+/// What `routes!(handler)` says of a handler, and the errors that it may answer beyond those that come with every
+/// method, body or query.
+struct Part {
+    schemas: Vec<(String, RefOr<Schema>)>,
+    paths: Paths,
+    errors: Vec<ProblemType>,
 }
 
 impl Api {
     /// An API without routes; `service` is the first part of every path.
     #[must_use]
-    pub fn new(service: &'static str, title: &str, description: &str) -> Self {
+    pub fn new(service: &'static str, title: &'static str, text: &'static str) -> Self {
+        let description = Description {
+            service,
+            title,
+            text,
+            parts: Vec::new(),
+        };
+        Self {
+            router: Router::new(),
+            description,
+        }
+    }
+
+    /// Adds what `routes!(handler)` says of a handler, with the errors that it may answer beyond those that come with
+    /// every method, body or query.
+    #[must_use]
+    pub fn route(mut self, (schemas, paths, handlers): UtoipaMethodRouter, errors: &[ProblemType]) -> Self {
+        for path in paths.paths.keys() {
+            self.router = self.router.route(path, handlers.clone());
+        }
+        self.description.parts.push(Part {
+            schemas,
+            paths,
+            errors: errors.to_vec(),
+        });
+        self
+    }
+
+    /// Adds the routes of the streams that the service appends to, and of their dead letters.
+    #[must_use]
+    pub fn streams(self, streams: &'static [&'static str]) -> Self {
+        let routes = crate::streams::routes(self.description.service, streams);
+        routes
+            .into_iter()
+            .fold(self, |api, (route, errors)| api.route(route, errors))
+    }
+
+    /// The routes, the document's own and the answers for unknown paths and methods among them.
+    pub fn into_routes(self) -> Router {
+        let Self { router, description } = self;
+        let path = description.path();
+        let kept: Arc<(Description, OnceLock<String>)> = Arc::new((description, OnceLock::new()));
+        let show = move || {
+            let (description, text) = &*kept;
+            let text = text.get_or_init(|| description.write()).clone();
+            std::future::ready(json_text(StatusCode::OK, text).into_response())
+        };
+        http::routes(router.route(&path, get(show)))
+    }
+}
+
+impl Description {
+    /// The path of the document.
+    fn path(&self) -> String {
+        format!("/{}/openapi.json", self.service)
+    }
+
+    fn write(&self) -> String {
+        // Its maps have text for keys and its values are plain: nothing in it can fail to be written.
+        self.document().to_json().unwrap_or_default()
+    }
+
+    fn document(&self) -> OpenApi {
         let info = InfoBuilder::new()
-            .title(title)
+            .title(self.title)
             .version(env!("CARGO_PKG_VERSION"))
-            .description(Some(description));
+            .description(Some(self.text));
         let mut document = OpenApiBuilder::new().info(info).build();
         let token = HttpBuilder::new()
             .scheme(HttpAuthScheme::Bearer)
@@ -66,19 +146,27 @@ impl Api {
         components
             .schemas
             .extend(schemas.map(|(name, schema)| (name.to_owned(), schema)));
-        Self {
-            service,
-            router: OpenApiRouter::with_openapi(document),
+        for part in &self.parts {
+            components.schemas.extend(part.schemas.iter().cloned());
+            for (path, item) in part.paths() {
+                match document.paths.paths.get_mut(path) {
+                    Some(known) => known.merge_operations(item),
+                    None => _ = document.paths.paths.insert(path.clone(), item),
+                }
+            }
         }
+        document.paths.paths.insert(self.path(), own_path());
+        document
     }
+}
 
-    /// Adds what `routes!(handler)` says of a handler, with the errors that it may answer beyond those that come with
-    /// every method, body or query.
-    #[must_use]
-    pub fn route(mut self, (schemas, mut paths, handlers): UtoipaMethodRouter, errors: &[ProblemType]) -> Self {
-        for item in paths.paths.values_mut() {
+impl Part {
+    /// Its paths, with all errors and with what a change wants of its sender.
+    fn paths(&self) -> impl Iterator<Item = (&String, PathItem)> {
+        self.paths.paths.iter().map(|(path, item)| {
+            let mut item = item.clone();
             let reading = [&mut item.get].into_iter().flatten();
-            reading.for_each(|operation| add_errors(operation, false, errors));
+            reading.for_each(|operation| add_errors(operation, false, &self.errors));
             let changing = [&mut item.post, &mut item.put, &mut item.patch, &mut item.delete];
             changing.into_iter().flatten().for_each(|operation| {
                 // An empty requirement beside it: where no token is set, none is wanted.
@@ -87,39 +175,11 @@ impl Api {
                     SecurityRequirement::new(TOKEN, none),
                     SecurityRequirement::default(),
                 ]);
-                add_errors(operation, true, errors);
+                add_errors(operation, true, &self.errors);
             });
-        }
-        self.router = self.router.routes((schemas, paths, handlers));
-        self
+            (path, item)
+        })
     }
-
-    /// Adds the routes of the streams that the service appends to, and of their dead letters.
-    #[must_use]
-    pub fn streams(self, streams: &'static [&'static str]) -> Self {
-        let routes = crate::streams::routes(self.service, streams);
-        routes
-            .into_iter()
-            .fold(self, |api, (route, errors)| api.route(route, errors))
-    }
-
-    /// The routes, the document's own and the answers for unknown paths and methods among them.
-    pub fn into_routes(self) -> Router {
-        let path = format!("/{}/openapi.json", self.service);
-        let (router, mut document) = self.router.split_for_parts();
-        document.paths.paths.insert(path.clone(), own_path());
-        let text: Arc<OnceLock<String>> = Arc::default();
-        let show = move || {
-            let text = text.get_or_init(|| write(&document)).clone();
-            std::future::ready(json_text(StatusCode::OK, text).into_response())
-        };
-        http::routes(router.route(&path, get(show)))
-    }
-}
-
-fn write(document: &OpenApi) -> String {
-    // Its maps have text for keys and its values are plain: nothing in it can fail to be written.
-    document.to_json().unwrap_or_default()
 }
 
 /// The document's own entry.

@@ -4,19 +4,14 @@
 //! that broke says nothing about whether the server had done the work, so it is done again on a new one.
 
 use std::cell::RefCell;
-use std::pin::pin;
 use std::sync::{Arc, OnceLock};
-use std::time::Duration;
 
-use futures::future::{Either, select};
 pub use spin_sdk::redis::RedisResult as Reply;
 use spin_sdk::redis::{Connection, Error, RedisParameter};
-use spin_sdk::{time, variables};
+use spin_sdk::variables;
 
+use crate::deadline::{self, REDIS_DEADLINE_MS};
 use crate::problem::{CORRUPT_DATA, Problem, STORAGE_FULL, STORAGE_UNAVAILABLE};
-
-/// How long one command may take, the connection included; far below the sidecar's `answer_ms`.
-const COMMAND_DEADLINE_MS: u64 = 3_000;
 
 /// The component's variable that holds the URL of its Redis database.
 const URL_VARIABLE: &str = "redis_url";
@@ -251,13 +246,9 @@ fn forget() {
 }
 
 async fn within_deadline<T>(work: impl Future<Output = Result<T, Failure>>) -> Result<T, Failure> {
-    let deadline = time::sleep(Duration::from_millis(COMMAND_DEADLINE_MS));
-    match select(pin!(work), pin!(deadline)).await {
-        Either::Left((outcome, _)) => outcome,
-        Either::Right(((), _)) => Err(Failure::Unavailable(format!(
-            "no answer within {COMMAND_DEADLINE_MS} ms"
-        ))),
-    }
+    deadline::within(work)
+        .await
+        .unwrap_or_else(|| Err(Failure::Unavailable(format!("no answer within {REDIS_DEADLINE_MS} ms"))))
 }
 
 fn failure(error: Error) -> Failure {

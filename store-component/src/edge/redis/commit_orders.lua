@@ -12,6 +12,30 @@
 local now = ARGV[1]
 local at = 2
 
+-- What orders share is looked at once, and the lists are changed once, for all of them.
+local fitting = {}
+local leaving, entering = {}, {}
+-- Members that one command may have: Lua passes on no more than some thousands of values.
+local members_max = 1000
+
+local function fits(key, wanted)
+  if not fitting[key] then
+    fitting[key] = may_hold(key, wanted)
+  end
+  return fitting[key]
+end
+
+local function note(lists, key, id)
+  lists[key] = lists[key] or {}
+  table.insert(lists[key], id)
+end
+
+local function in_parts(ids, act)
+  for from = 1, #ids, members_max do
+    act(from, math.min(from + members_max - 1, #ids))
+  end
+end
+
 local function next_argument()
   at = at + 1
   return ARGV[at - 1]
@@ -35,12 +59,16 @@ local function commit(order, history, before, after, stream)
   if known ~= rev then
     return 'changed'
   end
-  local fault = first_misfit({history, 'list', before, 'zset', after, 'zset'})
-  if fault then
-    return 'corrupt ' .. fault
+  if not may_hold(history, 'list') then
+    return 'corrupt ' .. misfit(history, 'list')
+  end
+  for _, list in ipairs({before, after}) do
+    if not fits(list, 'zset') then
+      return 'corrupt ' .. misfit(list, 'zset')
+    end
   end
   if event_id ~= '' then
-    if not may_hold(stream, 'stream') then
+    if not fits(stream, 'stream') then
       return 'corrupt ' .. misfit(stream, 'stream')
     end
     -- The one write that Redis may refuse, when the stream's ids are used up, comes first.
@@ -54,13 +82,27 @@ local function commit(order, history, before, after, stream)
   if #entries > 0 then
     redis.call('RPUSH', history, unpack(entries))
   end
-  redis.call('ZREM', before, id)
-  redis.call('ZADD', after, 0, id)
+  note(leaving, before, id)
+  note(entering, after, id)
   return 'committed'
 end
 
 local reply = {}
 for i = 1, #KEYS, 5 do
   reply[#reply + 1] = commit(unpack(KEYS, i, i + 4))
+end
+for list, ids in pairs(leaving) do
+  in_parts(ids, function(from, to)
+    redis.call('ZREM', list, unpack(ids, from, to))
+  end)
+end
+for list, ids in pairs(entering) do
+  local members = {}
+  for i, id in ipairs(ids) do
+    members[2 * i - 1], members[2 * i] = 0, id
+  end
+  in_parts(ids, function(from, to)
+    redis.call('ZADD', list, unpack(members, 2 * from - 1, 2 * to))
+  end)
 end
 return reply

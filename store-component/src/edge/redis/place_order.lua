@@ -9,18 +9,20 @@
 -- Run again with the same order id, it changes nothing.
 
 local record = KEYS[7]
-local fault = first_misfit({
-  KEYS[1], 'hash', KEYS[2], 'list', KEYS[3], 'zset', KEYS[4], 'zset', KEYS[5], 'zset', KEYS[6], 'stream',
-  record or KEYS[1], 'hash',
-})
+local fault = first_misfit({KEYS[3], 'zset', KEYS[4], 'zset', KEYS[5], 'zset', KEYS[6], 'stream'})
 if fault then
   return {'corrupt', fault}
 end
-if redis.call('EXISTS', KEYS[1]) == 1 then
-  return {'placed'}
-end
-if record then
-  local earlier = earlier_answer(record, ARGV[6])
+-- For nearly every order, nothing is there yet.
+if redis.call('EXISTS', KEYS[1], KEYS[2], record or KEYS[1]) > 0 then
+  fault = first_misfit({KEYS[1], 'hash', KEYS[2], 'list', record or KEYS[1], 'hash'})
+  if fault then
+    return {'corrupt', fault}
+  end
+  if redis.call('EXISTS', KEYS[1]) == 1 then
+    return {'placed'}
+  end
+  local earlier = record and earlier_answer(record, ARGV[6])
   if earlier then
     return earlier
   end
