@@ -1,26 +1,17 @@
 //! Who may change something: whoever knows the token, if the service has one.
 
-use std::cell::OnceCell;
-use std::sync::Arc;
-
 use axum::http::header::AUTHORIZATION;
 use axum::http::{HeaderMap, Method};
-use spin_sdk::variables;
 use subtle::ConstantTimeEq;
 
 use crate::problem::{MISCONFIGURED, Problem, UNAUTHORIZED};
+use crate::setting;
 
 /// The component's variable that holds the token; empty for an open service.
 const TOKEN_VARIABLE: &str = "api_token";
 
 /// The authentication scheme, as `WWW-Authenticate` names it.
 pub(crate) const SCHEME: &str = "Bearer";
-
-thread_local! {
-    /// Kept for an instance, which sees no more than some hundred requests: Spin reads a variable of its environment on
-    /// a thread of its own, and beside a second thread an answer's head and body leave apart; see [`crate::http`].
-    static TOKEN: OnceCell<Arc<str>> = const { OnceCell::new() };
-}
 
 /// Whether a request may be made: reading always, changing only with the token where one is set.
 ///
@@ -30,7 +21,9 @@ pub(crate) async fn check(method: &Method, headers: &HeaderMap) -> Result<(), Pr
     if matches!(*method, Method::GET | Method::HEAD | Method::OPTIONS) {
         return Ok(());
     }
-    let token = token().await?;
+    let token = setting::read(TOKEN_VARIABLE)
+        .await
+        .map_err(|error| MISCONFIGURED.with(format!("the variable {TOKEN_VARIABLE} is not set: {error}")))?;
     if token.is_empty() {
         return Ok(());
     }
@@ -44,16 +37,6 @@ pub(crate) async fn check(method: &Method, headers: &HeaderMap) -> Result<(), Pr
     } else {
         Err(UNAUTHORIZED.with("the token is not the service's"))
     }
-}
-
-async fn token() -> Result<Arc<str>, Problem> {
-    if let Some(token) = TOKEN.with(|token| token.get().cloned()) {
-        return Ok(token);
-    }
-    let token = variables::get(TOKEN_VARIABLE)
-        .await
-        .map_err(|error| MISCONFIGURED.with(format!("the variable {TOKEN_VARIABLE} is not set: {error}")))?;
-    Ok(TOKEN.with(|kept| kept.get_or_init(|| token.into()).clone()))
 }
 
 fn bearer(value: &axum::http::HeaderValue) -> Option<&[u8]> {

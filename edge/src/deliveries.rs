@@ -9,7 +9,6 @@ use axum::response::{IntoResponse, Response};
 use delivery::{AGE_SECONDS_MAX, BODY_BYTES_MAX, Delivery, Receipt, SIGNATURE_HEADER, TIMESTAMP_HEADER, verify};
 use http_body_util::BodyExt;
 use spin_sdk::http::Request;
-use spin_sdk::variables;
 use spin_sdk::wasip3::http::types;
 
 use crate::events::{settle, unavailable};
@@ -18,6 +17,7 @@ use crate::problem::{
     BODY_INCOMPLETE, MALFORMED_JSON, METHOD_NOT_ALLOWED, MISCONFIGURED, Problem, ProblemType, UNKNOWN_ROUTE,
 };
 use crate::redis::{self, Failure, Reply};
+use crate::setting;
 
 /// The component's variable that holds the secret; empty for a component that takes no deliveries over HTTP.
 const SECRET_VARIABLE: &str = "delivery_secret";
@@ -38,7 +38,7 @@ pub const UNBELIEVED_DELIVERY: ProblemType =
 /// When the host refuses the answer.
 pub async fn serve(
     request: Request,
-    apply: impl AsyncFnOnce(&Delivery<'_>, &mut Receipt) -> Result<(), Failure>,
+    apply: impl AsyncFn(&Delivery<'_>, &mut Receipt) -> Result<(), Failure>,
 ) -> Result<types::Response, types::ErrorCode> {
     let turn = Turn::begin();
     let response = receive(request, apply).await.unwrap_or_else(|problem| {
@@ -54,10 +54,10 @@ pub async fn serve(
 
 async fn receive(
     request: Request,
-    apply: impl AsyncFnOnce(&Delivery<'_>, &mut Receipt) -> Result<(), Failure>,
+    apply: impl AsyncFn(&Delivery<'_>, &mut Receipt) -> Result<(), Failure>,
 ) -> Result<Response, Problem> {
     let path = request.uri().path().to_owned();
-    let secret = variables::get(SECRET_VARIABLE)
+    let secret = setting::read(SECRET_VARIABLE)
         .await
         .map_err(|error| MISCONFIGURED.with(format!("the variable {SECRET_VARIABLE} is not set: {error}")))?;
     // The body is read in any case: a client that is still sending when the connection closes does not see the answer.
@@ -100,7 +100,7 @@ async fn receive(
         );
         return Err(UNBELIEVED_DELIVERY.with(detail));
     }
-    Ok(json(StatusCode::OK, &settle(&delivery, apply).await))
+    Ok(json(StatusCode::OK, &settle(delivery, apply).await))
 }
 
 fn text<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> {

@@ -4,23 +4,30 @@ use anyhow::Context;
 use delivery::{Delivery, Receipt, Refusal};
 
 use crate::redis::{self, Failure};
+use crate::turns::take_turns;
+
+/// Entries that are applied together. The parts of a larger delivery take turns, so that one is read and decided while
+/// Redis commits the one before.
+const PART_ENTRIES: usize = 128;
 
 /// Reads a delivery, has its entries applied, and publishes the receipt.
 ///
-/// `apply` settles every entry in the receipt; a [`Failure`] that it returns makes all entries that are not settled by
-/// then wait until what the component depends on is back, and spends none of their attempts.
+/// `apply` is called for one part of the delivery after another, without waiting for those before. It settles every
+/// entry of its part in the receipt; a [`Failure`] that it returns makes all entries that are not settled by then wait
+/// until what the component depends on is back, and spends none of their attempts.
 ///
 /// # Errors
 /// When the message is no delivery, or when its receipt could not be published; Spin prints the error.
 pub async fn handle(
     message: &[u8],
-    apply: impl AsyncFnOnce(&Delivery<'_>, &mut Receipt) -> Result<(), Failure>,
+    apply: impl AsyncFn(&Delivery<'_>, &mut Receipt) -> Result<(), Failure>,
 ) -> anyhow::Result<()> {
     let delivery: Delivery<'_> =
         serde_json::from_slice(message).context("a message that is no delivery was dropped")?;
-    let receipt = settle(&delivery, apply).await;
+    let receipts = delivery.receipts.to_string();
+    let receipt = settle(delivery, apply).await;
     let json = serde_json::to_string(&receipt).context("a receipt could not be written")?;
-    redis::command("PUBLISH", [delivery.receipts.to_string(), json])
+    redis::command("PUBLISH", [receipts, json])
         .await
         .map_err(|failure| anyhow::anyhow!("a receipt could not be published: {}", failure.reason()))?;
     Ok(())
@@ -28,15 +35,39 @@ pub async fn handle(
 
 /// Has a delivery's entries applied, and answers with the receipt.
 pub(crate) async fn settle(
-    delivery: &Delivery<'_>,
-    apply: impl AsyncFnOnce(&Delivery<'_>, &mut Receipt) -> Result<(), Failure>,
+    mut delivery: Delivery<'_>,
+    apply: impl AsyncFn(&Delivery<'_>, &mut Receipt) -> Result<(), Failure>,
 ) -> Receipt {
-    let mut receipt = blank(delivery);
-    // Without entries it is a handshake: the answer says that somebody is here.
-    if !delivery.entries.is_empty()
-        && let Err(failure) = apply(delivery, &mut receipt).await
+    let mut entries = std::mem::take(&mut delivery.entries).into_iter();
+    let mut parts = Vec::new();
+    while entries.len() > 0 {
+        let entries = entries.by_ref().take(PART_ENTRIES).collect();
+        parts.push(Delivery {
+            entries,
+            ..delivery.clone()
+        });
+    }
+    // The parts share a connection, so it is there before they begin.
+    if parts.len() > 1
+        && let Err(failure) = redis::connect().await
     {
-        receipt.unavailable = Some(failure.reason());
+        return unavailable(&delivery, &failure);
+    }
+    let mut receipt = blank(&delivery);
+    // Without entries it is a handshake, and has no parts: the answer says that somebody is here.
+    let settled = take_turns(parts.iter().map(async |part| {
+        let mut receipt = blank(part);
+        if let Err(failure) = apply(part, &mut receipt).await {
+            receipt.unavailable = Some(failure.reason());
+        }
+        receipt
+    }))
+    .await;
+    for part in settled {
+        receipt.done.extend(part.done);
+        receipt.retry.extend(part.retry);
+        receipt.reject.extend(part.reject);
+        receipt.unavailable = receipt.unavailable.or(part.unavailable);
     }
     receipt
 }

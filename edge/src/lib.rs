@@ -9,6 +9,8 @@ pub mod if_match;
 #[cfg(target_family = "wasm")]
 pub mod clock;
 #[cfg(target_family = "wasm")]
+mod setting;
+#[cfg(target_family = "wasm")]
 mod deadline;
 #[cfg(target_family = "wasm")]
 pub mod redis;
@@ -24,6 +26,8 @@ pub mod http;
 pub mod live;
 #[cfg(target_family = "wasm")]
 pub mod openapi;
+#[cfg(target_family = "wasm")]
+mod turns;
 #[cfg(target_family = "wasm")]
 pub mod events;
 #[cfg(target_family = "wasm")]

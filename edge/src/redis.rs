@@ -8,10 +8,10 @@ use std::sync::{Arc, OnceLock};
 
 pub use spin_sdk::redis::RedisResult as Reply;
 use spin_sdk::redis::{Connection, Error, RedisParameter};
-use spin_sdk::variables;
 
 use crate::deadline::{self, REDIS_DEADLINE_MS};
 use crate::problem::{CORRUPT_DATA, Problem, STORAGE_FULL, STORAGE_UNAVAILABLE};
+use crate::setting;
 
 /// The component's variable that holds the URL of its Redis database.
 const URL_VARIABLE: &str = "redis_url";
@@ -177,6 +177,17 @@ pub async fn command<A: Into<String>>(
     execute(name, &parameters).await
 }
 
+/// Opens the connection, if there is none.
+///
+/// # Errors
+/// When Redis is away.
+pub(crate) async fn connect() -> Result<(), Failure> {
+    if KEPT.with_borrow(Option::is_none) {
+        KEPT.set(Some(within_deadline(open()).await?));
+    }
+    Ok(())
+}
+
 /// The reply as text; other replies than text are empty.
 #[must_use]
 pub fn as_text(reply: &Reply) -> String {
@@ -229,7 +240,7 @@ async fn on(connection: &Connection, command: &str, parameters: &[RedisParameter
 }
 
 async fn open() -> Result<Arc<Connection>, Failure> {
-    let url = variables::get(URL_VARIABLE)
+    let url = setting::read(URL_VARIABLE)
         .await
         .map_err(|error| Failure::Unavailable(format!("the variable {URL_VARIABLE} is not set: {error}")))?;
     let opened = Connection::open(url).await.map_err(failure);
