@@ -76,8 +76,9 @@ pub(crate) fn write(results: &Results, goals: &[Goal], quick: bool) -> Result<Pa
         tables::sidecar(&mut text, &one.figures)?;
     }
     if let Some(one) = &results.growth {
-        text += "\n## Growth\n\n";
+        text += "\n## Growth\n";
         text += &picture("growth", "Time per order and memory by number of stored orders");
+        text += "\n";
         tables::growth(&mut text, &one.figures)?;
     }
     let file = folder.join("report.md");
