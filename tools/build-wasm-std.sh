@@ -91,13 +91,13 @@ say "Downloading rust-src $found and wasi-libc (50 MB)"
     apt_fail "apt could not download them"
 
 say "Unpacking them"
-for deb in "$tmp"/debs/*.deb; do dpkg -x "$deb" "$tmp/root"; done
-libc=$tmp/root/usr/lib/$target
+for deb in "$tmp"/debs/*.deb; do dpkg -x "$deb" "$tmp/unpacked"; done
+libc=$tmp/unpacked/usr/lib/$target
 [ -e "$libc/libc.a" ] || fail "the wasi-libc of $suite has nothing for $target"
 if [ ! -e "$src" ]; then # otherwise they came with the toolchain
     added_src=yes
     mkdir -p "$src"
-    cp -R "$tmp/root/usr/src/rustc-$version/library/." "$src"
+    cp -R "$tmp/unpacked/usr/src/rustc-$version/library/." "$src"
 fi
 
 say "Building the standard library for $target (one or two minutes)"

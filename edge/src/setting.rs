@@ -7,8 +7,9 @@ use std::sync::Arc;
 use spin_sdk::variables::{self, Error};
 
 thread_local! {
-    /// Kept for an instance, which sees no more than some hundred requests. Spin reads a variable of its environment on
-    /// a thread of its own, and beside a second thread an answer's head and body leave apart: see [`crate::http`].
+    /// Kept for an instance, which sees no more than some hundred requests. While Spin reads a variable of its
+    /// environment, another thread takes over its other work, and then an answer's head and body may leave apart: see
+    /// [`crate::http`].
     static KEPT: RefCell<HashMap<&'static str, Arc<str>>> = RefCell::default();
 }
 

@@ -14,17 +14,18 @@ pub(crate) async fn take_turns<F: Future>(works: impl IntoIterator<Item = F>) ->
     // Whose turn it is, and how many in a row had nothing to do.
     let (mut turn, mut idle) = (0, 0);
     poll_fn(|context| {
-        let Some(open) = (0..works.len())
-            .map(|offset| (turn + offset) % works.len())
-            .find(|index| !matches!(*works[*index], MaybeDone::Done(_)))
-        else {
+        let is_open = |work: &Pin<Box<MaybeDone<F>>>| !matches!(**work, MaybeDone::Done(_));
+        let mut after = (0..works.len()).map(|offset| (turn + offset) % works.len());
+        if let Some(open) = after.find(|index| is_open(&works[*index])) {
+            turn = open + 1;
+            idle = match works[open].as_mut().poll(context) {
+                Poll::Ready(()) => 0,
+                Poll::Pending => idle + 1,
+            };
+        }
+        if !works.iter().any(is_open) {
             return Poll::Ready(());
-        };
-        turn = open + 1;
-        idle = match works[open].as_mut().poll(context) {
-            Poll::Ready(()) => 0,
-            Poll::Pending => idle + 1,
-        };
+        }
         if idle < works.len() {
             context.waker().wake_by_ref();
         } else {

@@ -1,6 +1,7 @@
 //! Orders that come by themselves, so that the flow can be watched: most are ordinary, some ask for too much, some are
 //! declined, cancelled or sent back.
 
+use std::io::Write;
 use std::net::SocketAddr;
 use std::time::Duration;
 
@@ -8,7 +9,7 @@ use anyhow::{Context, Result, bail, ensure};
 use fastrand::Rng;
 use hyper::{Method, StatusCode};
 use serde_json::{Value, json};
-use tokio::task::JoinSet;
+use tokio::task::{JoinError, JoinSet};
 use tokio::time::{Instant, MissedTickBehavior, interval, sleep};
 
 use super::{PRODUCTS, added, ids, seed};
@@ -91,17 +92,29 @@ async fn send(app: SocketAddr, rate: f64, orders: u64) -> Result<()> {
     let mut under_way = JoinSet::new();
     for number in 0..orders {
         ticks.tick().await;
-        while under_way.len() >= UNDER_WAY_MAX {
-            under_way.join_next().await;
+        while under_way.len() >= UNDER_WAY_MAX
+            && let Some(told) = under_way.join_next().await
+        {
+            check(told)?;
         }
-        while under_way.try_join_next().is_some() {}
+        while let Some(told) = under_way.try_join_next() {
+            check(told)?;
+        }
         under_way.spawn(async move {
             let line = follow(app, number).await;
-            println!("{}", line.unwrap_or_else(|error| format!("order {number}: {error:#}")));
+            let line = line.unwrap_or_else(|error| format!("order {number}: {error:#}"));
+            writeln!(std::io::stdout(), "{line}")
         });
     }
-    while under_way.join_next().await.is_some() {}
+    while let Some(told) = under_way.join_next().await {
+        check(told)?;
+    }
     Ok(())
+}
+
+/// Nobody may be left to read what is told, as behind `| head`.
+fn check(told: Result<std::io::Result<()>, JoinError>) -> Result<()> {
+    told.context("an order was not followed")?.context("cannot print")
 }
 
 /// Sends an order, does with it what is planned, and tells its end in one line.
