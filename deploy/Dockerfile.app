@@ -24,8 +24,7 @@ FROM gcr.io/distroless/cc-debian13:nonroot AS runtime
 COPY --from=spin /usr/local/bin/spin /usr/local/bin/spin
 # Only /tmp is written to: the root filesystem may be read-only.
 ENV XDG_CACHE_HOME=/tmp/cache \
-    HOME=/tmp \
-    TOKIO_WORKER_THREADS=1
+    HOME=/tmp
 USER 65532:65532
 ENTRYPOINT ["/usr/local/bin/spin"]
 
@@ -35,4 +34,5 @@ COPY --from=build /src/target/wasm32-wasip2/release/*_component.wasm /app/target
 COPY ${APP}/spin.toml /app/${APP}/spin.toml
 WORKDIR /app/${APP}
 EXPOSE 3000
-CMD ["up", "--listen", "0.0.0.0:3000", "--log-dir", "/tmp/logs", "--quiet"]
+CMD ["up", "--listen", "0.0.0.0:3000", "--log-dir", "/tmp/logs", "--quiet", \
+    "--max-instance-reuse-count", "1024"]

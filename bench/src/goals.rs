@@ -135,7 +135,7 @@ fn fulfilment_goals(results: &Results) -> Vec<Goal> {
     let rows = &fulfilment.figures.rows;
     let mut goals = Vec::new();
     for ours in rows {
-        let Contender::App { runtime, threads: 1 } = ours.contender else {
+        let Contender::App { runtime } = ours.contender else {
             continue;
         };
         let durability = match ours.fsync {
@@ -173,7 +173,7 @@ fn http_goals(results: &Results) -> Vec<Goal> {
     let p99_ms = |loads: &[Load]| -> Vec<f64> { loads.iter().map(|load| load.p99_ms).collect() };
     let mut goals = Vec::new();
     for ours in rows {
-        let Contender::App { runtime, threads: 1 } = ours.contender else {
+        let Contender::App { runtime } = ours.contender else {
             continue;
         };
         for (what, ours, theirs, at_least) in [

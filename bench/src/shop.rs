@@ -82,7 +82,7 @@ pub(crate) fn create_products(app: &App) -> Result<()> {
 /// The data of a shop with products that the store knows, for others to start with.
 pub(crate) fn stocked_shop() -> Result<Folder> {
     let redis = Redis::start(Fsync::Everysec, None)?;
-    let app = App::start(Runtime::Devhost, 1, &redis)?;
+    let app = App::start(Runtime::Devhost, &redis)?;
     let sidecar = Sidecar::start(&redis, &[], &[])?;
     create_products(&app)?;
     let client = http_client();

@@ -153,6 +153,9 @@ impl fmt::Display for Runtime {
     }
 }
 
+/// As `make up` starts Spin.
+const REQUESTS_PER_INSTANCE: &str = "1024";
+
 impl Runtime {
     /// `devhost`, and before it Spin where it is on PATH: the first is the one that stands for the project.
     pub(crate) fn present() -> Vec<Self> {
@@ -166,7 +169,7 @@ impl Runtime {
         Ok(match self {
             Self::Spin => {
                 let mut command = Command::new("spin");
-                command.arg("up");
+                command.args(["up", "--max-instance-reuse-count", REQUESTS_PER_INSTANCE]);
                 command
             }
             Self::Devhost => {
@@ -195,14 +198,13 @@ pub(crate) struct App {
 }
 
 impl App {
-    /// Starts both components and waits until they answer. `threads` is how many the runtime's tasks run on.
-    pub(crate) fn start(runtime: Runtime, threads: u8, redis: &Redis) -> Result<Self> {
+    /// Starts both components and waits until they answer.
+    pub(crate) fn start(runtime: Runtime, redis: &Redis) -> Result<Self> {
         let logs = Folder::new("app")?;
         let address = format!("127.0.0.1:{}", free_port()?);
         let mut command = runtime.command()?;
         command.arg("--from").arg(project().join("spin.toml"));
         command.args(["--listen", &address]).arg("--log-dir").arg(logs.path());
-        command.env("TOKIO_WORKER_THREADS", threads.to_string());
         let host = format!("127.0.0.1:{}", redis.port);
         for variable in ["SPIN_VARIABLE_STORE_REDIS_HOST", "SPIN_VARIABLE_WAREHOUSE_REDIS_HOST"] {
             command.env(variable, &host);

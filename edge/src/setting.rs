@@ -7,9 +7,8 @@ use std::sync::Arc;
 use spin_sdk::variables::{self, Error};
 
 thread_local! {
-    /// Kept for an instance, which sees no more than some hundred requests. While Spin reads a variable of its
-    /// environment, another thread takes over its other work, and then an answer's head and body may leave apart: see
-    /// [`crate::http`].
+    /// Kept for an instance, which sees no more than some hundred requests: while Spin reads a variable of its
+    /// environment, another thread must take over all that this one has to do.
     static KEPT: RefCell<HashMap<&'static str, Arc<str>>> = RefCell::default();
 }
 

@@ -73,8 +73,6 @@ impl Runtime {
             command.args(["--listen", listen]);
         }
         command.arg("--log-dir").arg(log_dir);
-        // As `devhost up` starts it: with more threads, an answer's head may leave before its body.
-        command.env("TOKIO_WORKER_THREADS", "1");
         command
     }
 

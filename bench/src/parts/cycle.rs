@@ -85,7 +85,7 @@ fn row(runtime: Runtime, fsync: Fsync, orders: usize) -> Row {
 
 fn run_once(stocked: &Folder, row: &mut Row) -> Result<()> {
     let redis = Redis::start(row.fsync, Some(stocked.path()))?;
-    let app = App::start(row.runtime, 1, &redis)?;
+    let app = App::start(row.runtime, &redis)?;
     let orders = row.orders as f64;
     row.placed_per_s.push(orders / place_orders(&app, 0, row.orders)?);
     let mut connection = redis.connect(STORE)?;

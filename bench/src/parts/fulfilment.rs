@@ -23,7 +23,7 @@ const NATIVE_BATCH: usize = 512;
 #[serde(rename_all = "snake_case")]
 pub(crate) enum Contender {
     /// The project.
-    App { runtime: Runtime, threads: u8 },
+    App { runtime: Runtime },
     /// The project, delivering over HTTP and not through the Redis trigger.
     AppOverHttp { runtime: Runtime },
     /// The yardstick.
@@ -39,8 +39,7 @@ pub(crate) enum Contender {
 impl fmt::Display for Contender {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::App { runtime, threads: 1 } => write!(f, "this project on {runtime}"),
-            Self::App { runtime, threads } => write!(f, "this project on {runtime}, {threads} threads"),
+            Self::App { runtime } => write!(f, "this project on {runtime}"),
             Self::AppOverHttp { runtime } => write!(f, "this project on {runtime}, over HTTP"),
             Self::Native => write!(f, "native Rust consumer, batches of {NATIVE_BATCH}"),
             Self::FaststreamBatch => f.write_str("FastStream, batches of 256, scripts pipelined"),
@@ -102,16 +101,9 @@ fn compare(plan: &Plan, fsync: Fsync, orders: usize, slow_orders: usize, runs: u
     let mut contenders: Vec<Contender> = plan
         .runtimes
         .iter()
-        .map(|runtime| Contender::App {
-            runtime: *runtime,
-            threads: 1,
-        })
+        .map(|runtime| Contender::App { runtime: *runtime })
         .collect();
     if fsync == Fsync::Everysec {
-        contenders.push(Contender::App {
-            runtime: plan.first_runtime(),
-            threads: 2,
-        });
         contenders.push(Contender::AppOverHttp {
             runtime: plan.first_runtime(),
         });
@@ -156,7 +148,7 @@ fn compare(plan: &Plan, fsync: Fsync, orders: usize, slow_orders: usize, runs: u
 
 fn run_once(contender: Contender, data: &Folder, orders: usize, fsync: Fsync) -> Result<Run> {
     match contender {
-        Contender::App { runtime, threads } => run_app(runtime, threads, data, orders, fsync, &[]),
+        Contender::App { runtime } => run_app(runtime, data, orders, fsync, &[]),
         Contender::AppOverHttp { runtime } => run_app_over_http(runtime, data, orders, fsync),
         Contender::Native => run_native(data, orders, fsync),
         Contender::FaststreamBatch => run_peer("faststream_batch.py", data, orders, fsync),
@@ -168,20 +160,19 @@ fn run_once(contender: Contender, data: &Folder, orders: usize, fsync: Fsync) ->
 /// Lets the project do the work, on a sidecar that has this route only.
 pub(crate) fn run_app(
     runtime: Runtime,
-    threads: u8,
     data: &Folder,
     orders: usize,
     fsync: Fsync,
     limits: &[(&str, u64)],
 ) -> Result<Run> {
     let redis = Redis::start(fsync, Some(data.path()))?;
-    let app = App::start(runtime, threads, &redis)?;
+    let app = App::start(runtime, &redis)?;
     run_with(&redis, app, orders, |_| Sidecar::begin(&redis, &[ROUTE], limits))
 }
 
 fn run_app_over_http(runtime: Runtime, data: &Folder, orders: usize, fsync: Fsync) -> Result<Run> {
     let redis = Redis::start(fsync, Some(data.path()))?;
-    let app = App::start(runtime, 1, &redis)?;
+    let app = App::start(runtime, &redis)?;
     run_with(&redis, app, orders, |app| {
         Sidecar::begin_over_http(&redis, app, &[ROUTE])
     })

@@ -51,7 +51,7 @@ pub(crate) struct Growth {
 pub(crate) fn measure(plan: &Plan) -> Result<Growth> {
     let runtime = plan.first_runtime();
     let redis = Redis::start(Fsync::Everysec, Some(plan.stocked.path()))?;
-    let app = App::start(runtime, 1, &redis)?;
+    let app = App::start(runtime, &redis)?;
     let mut connection = redis.connect(STORE)?;
     let empty_bytes = Counted::read(&mut connection)?.memory_bytes;
     let mut steps = Vec::new();

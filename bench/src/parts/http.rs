@@ -23,7 +23,7 @@ const ORDERS: usize = 1_000;
 #[serde(rename_all = "snake_case")]
 pub(crate) enum Contender {
     /// The project.
-    App { runtime: Runtime, threads: u8 },
+    App { runtime: Runtime },
     /// FastAPI on uvicorn.
     Fastapi { workers: u8 },
 }
@@ -31,8 +31,7 @@ pub(crate) enum Contender {
 impl fmt::Display for Contender {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::App { runtime, threads: 1 } => write!(f, "this project on {runtime}"),
-            Self::App { runtime, threads } => write!(f, "this project on {runtime}, {threads} threads"),
+            Self::App { runtime } => write!(f, "this project on {runtime}"),
             Self::Fastapi { workers: 1 } => f.write_str("FastAPI + uvicorn"),
             Self::Fastapi { workers } => write!(f, "FastAPI + uvicorn, {workers} workers"),
         }
@@ -73,19 +72,9 @@ pub(crate) struct Http {
 
 /// Measures it.
 pub(crate) fn measure(plan: &Plan) -> Result<Http> {
-    let app = |runtime: &Runtime| Contender::App {
-        runtime: *runtime,
-        threads: 1,
-    };
+    let app = |runtime: &Runtime| Contender::App { runtime: *runtime };
     let mut contenders: Vec<Contender> = plan.runtimes.iter().map(app).collect();
-    contenders.extend([
-        Contender::App {
-            runtime: plan.first_runtime(),
-            threads: 2,
-        },
-        Contender::Fastapi { workers: 1 },
-        Contender::Fastapi { workers: 2 },
-    ]);
+    contenders.extend([Contender::Fastapi { workers: 1 }, Contender::Fastapi { workers: 2 }]);
     let mut rows: Vec<Row> = contenders
         .into_iter()
         .map(|contender| Row {
@@ -117,8 +106,8 @@ pub(crate) fn measure(plan: &Plan) -> Result<Http> {
 fn run_once(contender: Contender, stocked: &Folder, seconds: u64) -> Result<(Load, Load)> {
     let redis = Redis::start(Fsync::Everysec, Some(stocked.path()))?;
     match contender {
-        Contender::App { runtime, threads } => {
-            let app = App::start(runtime, threads, &redis)?;
+        Contender::App { runtime } => {
+            let app = App::start(runtime, &redis)?;
             load(&app.address, "/store/orders", seconds)
         }
         Contender::Fastapi { workers } => {

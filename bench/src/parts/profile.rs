@@ -50,7 +50,7 @@ pub(crate) fn measure(plan: &Plan) -> Result<Profile> {
     let orders = plan.either(50_000, 10_000);
     let runtime = plan.first_runtime();
     let redis = Redis::start(Fsync::Everysec, Some(plan.stocked.path()))?;
-    let app = App::start(runtime, 1, &redis)?;
+    let app = App::start(runtime, &redis)?;
     let mut connection = redis.connect(STORE)?;
 
     let before = Counted::read(&mut connection)?;

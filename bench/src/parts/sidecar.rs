@@ -53,7 +53,7 @@ pub(crate) fn measure(plan: &Plan) -> Result<SidecarCost> {
 fn memory(plan: &Plan, runtime: Runtime) -> Result<SidecarCost> {
     let entries = plan.either(1_000_000, 50_000);
     let redis = Redis::start(Fsync::Everysec, Some(plan.stocked.path()))?;
-    let app = App::start(runtime, 1, &redis)?;
+    let app = App::start(runtime, &redis)?;
     let sidecar = Sidecar::start(&redis, &["take-stock"], &[])?;
     let idle_mb = sidecar.process.peak_memory_mb()?;
     // A component that was there and then says nothing more.
@@ -88,7 +88,7 @@ fn processor(plan: &Plan, runtime: Runtime) -> Result<(f64, f64)> {
     let seconds = plan.either(10, 3);
     let entries = seconds * RATE_PER_S;
     let redis = Redis::start(Fsync::Everysec, Some(plan.stocked.path()))?;
-    let _app = App::start(runtime, 1, &redis)?;
+    let _app = App::start(runtime, &redis)?;
     let sidecar = Sidecar::start(&redis, &["take-stock"], &[])?;
     let mut store = redis.connect(STORE)?;
     let mut watcher = redis.connect(STORE)?;

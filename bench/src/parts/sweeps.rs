@@ -64,7 +64,7 @@ pub(crate) fn measure(plan: &Plan) -> Result<Sweeps> {
             };
             let data = if point.orders == most { &many } else { &few };
             let limits = [("batch_max", batch), ("window_deliveries", window)];
-            let run = run_app(runtime, 1, data, point.orders, Fsync::Everysec, &limits)?;
+            let run = run_app(runtime, data, point.orders, Fsync::Everysec, &limits)?;
             let orders = point.orders as f64;
             point.per_s.push(orders / run.seconds);
             point.app_us.push(run.app_cpu_s / orders * 1e6);

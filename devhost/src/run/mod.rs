@@ -18,6 +18,8 @@ use crate::cli::RunArguments;
 use crate::exit::Failure;
 use crate::host::{Engine, LoadedComponent, OutputTargets};
 
+pub(crate) use self::instances::REQUESTS_MAX;
+
 /// Where logs go, beside the manifest; the same place as Spin's.
 const LOG_FOLDER: &str = ".spin/logs";
 

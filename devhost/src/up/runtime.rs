@@ -13,6 +13,7 @@ use super::address::RedisAddress;
 use super::keeper::Service;
 use crate::app::ENVIRONMENT_PREFIX;
 use crate::cli;
+use crate::run::REQUESTS_MAX;
 
 /// The first Spin that knows WASI 0.3, for which the components are built.
 const SPIN_MIN: SpinVersion = SpinVersion { major: 4, minor: 1 };
@@ -20,9 +21,6 @@ const SPIN_MIN: SpinVersion = SpinVersion { major: 4, minor: 1 };
 const GRACE_MS: u64 = 5_000;
 /// The services whose Redis the manifest takes from variables: `<service>_redis_host` and `<service>_redis_auth`.
 const SERVICES: [&str; 2] = ["store", "warehouse"];
-/// How many threads run the app's tasks. Spin's listener does not set `TCP_NODELAY`: with one, an answer's head and body leave
-/// together; with more they race, and a body that comes second waits 40 ms for the client's delayed acknowledgement.
-const WORKER_THREADS: &str = "TOKIO_WORKER_THREADS";
 
 /// As `spin --version` says it; what follows the minor number does not matter.
 #[derive(Clone, Copy, Debug, PartialEq, PartialOrd)]
@@ -85,21 +83,22 @@ impl Runtime {
 
     /// What starts the app on an address, with its variables set to a Redis.
     pub(crate) fn service(&self, this: &Path, listen: SocketAddr, redis: &RedisAddress) -> Service {
-        let (program, verb) = match self {
-            Self::Spin(_) => (Path::new("spin").to_owned(), "up"),
-            Self::Devhost { .. } => (this.to_owned(), "run"),
+        let (program, verb, options) = match self {
+            Self::Spin(_) => {
+                let reuse = ["--max-instance-reuse-count".to_owned(), REQUESTS_MAX.to_string()];
+                (Path::new("spin").to_owned(), "up", reuse.to_vec())
+            }
+            Self::Devhost { .. } => (this.to_owned(), "run", Vec::new()),
         };
         let redis = redis.clone();
         let command = move || {
             let mut command = Command::new(&program);
             command.args([verb, "--from", "spin.toml", "--listen", &listen.to_string()]);
+            command.args(&options);
             for service in SERVICES {
                 let name = |suffix| format!("{ENVIRONMENT_PREFIX}{service}_{suffix}").to_ascii_uppercase();
                 command.env(name("redis_host"), redis.host());
                 command.env(name("redis_auth"), redis.auth());
-            }
-            if std::env::var_os(WORKER_THREADS).is_none() {
-                command.env(WORKER_THREADS, "1");
             }
             command
         };
