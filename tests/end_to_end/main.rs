@@ -41,6 +41,7 @@ mod cancels;
 mod returns;
 mod watching;
 mod lists;
+mod catalogue;
 mod archive;
 mod bodies;
 mod openapi;
@@ -114,6 +115,7 @@ fn main() -> ExitCode {
         returns::TESTS,
         watching::TESTS,
         lists::TESTS,
+        catalogue::TESTS,
         archive::TESTS,
         bodies::TESTS,
         openapi::TESTS,

@@ -45,7 +45,13 @@ async fn on_request(request: Request) -> Result<types::Response, types::ErrorCod
 fn api() -> Api {
     let place_errors = [
         &idempotency::ERRORS[..],
-        &[UNKNOWN_PRODUCT, INACTIVE_PRODUCT, MIXED_CURRENCIES, TOTAL_TOO_LARGE],
+        &[
+            UNKNOWN_PRODUCT,
+            INACTIVE_PRODUCT,
+            MIXED_CURRENCIES,
+            TOTAL_TOO_LARGE,
+            BUSY,
+        ],
     ]
     .concat();
     Api::new(

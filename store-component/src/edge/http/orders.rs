@@ -8,18 +8,22 @@ use bytes::Bytes;
 use contracts::events::OrderPlaced;
 use contracts::limits::check_id;
 use edge::http::json_text;
+use edge::idempotency::{Earlier, Scope};
 use edge::page::{self, Items, Page};
 use edge::problem::{FieldError, Problem};
 use edge::{clock, idempotency, json};
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
-use super::problems::{corrupt, refused, unknown_order};
+use super::problems::{BUSY, corrupt, refused, unknown_order};
 use super::text;
 use super::views::{LineView, OrderView, view};
 use crate::domain::order::Status;
 use crate::domain::place_order::{self, PricedLine, PricedOrder, Wish};
-use crate::edge::redis::{self, Filter, NewOrder, Placed, StoredOrder, StoredStep};
+use crate::edge::redis::{self, Filter, NewOrder, Placed, Product, StoredOrder, StoredStep};
+
+/// How often an order is priced anew because its products keep changing.
+const ROUNDS_MAX: usize = 16;
 
 /// The body of `POST /store/orders`.
 #[derive(Debug, Serialize, Deserialize, ToSchema)]
@@ -73,23 +77,52 @@ pub(super) async fn place(headers: HeaderMap, method: Method, body: Bytes) -> Re
         token: request.payment.map(|payment| payment.token),
     };
     place_order::check(&wish).map_err(refused)?;
-    if let Some(scope) = &scope {
-        // A repeat is answered as before, whatever became of the products since.
-        match idempotency::earlier(scope).await? {
-            Some(idempotency::Earlier::Answer { location, body }) => return Ok(placed(&location, body)),
-            Some(idempotency::Earlier::KeyReused) => return Err(idempotency::reused()),
-            None => {}
+    let ids: Vec<_> = wish.lines.iter().map(|(product_id, _)| product_id.clone()).collect();
+    // What is remembered of the products may have changed: the order is placed by it only if it has not, and nothing
+    // speaks against the order that was not read just now.
+    let mut remembered = redis::remembered_products(&ids);
+    for _ in 0..ROUNDS_MAX {
+        let is_remembered = remembered.is_some();
+        let products = match remembered.take() {
+            Some(products) => products.into_iter().map(Some).collect(),
+            None => {
+                if let Some(scope) = &scope
+                    && let Some(earlier) = idempotency::earlier(scope).await?
+                {
+                    // A repeat is answered as before, whatever became of the products since.
+                    return match earlier {
+                        Earlier::Answer { location, body } => Ok(placed(&location, body)),
+                        Earlier::KeyReused => Err(idempotency::reused()),
+                    };
+                }
+                redis::products(ids.clone()).await?.map_err(corrupt)?
+            }
+        };
+        let known = products.iter().map(|product| Some(product.as_ref()?.known.clone()));
+        let order = match place_order::price(&wish, known.collect()) {
+            Ok(order) => order,
+            Err(_) if is_remembered => continue,
+            Err(refusal) => return Err(refused(refusal)),
+        };
+        let products: Vec<_> = products.into_iter().flatten().collect();
+        if let Some(response) = commit(&wish, &products, &order, scope.as_ref()).await? {
+            return Ok(response);
         }
     }
-    let ids = wish.lines.iter().map(|(product_id, _)| product_id.clone()).collect();
-    let products = redis::products(ids).await?.map_err(corrupt)?;
-    let known = products.into_iter().map(|product| Some(product?.known)).collect();
-    let order = place_order::price(&wish, known).map_err(refused)?;
+    Err(BUSY.with("others kept changing the order's products; repeat the request"))
+}
 
+/// Places a priced order; `None` if its products have changed since they were read.
+async fn commit(
+    wish: &Wish,
+    products: &[Product],
+    order: &PricedOrder,
+    scope: Option<&Scope>,
+) -> Result<Option<Response>, Problem> {
     let order_id = clock::new_id();
     let event_id = clock::new_id();
     let now = clock::now();
-    let lines = lines_json(&order)?;
+    let lines = lines_json(order)?;
     let location = format!("/store/orders/{order_id}");
     let answer = text(&view(StoredOrder {
         order_id: order_id.clone(),
@@ -120,8 +153,9 @@ pub(super) async fn place(headers: HeaderMap, method: Method, body: Bytes) -> Re
     })?;
     let outcome = redis::place_order(NewOrder {
         order_id: &order_id,
-        wish: &wish,
-        order: &order,
+        wish,
+        products,
+        order,
         lines,
         now: &now,
         event_id: &event_id,
@@ -134,8 +168,9 @@ pub(super) async fn place(headers: HeaderMap, method: Method, body: Bytes) -> Re
     .await?
     .map_err(corrupt)?;
     match outcome {
-        Placed::New => Ok(placed(&location, answer)),
-        Placed::Before(location, body) => Ok(placed(&location, body)),
+        Placed::New => Ok(Some(placed(&location, answer))),
+        Placed::ProductChanged => Ok(None),
+        Placed::Before(location, body) => Ok(Some(placed(&location, body))),
         Placed::KeyReused => Err(idempotency::reused()),
     }
 }

@@ -23,7 +23,7 @@ pub(super) const TOTAL_TOO_LARGE: ProblemType =
 pub(super) const NOT_CANCELLABLE: ProblemType =
     ProblemType::new(409, "not_cancellable", "The order cannot be cancelled any more");
 /// Others kept changing what the request wants to change.
-pub(super) const BUSY: ProblemType = ProblemType::new(503, "busy", "Others are changing the same order");
+pub(super) const BUSY: ProblemType = ProblemType::new(503, "busy", "Others keep changing the same data");
 
 /// The problem for an order that is not there.
 pub(super) fn unknown_order(order_id: &str) -> Problem {

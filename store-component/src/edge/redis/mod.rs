@@ -17,7 +17,7 @@ pub(super) use self::changes::{Change, Committed, Event, Loaded, StoredStep, com
 pub(super) use self::history::history;
 pub(super) use self::lists::{Filter, oldest_order_ids, order_ids};
 pub(super) use self::orders::{NewOrder, Placed, StoredOrder, orders, place_order};
-pub(super) use self::products::{learn_products, product_ids, products};
+pub(super) use self::products::{Product, learn_products, product_ids, products, remembered_products};
 
 /// All orders, by id, which is by time. Every member has the score 0.
 const ORDERS: &str = "orders";

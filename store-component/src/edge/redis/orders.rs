@@ -4,7 +4,7 @@ use contracts::names::ORDER_PLACED;
 use edge::idempotency::{KEPT_MS, Scope};
 use edge::redis::{Failure, Hash, Script, as_text, read_hashes};
 
-use super::{Corrupt, ORDERS, customer_index, history_key, no_hash, order_key, status_index};
+use super::{Corrupt, ORDERS, Product, customer_index, history_key, no_hash, order_key, product_key, status_index};
 use crate::domain::order::Status;
 use crate::domain::place_order::{PricedOrder, Wish};
 
@@ -109,6 +109,8 @@ fn stored_order(order_id: &str, fields: Vec<Option<String>>) -> Option<StoredOrd
 pub(in crate::edge) enum Placed {
     /// The order is placed.
     New,
+    /// It is not: a product has changed since it was read.
+    ProductChanged,
     /// The same request was answered before: location and body of that answer.
     Before(String, String),
     /// The idempotency key belongs to another request.
@@ -119,6 +121,8 @@ pub(in crate::edge) enum Placed {
 pub(in crate::edge) struct NewOrder<'a> {
     pub(in crate::edge) order_id: &'a str,
     pub(in crate::edge) wish: &'a Wish,
+    /// The products by which it is priced.
+    pub(in crate::edge) products: &'a [Product],
     pub(in crate::edge) order: &'a PricedOrder,
     /// The lines as JSON.
     pub(in crate::edge) lines: String,
@@ -130,10 +134,10 @@ pub(in crate::edge) struct NewOrder<'a> {
     pub(in crate::edge) history: String,
     pub(in crate::edge) location: &'a str,
     pub(in crate::edge) answer: &'a str,
-    pub(in crate::edge) scope: Option<Scope>,
+    pub(in crate::edge) scope: Option<&'a Scope>,
 }
 
-/// Places an order.
+/// Places an order, if its products are still as they were when they were read.
 pub(in crate::edge) async fn place_order(new: NewOrder<'_>) -> Result<Result<Placed, Corrupt>, Failure> {
     let mut keys = vec![
         order_key(new.order_id),
@@ -143,42 +147,38 @@ pub(in crate::edge) async fn place_order(new: NewOrder<'_>) -> Result<Result<Pla
         customer_index(&new.wish.customer_id),
         ORDER_PLACED.to_owned(),
     ];
-    let mut request = String::new();
-    if let Some(scope) = new.scope {
-        keys.push(scope.record);
-        request = scope.request;
-    }
+    keys.extend(new.products.iter().map(|product| product_key(&product.product_id)));
+    keys.extend(new.scope.map(|scope| scope.record.clone()));
+    let price = new.order.price;
     let mut arguments: Vec<String> = vec![
         new.order_id.to_owned(),
         new.history,
         new.event_id.to_owned(),
         new.now.to_owned(),
         new.event_data,
-        request,
-        new.location.to_owned(),
-        new.answer.to_owned(),
-        KEPT_MS.to_string(),
+        Status::Pending.as_str().to_owned(),
+        new.wish.customer_id.clone(),
+        new.order.currency.clone(),
+        new.lines,
+        price.subtotal.to_string(),
+        price.fee.to_string(),
+        price.total.to_string(),
+        new.wish.token.clone().unwrap_or_default(),
     ];
-    let price = new.order.price;
-    let fields = [
-        ("status", Status::Pending.as_str().to_owned()),
-        ("customer_id", new.wish.customer_id.clone()),
-        ("currency", new.order.currency.clone()),
-        ("lines", new.lines),
-        ("subtotal_minor", price.subtotal.to_string()),
-        ("fee_minor", price.fee.to_string()),
-        ("total_minor", price.total.to_string()),
-        ("payment_token", new.wish.token.clone().unwrap_or_default()),
-        ("rev", "1".to_owned()),
-        ("created_at", new.now.to_owned()),
-        ("updated_at", new.now.to_owned()),
-    ];
-    for (name, value) in fields {
-        arguments.extend([name.to_owned(), value]);
-    }
+    arguments.extend(match new.scope {
+        Some(scope) => [
+            scope.request.clone(),
+            new.location.to_owned(),
+            new.answer.to_owned(),
+            KEPT_MS.to_string(),
+        ],
+        None => Default::default(),
+    });
+    arguments.extend(new.products.iter().map(|product| product.rev.to_string()));
     let reply: Vec<String> = PLACE_ORDER.run(keys, arguments).await?.iter().map(as_text).collect();
     Ok(match &*reply {
         [word, ..] if word == "placed" => Ok(Placed::New),
+        [word, ..] if word == "changed" => Ok(Placed::ProductChanged),
         [word, location, body] if word == "stored" => Ok(Placed::Before(location.clone(), body.clone())),
         [word, ..] if word == "key_reused" => Ok(Placed::KeyReused),
         other => Err(Corrupt(other.last().cloned().unwrap_or_default())),

@@ -2,13 +2,17 @@
 -- The model of what may be placed is in domain/place_order.rs; here is only the commit.
 --
 -- KEYS: 1 the order, 2 its history, 3 all orders, 4 the orders of its state, 5 the orders of its customer,
---       6 the stream order-placed, 7 the idempotency record (optional)
--- ARGV: 1 order id, 2 history entry, 3 event id, 4 time, 5 event data,
---       6 request, 7 location, 8 answer, 9 how long to keep the record in ms, 10... the order's fields and values
--- Returns {'placed'}; {'stored', location, answer} or {'key_reused'} for a used idempotency key; {'corrupt', what}.
+--       6 the stream order-placed, then the products, then the idempotency record (optional)
+-- ARGV: 1 order id, 2 history entry, 3 event id, 4 time, 5 event data, 6 status, 7 customer, 8 currency, 9 lines,
+--       10 subtotal, 11 fee, 12 total, 13 payment token,
+--       14 request, 15 location, 16 answer, 17 how long to keep the record in ms (empty without a record),
+--       then the revision of each product by which the order is priced
+-- Returns {'placed'}; {'changed'} if a product has another revision; {'stored', location, answer} or {'key_reused'} for a
+-- used idempotency key; {'corrupt', what}.
 -- Run again with the same order id, it changes nothing.
 
-local record = KEYS[7]
+local products = #ARGV - 17
+local record = KEYS[7 + products]
 local fault = first_misfit({KEYS[3], 'zset', KEYS[4], 'zset', KEYS[5], 'zset', KEYS[6], 'stream'})
 if fault then
   return {'corrupt', fault}
@@ -22,9 +26,16 @@ if redis.call('EXISTS', KEYS[1], KEYS[2], record or KEYS[1]) > 0 then
   if redis.call('EXISTS', KEYS[1]) == 1 then
     return {'placed'}
   end
-  local earlier = record and earlier_answer(record, ARGV[6])
+  local earlier = record and earlier_answer(record, ARGV[14])
   if earlier then
     return earlier
+  end
+end
+
+for i = 1, products do
+  -- One that is damaged has no revision either: whoever looks it up again sees what is wrong.
+  if redis.pcall('HGET', KEYS[6 + i], 'rev') ~= ARGV[17 + i] then
+    return {'changed'}
   end
 end
 
@@ -34,12 +45,14 @@ local added = redis.pcall('XADD', KEYS[6], '*',
 if added.err then
   return {'corrupt', 'the stream ' .. KEYS[6] .. ' takes no event: ' .. added.err}
 end
-redis.call('HSET', KEYS[1], unpack(ARGV, 10))
+redis.call('HSET', KEYS[1], 'status', ARGV[6], 'customer_id', ARGV[7], 'currency', ARGV[8], 'lines', ARGV[9],
+  'subtotal_minor', ARGV[10], 'fee_minor', ARGV[11], 'total_minor', ARGV[12], 'payment_token', ARGV[13],
+  'rev', '1', 'created_at', ARGV[4], 'updated_at', ARGV[4])
 redis.call('RPUSH', KEYS[2], ARGV[2])
 for i = 3, 5 do
   redis.call('ZADD', KEYS[i], 0, ARGV[1])
 end
 if record then
-  keep_answer(record, ARGV[6], ARGV[7], ARGV[8], ARGV[9])
+  keep_answer(record, ARGV[14], ARGV[15], ARGV[16], ARGV[17])
 end
 return {'placed'}

@@ -1,5 +1,8 @@
 //! The store's copy of the catalogue in Redis.
 
+use std::cell::RefCell;
+use std::collections::HashMap;
+
 use contracts::events::ProductChanged;
 use edge::page::Page;
 use edge::redis::{Failure, Hash, Script, as_text, read_hashes};
@@ -9,7 +12,17 @@ use crate::domain::place_order::CatalogueProduct;
 
 static LEARN_PRODUCTS: Script = Script::new(include_str!("learn_products.lua"));
 
+/// Products that an instance remembers at the most.
+const REMEMBERED_MAX: usize = 1_000;
+
+thread_local! {
+    /// What this instance has read of the catalogue. It may be out of date: whoever relies on it commits only if the
+    /// revisions are still these.
+    static REMEMBERED: RefCell<HashMap<String, Product>> = RefCell::default();
+}
+
 /// A product of the store's copy of the catalogue.
+#[derive(Clone)]
 pub(in crate::edge) struct Product {
     pub(in crate::edge) product_id: String,
     pub(in crate::edge) rev: u64,
@@ -18,11 +31,16 @@ pub(in crate::edge) struct Product {
 
 const PRODUCT_FIELDS: [&str; 5] = ["rev", "name", "price_minor", "currency", "active"];
 
-/// The products of these ids, each where it is known.
+/// The products of these ids as this instance remembers them; `None` when it does not know them all.
+pub(in crate::edge) fn remembered_products(ids: &[String]) -> Option<Vec<Product>> {
+    REMEMBERED.with_borrow(|remembered| ids.iter().map(|id| remembered.get(id).cloned()).collect())
+}
+
+/// The products of these ids, each where it is known; they are remembered.
 pub(in crate::edge) async fn products(ids: Vec<String>) -> Result<Result<Vec<Option<Product>>, Corrupt>, Failure> {
     let keys = ids.iter().map(|id| product_key(id)).collect();
     let hashes = read_hashes(keys, &PRODUCT_FIELDS).await?;
-    Ok(ids
+    let products: Result<Vec<_>, _> = ids
         .into_iter()
         .zip(hashes)
         .map(|(product_id, hash)| match hash {
@@ -36,7 +54,22 @@ pub(in crate::edge) async fn products(ids: Vec<String>) -> Result<Result<Vec<Opt
                 ))),
             },
         })
-        .collect())
+        .collect();
+    if let Ok(products) = &products {
+        remember(products.iter().flatten());
+    }
+    Ok(products)
+}
+
+fn remember<'a>(products: impl Iterator<Item = &'a Product>) {
+    REMEMBERED.with_borrow_mut(|remembered| {
+        for product in products {
+            if remembered.len() >= REMEMBERED_MAX {
+                remembered.clear();
+            }
+            remembered.insert(product.product_id.clone(), product.clone());
+        }
+    });
 }
 
 fn product(product_id: &str, fields: Vec<Option<String>>) -> Option<Product> {

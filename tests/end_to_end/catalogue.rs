@@ -1,0 +1,110 @@
+//! Orders follow the store's copy of the catalogue, whatever an instance of the store remembers of it.
+
+use serde_json::Value;
+
+use crate::Test;
+use crate::harness::{Answer, System};
+use crate::runtime::Runtime;
+use crate::shop::order_body;
+
+pub const TESTS: &[Test] = &[
+    (
+        "an order is priced by the catalogue of its moment",
+        priced_by_the_moment,
+    ),
+    ("prices change while orders come", prices_change),
+];
+
+fn priced_by_the_moment(runtime: Runtime) {
+    let mut system = System::with_redis(runtime);
+    system.start_runtime();
+    assert_refused(&order(&system, "first"), "unknown_product");
+
+    learn(&system, 1, "Cup", 1_000, true);
+    let first = order(&system, "first");
+    assert_eq!(subtotal(&first), 1_000);
+    learn(&system, 2, "Mug", 700, true);
+    let second = order(&system, "second");
+    assert_eq!(subtotal(&second), 700);
+    assert_eq!(second.json()["lines"][0]["name"], "Mug");
+    learn(&system, 3, "Mug", 700, false);
+    assert_refused(&order(&system, "third"), "inactive_product");
+    learn(&system, 4, "Mug", 800, true);
+    assert_eq!(subtotal(&order(&system, "third")), 800);
+    let _: u64 = system.store_redis(&["DEL", "product:cup"]);
+    assert_refused(&order(&system, "fourth"), "unknown_product");
+    learn(&system, 5, "Mug", 900, true);
+    assert_eq!(subtotal(&order(&system, "fourth")), 900);
+
+    // A repeat is answered as before, by an instance that remembers the product and by one that cannot.
+    let _: u64 = system.store_redis(&["DEL", "product:cup"]);
+    for _ in 0..2 {
+        assert_eq!(order(&system, "first").text, first.text);
+        assert_eq!(order(&system, "second").text, second.text);
+        system.kill_runtime();
+        system.start_runtime();
+    }
+    let body = order_body(&[("cup", 2)]).to_string();
+    let reused = system.post_text("/store/orders", &[("Idempotency-Key", "first")], &body);
+    assert_refused(&reused, "idempotency_key_reused");
+    assert_eq!(system.store_redis::<u64>(&["XLEN", "order-placed"]), 4);
+}
+
+fn order(system: &System, key: &str) -> Answer {
+    let body = order_body(&[("cup", 1)]).to_string();
+    system.post_text("/store/orders", &[("Idempotency-Key", key)], &body)
+}
+
+fn prices_change(runtime: Runtime) {
+    let mut system = System::with_redis(runtime);
+    system.start_runtime();
+    learn(&system, 1, "Cup", 100, true);
+    std::thread::scope(|scope| {
+        let clients: Vec<_> = (0..4)
+            .map(|_| scope.spawn(|| (0..60).map(|_| place_between(&system)).collect::<Vec<_>>()))
+            .collect();
+        for rev in 2..200 {
+            learn(&system, rev, "Cup", 100 * rev, true);
+        }
+        for (before, price, after) in clients.into_iter().flat_map(|client| client.join().unwrap()) {
+            assert!(
+                (before..=after).contains(&price),
+                "{price} is not from {before} to {after}"
+            );
+        }
+    });
+}
+
+/// An order's price, and the product's before the request and after the answer.
+fn place_between(system: &System) -> (u64, u64, u64) {
+    let price = || system.store_redis::<u64>(&["HGET", "product:cup", "price_minor"]);
+    let before = price();
+    let answer = system.post("/store/orders", &order_body(&[("cup", 1)]));
+    (before, subtotal(&answer), price())
+}
+
+fn learn(system: &System, rev: u64, name: &str, price_minor: u64, active: bool) {
+    let fields = [
+        ("rev", rev.to_string()),
+        ("name", name.to_owned()),
+        ("price_minor", price_minor.to_string()),
+        ("currency", "EUR".to_owned()),
+        ("active", u8::from(active).to_string()),
+    ];
+    let mut command = vec!["HSET", "product:cup"];
+    command.extend(fields.iter().flat_map(|(name, value)| [*name, value.as_str()]));
+    let _: u64 = system.store_redis(&command);
+}
+
+fn subtotal(answer: &Answer) -> u64 {
+    assert_eq!(answer.status, 201, "{answer:?}");
+    answer.json()["subtotal_minor"].as_u64().unwrap()
+}
+
+fn assert_refused(answer: &Answer, kind: &str) {
+    assert_eq!(
+        (answer.status, &answer.json()["type"]),
+        (422, &Value::from(kind)),
+        "{answer:?}"
+    );
+}
