@@ -1,11 +1,11 @@
 //! Requests in, answers out.
 //!
 //! Spin's listener does not set `TCP_NODELAY`, so an answer whose head and body leave in two segments waits for the
-//! client's delayed acknowledgement: 44 ms. Both leave together because an answer made here
+//! client's delayed acknowledgement: 44 ms. Both leave together because an answer with a whole body
 //! - has its body ready when its head is sent;
 //! - is returned right after a yield. Spin's thread then comes afresh to the instance, and afterwards sends the answer
-//!   itself. At the end of a longer chain of wakes, tokio passes the sending on to another thread, which finds the head
-//!   before the body is there: one answer in twenty where every second Redis reply is there at once.
+//!   itself. At the end of a longer chain of wakes, tokio passes the sending on to another thread, which may find the
+//!   head before the body is there: seen in one of twenty answers to requests with two Redis commands.
 //! - is the only one that its instance is making.
 
 use std::future::poll_fn;

@@ -79,7 +79,8 @@ end
 local function earlier_answer(key, request)
   local record = redis.call('HMGET', key, 'request', 'location', 'body')
   if not record[1] then
-    return nil
+    -- A record that does not say what it belongs to belongs to another request.
+    return redis.call('EXISTS', key) == 1 and {'key_reused'} or nil
   end
   if record[1] ~= redis.sha1hex(request) then
     return {'key_reused'}

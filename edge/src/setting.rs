@@ -7,7 +7,7 @@ use std::sync::Arc;
 use spin_sdk::variables::{self, Error};
 
 thread_local! {
-    /// Kept for an instance, which sees no more than some hundred requests: while Spin reads a variable of its
+    /// Kept for an instance, which sees a thousand requests at the most: while Spin reads a variable of its
     /// environment, another thread must take over all that this one has to do.
     static KEPT: RefCell<HashMap<&'static str, Arc<str>>> = RefCell::default();
 }

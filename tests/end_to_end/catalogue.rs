@@ -13,6 +13,7 @@ pub const TESTS: &[Test] = &[
         priced_by_the_moment,
     ),
     ("prices change while orders come", prices_change),
+    ("every line follows its own product", every_line),
 ];
 
 fn priced_by_the_moment(runtime: Runtime) {
@@ -20,20 +21,20 @@ fn priced_by_the_moment(runtime: Runtime) {
     system.start_runtime();
     assert_refused(&order(&system, "first"), "unknown_product");
 
-    learn(&system, 1, "Cup", 1_000, true);
+    learn(&system, "cup", 1, "Cup", 1_000, true);
     let first = order(&system, "first");
     assert_eq!(subtotal(&first), 1_000);
-    learn(&system, 2, "Mug", 700, true);
+    learn(&system, "cup", 2, "Mug", 700, true);
     let second = order(&system, "second");
     assert_eq!(subtotal(&second), 700);
     assert_eq!(second.json()["lines"][0]["name"], "Mug");
-    learn(&system, 3, "Mug", 700, false);
+    learn(&system, "cup", 3, "Mug", 700, false);
     assert_refused(&order(&system, "third"), "inactive_product");
-    learn(&system, 4, "Mug", 800, true);
+    learn(&system, "cup", 4, "Mug", 800, true);
     assert_eq!(subtotal(&order(&system, "third")), 800);
     let _: u64 = system.store_redis(&["DEL", "product:cup"]);
     assert_refused(&order(&system, "fourth"), "unknown_product");
-    learn(&system, 5, "Mug", 900, true);
+    learn(&system, "cup", 5, "Mug", 900, true);
     assert_eq!(subtotal(&order(&system, "fourth")), 900);
 
     // A repeat is answered as before, by an instance that remembers the product and by one that cannot.
@@ -58,13 +59,13 @@ fn order(system: &System, key: &str) -> Answer {
 fn prices_change(runtime: Runtime) {
     let mut system = System::with_redis(runtime);
     system.start_runtime();
-    learn(&system, 1, "Cup", 100, true);
+    learn(&system, "cup", 1, "Cup", 100, true);
     std::thread::scope(|scope| {
         let clients: Vec<_> = (0..4)
             .map(|_| scope.spawn(|| (0..60).map(|_| place_between(&system)).collect::<Vec<_>>()))
             .collect();
         for rev in 2..200 {
-            learn(&system, rev, "Cup", 100 * rev, true);
+            learn(&system, "cup", rev, "Cup", 100 * rev, true);
         }
         for (before, price, after) in clients.into_iter().flat_map(|client| client.join().unwrap()) {
             assert!(
@@ -75,6 +76,38 @@ fn prices_change(runtime: Runtime) {
     });
 }
 
+fn every_line(runtime: Runtime) {
+    /// As many as an order may have.
+    const LINES: usize = 100;
+    let mut system = System::with_redis(runtime);
+    system.start_runtime();
+    // The last line is for the same product as the first.
+    let ids: Vec<_> = (0..LINES).map(|line| format!("p-{}", line % (LINES - 1))).collect();
+    for id in &ids {
+        learn(&system, id, 1, "Cup", 10, true);
+    }
+    let lines: Vec<_> = ids.iter().map(|id| (id.as_str(), 1)).collect();
+    let body = order_body(&lines).to_string();
+    let place = |key: &str| system.post_text("/store/orders", &[("Idempotency-Key", key)], &body);
+    assert_eq!(subtotal(&place("first")), 1_000);
+    learn(&system, "p-98", 2, "Cup", 15, true);
+    assert_eq!(subtotal(&place("second")), 1_005);
+    learn(&system, "p-0", 2, "Cup", 20, true);
+    assert_eq!(subtotal(&place("third")), 1_025);
+    // A backup that was restored: the revision is given a second time.
+    learn(&system, "p-50", 1, "Cup", 11, true);
+    assert_eq!(subtotal(&place("fourth")), 1_026);
+    // A damaged product is noticed, though an instance remembers how it was.
+    let _: u64 = system.store_redis(&["HDEL", "product:p-7", "price_minor"]);
+    let answer = place("fifth");
+    assert_eq!(
+        (answer.status, &answer.json()["type"]),
+        (500, &Value::from("corrupt_data")),
+        "{answer:?}"
+    );
+    assert_eq!(system.store_redis::<u64>(&["XLEN", "order-placed"]), 4);
+}
+
 /// An order's price, and the product's before the request and after the answer.
 fn place_between(system: &System) -> (u64, u64, u64) {
     let price = || system.store_redis::<u64>(&["HGET", "product:cup", "price_minor"]);
@@ -83,7 +116,8 @@ fn place_between(system: &System) -> (u64, u64, u64) {
     (before, subtotal(&answer), price())
 }
 
-fn learn(system: &System, rev: u64, name: &str, price_minor: u64, active: bool) {
+/// Puts a product into the store's copy of the catalogue.
+pub fn learn(system: &System, product_id: &str, rev: u64, name: &str, price_minor: u64, active: bool) {
     let fields = [
         ("rev", rev.to_string()),
         ("name", name.to_owned()),
@@ -91,7 +125,8 @@ fn learn(system: &System, rev: u64, name: &str, price_minor: u64, active: bool) 
         ("currency", "EUR".to_owned()),
         ("active", u8::from(active).to_string()),
     ];
-    let mut command = vec!["HSET", "product:cup"];
+    let key = format!("product:{product_id}");
+    let mut command = vec!["HSET", &key];
     command.extend(fields.iter().flat_map(|(name, value)| [*name, value.as_str()]));
     let _: u64 = system.store_redis(&command);
 }

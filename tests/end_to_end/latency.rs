@@ -24,6 +24,7 @@ fn together(runtime: Runtime) {
         "/store/healthz",
         "/store/nothing",
         "/warehouse/products/cup",
+        "/store/orders?limit=1",
         &format!("/store/orders/{order}"),
     ]
     .map(|path| format!("GET {path} HTTP/1.1\r\nhost: {address}\r\n\r\n"));

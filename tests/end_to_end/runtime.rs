@@ -64,7 +64,7 @@ impl Runtime {
             }
             Program::Spin => {
                 let mut command = Command::new("spin");
-                command.arg("up");
+                command.args(["up", "--max-instance-reuse-count", "1024"]);
                 command
             }
         };

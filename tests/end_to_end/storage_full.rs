@@ -15,8 +15,15 @@ fn full(runtime: Runtime) {
     let system = System::start(runtime);
     system.stock("cup", 10);
     system.signal_sidecar(Signal::SIGSTOP);
-    let order = system.order(&[("cup", 1)]);
+    let keyed = || {
+        let body = order_body(&[("cup", 1)]).to_string();
+        system.post_text("/store/orders", &[("Idempotency-Key", "k")], &body)
+    };
+    let placed = keyed();
+    let order = placed.json()["order_id"].as_str().unwrap().to_owned();
     let _: String = system.store_redis(&["CONFIG", "SET", "maxmemory", "1"]);
+    // A repeat asks for nothing that is not there, whether the instance remembers the product or not.
+    assert_eq!(keyed().text, placed.text);
 
     let answer = system.post("/store/orders", &order_body(&[("cup", 1)]));
     assert_eq!(

@@ -5,6 +5,8 @@ use std::collections::BTreeMap;
 use serde_json::json;
 
 use crate::Test;
+use crate::cancels::{fulfilled, placed};
+use crate::catalogue::learn;
 use crate::courier::{Courier, Settled};
 use crate::harness::System;
 use crate::process::eventually;
@@ -15,6 +17,7 @@ pub const TESTS: &[Test] = &[
     ("wrong types at the warehouse's keys, by event", warehouse_events),
     ("wrong types at the store's keys, by event", store_events),
     ("wrong types at the keys of requests", requests),
+    ("wrong types at the keys of an order that leaves", removals),
     ("wrong types at the warehouse's other keys", warehouse_requests),
 ];
 
@@ -116,21 +119,15 @@ fn store_events(runtime: Runtime) {
 fn requests(runtime: Runtime) {
     let mut system = System::with_redis(runtime);
     system.start_runtime();
-    let _: u64 = system.store_redis(&[
-        "HSET",
+    learn(&system, "cup", 1, "Cup", 900, true);
+    let keys = [
+        "orders",
+        "orders:status:pending",
+        "orders:customer:ada",
+        "order-placed",
         "product:cup",
-        "rev",
-        "1",
-        "name",
-        "Cup",
-        "price_minor",
-        "900",
-        "currency",
-        "EUR",
-        "active",
-        "1",
-    ]);
-    for key in ["orders", "order-placed", "product:cup"] {
+    ];
+    for key in keys {
         let kept: Option<Vec<u8>> = system.store_redis(&["DUMP", key]);
         let _: u64 = system.store_redis(&["DEL", key]);
         let _: String = system.store_redis(&["SET", key, "hello"]);
@@ -145,20 +142,7 @@ fn requests(runtime: Runtime) {
         assert_eq!(left, Vec::<String>::new(), "{key}");
         let _: u64 = system.store_redis(&["DEL", key]);
         if kept.is_some() {
-            let _: u64 = system.store_redis(&[
-                "HSET",
-                "product:cup",
-                "rev",
-                "1",
-                "name",
-                "Cup",
-                "price_minor",
-                "900",
-                "currency",
-                "EUR",
-                "active",
-                "1",
-            ]);
+            learn(&system, "cup", 1, "Cup", 900, true);
         }
     }
     let product = json!({ "product_id": "cup", "sku": "C", "name": "Cup", "price_minor": 1, "currency": "EUR" });
@@ -202,6 +186,45 @@ fn requests(runtime: Runtime) {
         }
     }
     assert_eq!(system.stock_of("cup"), (1, 1, 0));
+}
+
+const OLD: &str = "2020-01-31T12:00:00.000Z";
+
+fn removals(runtime: Runtime) {
+    let mut system = System::with_redis(runtime);
+    system.start_runtime();
+    learn(&system, "cup", 1, "Cup", 900, true);
+    let order = system.order(&[("cup", 1)]);
+    let mut courier = Courier::new(&system);
+    courier.deliver(&[placed(&order)]);
+    courier.deliver(&[fulfilled(&order)]);
+    let hash = format!("order:{order}");
+    let _: u64 = system.store_redis(&["HSET", &hash, "created_at", OLD, "updated_at", OLD]);
+    let remove = || {
+        let body = json!({ "older_than_days": 30, "order_ids": [order] });
+        system.post("/store/archive/remove", &body)
+    };
+    let keys = [
+        &format!("history:{order}"),
+        "orders",
+        "orders:status:fulfilled",
+        "orders:customer:ada",
+    ];
+    for key in keys {
+        let _: String = system.store_redis(&["RENAME", key, "kept"]);
+        let _: String = system.store_redis(&["SET", key, "hello"]);
+        let answer = remove();
+        assert_eq!(
+            (answer.status, &answer.json()["type"]),
+            (500, &json!("corrupt_data")),
+            "{key}: {answer:?}"
+        );
+        assert!(answer.json()["detail"].as_str().unwrap().contains(key), "{answer:?}");
+        assert_eq!(system.store_redis::<u64>(&["EXISTS", &hash]), 1, "{key}");
+        let _: String = system.store_redis(&["RENAME", "kept", key]);
+    }
+    assert_eq!(remove().json(), json!({ "removed": [order], "kept": [] }));
+    assert_eq!(system.store_redis::<u64>(&["EXISTS", &hash]), 0);
 }
 
 /// Everything in the warehouse's database, so that a change shows.

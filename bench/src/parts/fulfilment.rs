@@ -20,7 +20,7 @@ const NATIVE_BATCH: usize = 512;
 
 /// Who does the work.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
+#[serde(rename_all = "snake_case", deny_unknown_fields)]
 pub(crate) enum Contender {
     /// The project.
     App { runtime: Runtime },

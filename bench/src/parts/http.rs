@@ -20,7 +20,7 @@ const ORDERS: usize = 1_000;
 
 /// Who answers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
+#[serde(rename_all = "snake_case", deny_unknown_fields)]
 pub(crate) enum Contender {
     /// The project.
     App { runtime: Runtime },

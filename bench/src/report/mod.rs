@@ -90,26 +90,27 @@ fn surroundings(text: &mut String, results: &Results) -> Result<()> {
     fn of<T>(measured: Option<&Measured<T>>) -> Option<&Surroundings> {
         measured.map(|measured| &measured.surroundings)
     }
-    let all: Vec<&Surroundings> = [
-        of(results.fulfilment.as_ref()),
-        of(results.sweeps.as_ref()),
-        of(results.cycle.as_ref()),
-        of(results.profile.as_ref()),
-        of(results.latency.as_ref()),
-        of(results.http.as_ref()),
-        of(results.sidecar.as_ref()),
-        of(results.growth.as_ref()),
+    let parts: Vec<(&str, &Surroundings)> = [
+        ("fulfilment", of(results.fulfilment.as_ref())),
+        ("sweeps", of(results.sweeps.as_ref())),
+        ("cycle", of(results.cycle.as_ref())),
+        ("profile", of(results.profile.as_ref())),
+        ("latency", of(results.latency.as_ref())),
+        ("http", of(results.http.as_ref())),
+        ("sidecar", of(results.sidecar.as_ref())),
+        ("growth", of(results.growth.as_ref())),
     ]
     .into_iter()
-    .flatten()
+    .filter_map(|(name, surroundings)| Some((name, surroundings?)))
     .collect();
+    let all = || parts.iter().map(|(_, surroundings)| *surroundings);
     let (Some(first), Some(last)) = (
-        all.iter().min_by_key(|one| &one.date),
-        all.iter().max_by_key(|one| &one.date),
+        all().min_by_key(|surroundings| &surroundings.date),
+        all().max_by_key(|surroundings| &surroundings.date),
     ) else {
         return Ok(());
     };
-    let load = all.iter().map(|one| one.load).fold(0.0, f64::max);
+    let load = all().map(|surroundings| surroundings.load).fold(0.0, f64::max);
     writeln!(
         text,
         "\nMeasured {} to {} on {}, {} cores, {:.0} GB, Linux {}, load generators included; when the busiest part began, \
@@ -117,6 +118,18 @@ fn surroundings(text: &mut String, results: &Results) -> Result<()> {
         first.date, last.date, last.cpu, last.cores, last.memory_gb, last.kernel
     )?;
     writeln!(text, "\nWith {}.", last.versions.join("; "))?;
+    // A part that was measured again by itself may have met another version than the rest.
+    for (name, surroundings) in &parts {
+        let others: Vec<&str> = surroundings
+            .versions
+            .iter()
+            .filter(|version| !last.versions.contains(version))
+            .map(String::as_str)
+            .collect();
+        if !others.is_empty() {
+            writeln!(text, "\nThe part `{name}` with {}.", others.join("; "))?;
+        }
+    }
     Ok(())
 }
 

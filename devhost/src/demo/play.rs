@@ -1,7 +1,7 @@
 //! Orders that come by themselves, so that the flow can be watched: most are ordinary, some ask for too much, some are
 //! declined, cancelled or sent back.
 
-use std::io::Write;
+use std::io::{self, ErrorKind, Write};
 use std::net::SocketAddr;
 use std::time::Duration;
 
@@ -9,7 +9,7 @@ use anyhow::{Context, Result, bail, ensure};
 use fastrand::Rng;
 use hyper::{Method, StatusCode};
 use serde_json::{Value, json};
-use tokio::task::{JoinError, JoinSet};
+use tokio::task::JoinSet;
 use tokio::time::{Instant, MissedTickBehavior, interval, sleep};
 
 use super::{PRODUCTS, added, ids, seed};
@@ -79,14 +79,26 @@ pub(crate) fn play(arguments: PlayArguments) -> Result<(), Failure> {
 
 async fn run(arguments: PlayArguments) -> Result<()> {
     let app = arguments.app;
-    println!("{}", added(seed(app).await?));
-    tokio::select! {
-        outcome = send(app, arguments.rate, arguments.orders.unwrap_or(u64::MAX)) => outcome,
-        stopped = tokio::signal::ctrl_c() => stopped.context("cannot wait for Ctrl-C"),
+    let told = tell(&added(seed(app).await?));
+    let told = match told {
+        Ok(()) => tokio::select! {
+            outcome = send(app, arguments.rate, arguments.orders.unwrap_or(u64::MAX)) => outcome,
+            stopped = tokio::signal::ctrl_c() => return stopped.context("cannot wait for Ctrl-C"),
+        },
+        Err(error) => Err(error),
+    };
+    match told {
+        // Behind `| head`, nobody is left to tell.
+        Err(error) if error.kind() == ErrorKind::BrokenPipe => Ok(()),
+        told => told.context("cannot print"),
     }
 }
 
-async fn send(app: SocketAddr, rate: f64, orders: u64) -> Result<()> {
+fn tell(line: &str) -> io::Result<()> {
+    writeln!(io::stdout(), "{line}")
+}
+
+async fn send(app: SocketAddr, rate: f64, orders: u64) -> io::Result<()> {
     let mut ticks = interval(Duration::from_secs_f64(1.0 / rate));
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
     let mut under_way = JoinSet::new();
@@ -95,26 +107,20 @@ async fn send(app: SocketAddr, rate: f64, orders: u64) -> Result<()> {
         while under_way.len() >= UNDER_WAY_MAX
             && let Some(told) = under_way.join_next().await
         {
-            check(told)?;
+            told??;
         }
         while let Some(told) = under_way.try_join_next() {
-            check(told)?;
+            told??;
         }
         under_way.spawn(async move {
             let line = follow(app, number).await;
-            let line = line.unwrap_or_else(|error| format!("order {number}: {error:#}"));
-            writeln!(std::io::stdout(), "{line}")
+            tell(&line.unwrap_or_else(|error| format!("order {number}: {error:#}")))
         });
     }
     while let Some(told) = under_way.join_next().await {
-        check(told)?;
+        told??;
     }
     Ok(())
-}
-
-/// Nobody may be left to read what is told, as behind `| head`.
-fn check(told: Result<std::io::Result<()>, JoinError>) -> Result<()> {
-    told.context("an order was not followed")?.context("cannot print")
 }
 
 /// Sends an order, does with it what is planned, and tells its end in one line.

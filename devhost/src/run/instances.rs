@@ -21,8 +21,7 @@ use wasmtime_wasi_http::p3::bindings::ServicePre;
 use crate::host::{LoadedComponent, State};
 
 /// How many requests one instance serves in its life. Spin ends it after 128 unless it is told otherwise; but a new
-/// instance needs a new connection to Redis, which is felt: with 128 the slowest of a hundred answers take half as long
-/// again.
+/// instance needs a new connection to Redis, which is felt: with 128 the p99 is half as high again.
 pub(crate) const REQUESTS_MAX: usize = 1_024;
 /// How many of them at once.
 const CONCURRENT_REQUESTS_MAX: usize = 16;

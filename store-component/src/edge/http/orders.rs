@@ -10,7 +10,7 @@ use contracts::limits::check_id;
 use edge::http::json_text;
 use edge::idempotency::{Earlier, Scope};
 use edge::page::{self, Items, Page};
-use edge::problem::{FieldError, Problem};
+use edge::problem::{FieldError, Problem, STORAGE_FULL};
 use edge::{clock, idempotency, json};
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
@@ -22,7 +22,7 @@ use crate::domain::order::Status;
 use crate::domain::place_order::{self, PricedLine, PricedOrder, Wish};
 use crate::edge::redis::{self, Filter, NewOrder, Placed, Product, StoredOrder, StoredStep};
 
-/// How often an order is priced anew because its products keep changing.
+/// How often an order is priced: once by what is remembered, and again as long as its products keep changing.
 const ROUNDS_MAX: usize = 16;
 
 /// The body of `POST /store/orders`.
@@ -78,8 +78,8 @@ pub(super) async fn place(headers: HeaderMap, method: Method, body: Bytes) -> Re
     };
     place_order::check(&wish).map_err(refused)?;
     let ids: Vec<_> = wish.lines.iter().map(|(product_id, _)| product_id.clone()).collect();
-    // What is remembered of the products may have changed: the order is placed by it only if it has not, and nothing
-    // speaks against the order that was not read just now.
+    // The first round goes by what is remembered of the products. It places the order only if they are still so; it
+    // refuses nothing, since they may have changed, and a Redis that is full can still be read.
     let mut remembered = redis::remembered_products(&ids);
     for _ in 0..ROUNDS_MAX {
         let is_remembered = remembered.is_some();
@@ -105,8 +105,11 @@ pub(super) async fn place(headers: HeaderMap, method: Method, body: Bytes) -> Re
             Err(refusal) => return Err(refused(refusal)),
         };
         let products: Vec<_> = products.into_iter().flatten().collect();
-        if let Some(response) = commit(&wish, &products, &order, scope.as_ref()).await? {
-            return Ok(response);
+        match commit(&wish, &products, &order, scope.as_ref()).await {
+            Ok(Some(response)) => return Ok(response),
+            Ok(None) => {}
+            Err(problem) if is_remembered && problem.slug == STORAGE_FULL.slug => {}
+            Err(problem) => return Err(problem),
         }
     }
     Err(BUSY.with("others kept changing the order's products; repeat the request"))

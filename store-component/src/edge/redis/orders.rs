@@ -174,7 +174,7 @@ pub(in crate::edge) async fn place_order(new: NewOrder<'_>) -> Result<Result<Pla
         ],
         None => Default::default(),
     });
-    arguments.extend(new.products.iter().map(|product| product.rev.to_string()));
+    arguments.extend(new.products.iter().flat_map(|product| product.stored.iter().cloned()));
     let reply: Vec<String> = PLACE_ORDER.run(keys, arguments).await?.iter().map(as_text).collect();
     Ok(match &*reply {
         [word, ..] if word == "placed" => Ok(Placed::New),

@@ -6,12 +6,12 @@
 -- ARGV: 1 order id, 2 history entry, 3 event id, 4 time, 5 event data, 6 status, 7 customer, 8 currency, 9 lines,
 --       10 subtotal, 11 fee, 12 total, 13 payment token,
 --       14 request, 15 location, 16 answer, 17 how long to keep the record in ms (empty without a record),
---       then the revision of each product by which the order is priced
--- Returns {'placed'}; {'changed'} if a product has another revision; {'stored', location, answer} or {'key_reused'} for a
--- used idempotency key; {'corrupt', what}.
+--       then for each product the fields by which the order is priced: rev, name, price_minor, currency, active
+-- Returns {'placed'}; {'changed'} if a product is no longer so; {'stored', location, answer} or {'key_reused'} for a used
+-- idempotency key; {'corrupt', what}.
 -- Run again with the same order id, it changes nothing.
 
-local products = #ARGV - 17
+local products = (#ARGV - 17) / 5
 local record = KEYS[7 + products]
 local fault = first_misfit({KEYS[3], 'zset', KEYS[4], 'zset', KEYS[5], 'zset', KEYS[6], 'stream'})
 if fault then
@@ -33,9 +33,13 @@ if redis.call('EXISTS', KEYS[1], KEYS[2], record or KEYS[1]) > 0 then
 end
 
 for i = 1, products do
-  -- One that is damaged has no revision either: whoever looks it up again sees what is wrong.
-  if redis.pcall('HGET', KEYS[6 + i], 'rev') ~= ARGV[17 + i] then
-    return {'changed'}
+  -- All fields, since a Redis that was restored from a backup may give a revision a second time. A key that holds
+  -- something else answers with none: whoever reads the product again sees what is wrong.
+  local found = redis.pcall('HMGET', KEYS[6 + i], 'rev', 'name', 'price_minor', 'currency', 'active')
+  for j = 1, 5 do
+    if found[j] ~= ARGV[12 + 5 * i + j] then
+      return {'changed'}
+    end
   end
 end
 

@@ -17,7 +17,7 @@ const REMEMBERED_MAX: usize = 1_000;
 
 thread_local! {
     /// What this instance has read of the catalogue. It may be out of date: whoever relies on it commits only if the
-    /// revisions are still these.
+    /// fields are still these.
     static REMEMBERED: RefCell<HashMap<String, Product>> = RefCell::default();
 }
 
@@ -26,6 +26,8 @@ thread_local! {
 pub(in crate::edge) struct Product {
     pub(in crate::edge) product_id: String,
     pub(in crate::edge) rev: u64,
+    /// The values of [`PRODUCT_FIELDS`] as they are stored.
+    pub(in crate::edge) stored: [String; 5],
     pub(in crate::edge) known: CatalogueProduct,
 }
 
@@ -64,7 +66,7 @@ pub(in crate::edge) async fn products(ids: Vec<String>) -> Result<Result<Vec<Opt
 fn remember<'a>(products: impl Iterator<Item = &'a Product>) {
     REMEMBERED.with_borrow_mut(|remembered| {
         for product in products {
-            if remembered.len() >= REMEMBERED_MAX {
+            if remembered.len() >= REMEMBERED_MAX && !remembered.contains_key(&product.product_id) {
                 remembered.clear();
             }
             remembered.insert(product.product_id.clone(), product.clone());
@@ -73,16 +75,19 @@ fn remember<'a>(products: impl Iterator<Item = &'a Product>) {
 }
 
 fn product(product_id: &str, fields: Vec<Option<String>>) -> Option<Product> {
-    let [rev, name, price_minor, currency, active]: [Option<String>; 5] = fields.try_into().ok()?;
+    let fields: Option<Vec<String>> = fields.into_iter().collect();
+    let stored: [String; 5] = fields?.try_into().ok()?;
+    let [rev, name, price_minor, currency, active] = &stored;
     Some(Product {
         product_id: product_id.to_owned(),
-        rev: rev?.parse().ok()?,
+        rev: rev.parse().ok()?,
         known: CatalogueProduct {
-            name: name?,
-            price_minor: price_minor?.parse().ok()?,
-            currency: currency?,
-            active: active? == "1",
+            name: name.clone(),
+            price_minor: price_minor.parse().ok()?,
+            currency: currency.clone(),
+            active: active == "1",
         },
+        stored,
     })
 }
 
