@@ -3,6 +3,7 @@
 mod pictures;
 mod tables;
 
+use std::collections::BTreeMap;
 use std::fmt::Write;
 use std::path::PathBuf;
 
@@ -119,16 +120,19 @@ fn surroundings(text: &mut String, results: &Results) -> Result<()> {
     )?;
     writeln!(text, "\nWith {}.", last.versions.join("; "))?;
     // A part that was measured again by itself may have met another version than the rest.
+    let mut differing: BTreeMap<String, Vec<&str>> = BTreeMap::new();
     for (name, surroundings) in &parts {
-        let others: Vec<&str> = surroundings
-            .versions
-            .iter()
+        let versions = surroundings.versions.iter();
+        let others: Vec<&str> = versions
             .filter(|version| !last.versions.contains(version))
             .map(String::as_str)
             .collect();
         if !others.is_empty() {
-            writeln!(text, "\nThe part `{name}` with {}.", others.join("; "))?;
+            differing.entry(others.join("; ")).or_default().push(name);
         }
+    }
+    for (versions, names) in differing {
+        writeln!(text, "\nOf these, {} with {versions}.", names.join(", "))?;
     }
     Ok(())
 }
