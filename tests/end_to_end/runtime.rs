@@ -64,7 +64,11 @@ impl Runtime {
             }
             Program::Spin => {
                 let mut command = Command::new("spin");
-                command.args(["up", "--max-instance-reuse-count", "1024"]);
+                command.arg("up");
+                // An app without an HTTP trigger knows no such argument.
+                if listen.is_some() {
+                    command.args(["--max-instance-reuse-count", "1024"]);
+                }
                 command
             }
         };
