@@ -24,7 +24,7 @@ pub const TESTS: &[Test] = &[
     ("orders that wait too long are told of again", resending),
 ];
 
-const OLD: &str = "2020-01-31T12:00:00.000Z";
+pub const OLD: &str = "2020-01-31T12:00:00.000Z";
 
 /// An order that reached this state long ago, in Redis's eyes.
 fn old(system: &System, courier: &mut Courier, closed: bool) -> String {

@@ -37,6 +37,10 @@ fn priced_by_the_moment(runtime: Runtime) {
     learn(&system, "cup", 5, "Mug", 900, true);
     assert_eq!(subtotal(&order(&system, "fourth")), 900);
 
+    // A damaged record is nobody's, for an instance that remembers the product too.
+    let _: u64 = system.store_redis(&["HDEL", "idem:POST:/store/orders:third", "request"]);
+    assert_refused(&order(&system, "third"), "idempotency_key_reused");
+
     // A repeat is answered as before, by an instance that remembers the product and by one that cannot.
     let _: u64 = system.store_redis(&["DEL", "product:cup"]);
     for _ in 0..2 {

@@ -11,7 +11,7 @@ pub const TESTS: &[Test] = &[("an answer's head and body leave together", togeth
 
 /// Requests per path, one after another on one connection.
 const REQUESTS: usize = 300;
-/// Of those, answers that may come in two parts. None does on an idle machine.
+/// Of those, answers that may come in two parts, since other tests run beside this one.
 const APART_MAX: usize = 3;
 
 fn together(runtime: Runtime) {

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use serde_json::json;
 
 use crate::Test;
+use crate::archive::OLD;
 use crate::cancels::{fulfilled, placed};
 use crate::catalogue::learn;
 use crate::courier::{Courier, Settled};
@@ -187,8 +188,6 @@ fn requests(runtime: Runtime) {
     }
     assert_eq!(system.stock_of("cup"), (1, 1, 0));
 }
-
-const OLD: &str = "2020-01-31T12:00:00.000Z";
 
 fn removals(runtime: Runtime) {
     let mut system = System::with_redis(runtime);
