@@ -11,6 +11,7 @@ use std::sync::Arc;
 use anyhow::{Context, Result};
 use futures::future::select_all;
 use tokio::net::TcpListener;
+use tokio::runtime::{Builder, Handle, Runtime};
 use tokio::signal::unix::{SignalKind, signal};
 
 use crate::app::App;
@@ -28,14 +29,20 @@ pub(crate) fn run(arguments: RunArguments) -> Result<(), Failure> {
     let variables = arguments.variables.iter().cloned().collect();
     let app = App::load(&arguments.from, &variables).map_err(Failure::configuration)?;
     exit_on_signals()?;
-    let runtime = tokio::runtime::Builder::new_multi_thread()
-        .enable_all()
-        .build()
-        .context("cannot start threads")?;
-    Ok(runtime.block_on(serve(app, &arguments))?)
+    let (requests, deliveries) = (threads()?, threads()?);
+    Ok(requests.block_on(serve(app, &arguments, deliveries.handle()))?)
 }
 
-async fn serve(app: App, arguments: &RunArguments) -> Result<()> {
+fn threads() -> Result<Runtime> {
+    Builder::new_multi_thread()
+        .enable_all()
+        .build()
+        .context("cannot start threads")
+}
+
+/// Deliveries have threads of their own, where Spin has a process: else each of their steps would wait for its turn
+/// among all requests that are under way.
+async fn serve(app: App, arguments: &RunArguments, deliveries: &Handle) -> Result<()> {
     let log_folder = arguments.log_dir.clone().unwrap_or_else(|| app.folder.join(LOG_FOLDER));
     let components = load(app.components, &log_folder, !arguments.quiet)?;
 
@@ -51,7 +58,7 @@ async fn serve(app: App, arguments: &RunArguments) -> Result<()> {
         triggers.push(tokio::spawn(server.serve(listener)));
     }
     for lane in app.lanes {
-        triggers.push(tokio::spawn(lane::run(lane::Lane::new(lane, &components)?)));
+        triggers.push(deliveries.spawn(lane::run(lane::Lane::new(lane, &components)?)));
     }
     let (ended, _, _) = select_all(triggers).await;
     ended.context("a trigger panicked")?
@@ -76,7 +83,7 @@ fn load(components: BTreeMap<String, crate::app::Component>, log_folder: &Path, 
 
 /// A thread of its own waits for the signals, so that guests which keep every worker busy cannot hold them up.
 fn exit_on_signals() -> Result<()> {
-    let runtime = tokio::runtime::Builder::new_current_thread()
+    let runtime = Builder::new_current_thread()
         .enable_io()
         .build()
         .context("cannot wait for signals")?;
