@@ -11,6 +11,7 @@ use crate::process::project;
 use crate::results::Results;
 use crate::statistics::{median, percentile};
 use crate::system::Fsync;
+use crate::wrk::Load;
 
 /// A figure with what it should be.
 pub(crate) struct Goal {
@@ -159,7 +160,7 @@ fn fulfilment_goals(results: &Results) -> Vec<Goal> {
 }
 
 fn http_goals(results: &Results) -> Vec<Goal> {
-    use http::{Contender, Load};
+    use http::Contender;
 
     let Some(http) = &results.http else {
         return Vec::new();

@@ -6,6 +6,7 @@ mod process;
 mod statistics;
 mod system;
 mod shop;
+mod wrk;
 mod allocate;
 mod native;
 mod peers;

@@ -1,6 +1,8 @@
 -- What wrk sends, and how it reports. The environment says:
 -- BODIES  a file with a body per line for POST requests to the path that wrk was given, in turn; or
--- PATHS   a file with a path per line for GET requests, in turn.
+-- PATHS   a file with a path per line for GET requests, in turn;
+-- PER_SECOND  how many to send, each at its time however long the ones before took; without it, as fast as they are
+--         answered. For one thread.
 -- The last line printed is JSON: requests, seconds, requests that failed, and latencies in milliseconds.
 
 local function lines(name)
@@ -28,6 +30,24 @@ end
 function request()
   turn = turn % #requests + 1
   return requests[turn]
+end
+
+local per_second = tonumber(os.getenv("PER_SECOND"))
+if per_second then
+  local ffi = require("ffi")
+  ffi.cdef("struct timespec { long sec; long nsec; }; int clock_gettime(int clock, struct timespec *time);")
+  local monotonic, time = 1, ffi.new("struct timespec")
+  local function now_ms()
+    ffi.C.clock_gettime(monotonic, time)
+    return tonumber(time.sec) * 1e3 + tonumber(time.nsec) / 1e6
+  end
+
+  local begin_ms, sent
+  -- wrk asks before each request for how many milliseconds to wait.
+  function delay()
+    begin_ms, sent = begin_ms or now_ms(), (sent or 0) + 1
+    return math.max(0, math.floor(begin_ms + sent * 1e3 / per_second - now_ms()))
+  end
 end
 
 function done(summary, latency)

@@ -14,7 +14,7 @@ use crate::system::{App, Fsync, Redis, Runtime, STORE, Sidecar, http_client};
 /// Orders stored at each step of a full measurement.
 const STEPS: [usize; 5] = [1_000, 10_000, 100_000, 300_000, 1_000_000];
 /// Of a quick one.
-const STEPS_QUICK: [usize; 3] = [1_000, 5_000, 20_000];
+const STEPS_QUICK: [usize; 3] = [1_000, 5_000, 10_000];
 /// Requests for a list page, whose times are taken.
 const PAGES: usize = 100;
 

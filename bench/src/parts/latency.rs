@@ -1,6 +1,5 @@
 //! Latency of one order: from the answer to its `POST` until a `GET` shows it as fulfilled.
 
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -13,6 +12,7 @@ use crate::process::{pause, pause_until};
 use crate::shop::{fulfillable, order_body};
 use crate::statistics::percentile;
 use crate::system::{App, Fsync, Redis, Runtime, Sidecar, http_client};
+use crate::wrk::Requests;
 
 /// Orders placed per second beside the watched ones.
 const LOAD_PER_S: usize = 2_000;
@@ -24,7 +24,7 @@ const LOADED_EVERY: Duration = Duration::from_millis(50);
 /// Watchers under load: a second one watches its order when the first one's takes long.
 const WATCHERS: usize = 2;
 /// Time between two looks under load, when looking costs what the load could use. Idle, a watcher looks all the time.
-const LOOK_EVERY: Duration = Duration::from_millis(1);
+const LOOK_EVERY: Duration = Duration::from_millis(4);
 /// How long the load runs before the first order is watched.
 const WARM_UP: Duration = Duration::from_secs(2);
 /// How long an order may take.
@@ -84,50 +84,22 @@ fn run_once(plan: &Plan, row: &mut Row) -> Result<()> {
     watch(&app, 20, IDLE_EVERY, None)?;
     row.idle_ms.push(watch(&app, count, IDLE_EVERY, None)?);
 
-    let stop = AtomicBool::new(false);
-    let placed = AtomicUsize::new(0);
-    let begin = Instant::now();
+    let load = Requests::placing()?.send_at_rate(&app.url("/store/orders"), LOADERS, LOAD_PER_S)?;
+    pause(WARM_UP);
     let loaded = thread::scope(|scope| -> Result<Vec<f64>> {
-        let (app, stop, placed) = (&app, &stop, &placed);
-        let loaders: Vec<_> = (0..LOADERS)
-            .map(|loader| scope.spawn(move || load(app, loader, begin, stop, placed)))
-            .collect();
-        pause(WARM_UP);
+        let app = &app;
         let watchers: Vec<_> = (0..WATCHERS)
             .map(|_| scope.spawn(move || watch(app, count / WATCHERS, LOADED_EVERY, Some(LOOK_EVERY))))
             .collect();
         let mut times = Vec::new();
-        let mut result = Ok(());
         for watcher in watchers {
-            match watcher.join().map_err(|_| anyhow!("a watcher panicked"))? {
-                Ok(some) => times.extend(some),
-                Err(error) => result = Err(error),
-            }
+            times.extend(watcher.join().map_err(|_| anyhow!("a watcher panicked"))??);
         }
-        stop.store(true, Ordering::Relaxed);
-        for loader in loaders {
-            loader.join().map_err(|_| anyhow!("a loader panicked"))??;
-        }
-        result.map(|()| times)
-    })?;
-    row.load_per_s
-        .push(placed.load(Ordering::Relaxed) as f64 / begin.elapsed().as_secs_f64());
+        Ok(times)
+    });
+    row.load_per_s.push(load.stop()?.per_s());
+    let loaded = loaded?;
     row.loaded_ms.push(loaded);
-    Ok(())
-}
-
-/// Places orders at their share of the rate, each at its time however long the ones before took.
-fn load(app: &App, loader: usize, begin: Instant, stop: &AtomicBool, placed: &AtomicUsize) -> Result<()> {
-    let client = http_client();
-    for turn in 0.. {
-        let number = turn * LOADERS + loader;
-        pause_until(begin + Duration::from_secs(1).mul_f64(number as f64 / LOAD_PER_S as f64));
-        if stop.load(Ordering::Relaxed) {
-            break;
-        }
-        client.post(app.url("/store/orders")).send(order_body(number))?;
-        placed.fetch_add(1, Ordering::Relaxed);
-    }
     Ok(())
 }
 

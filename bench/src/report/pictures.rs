@@ -10,12 +10,13 @@ use plotters::style::text_anchor::{HPos, Pos, VPos};
 use super::tables::number;
 use crate::parts::fulfilment::{Contender, Fulfilment};
 use crate::parts::growth::Growth;
-use crate::parts::http::{self, Http, Load};
+use crate::parts::http::{self, Http};
 use crate::parts::latency::Latency;
 use crate::parts::sweeps::{Point, Sweeps};
 use crate::results::Results;
 use crate::statistics::{median, percentile};
 use crate::system::Fsync;
+use crate::wrk::Load;
 
 type Area<'a> = DrawingArea<SVGBackend<'a>, Shift>;
 

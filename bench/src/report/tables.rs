@@ -7,12 +7,13 @@ use anyhow::Result;
 use crate::parts::cycle::Cycle;
 use crate::parts::fulfilment::Fulfilment;
 use crate::parts::growth::Growth;
-use crate::parts::http::{Http, Load};
+use crate::parts::http::Http;
 use crate::parts::latency::Latency;
 use crate::parts::profile::Profile;
 use crate::parts::sidecar::SidecarCost;
 use crate::parts::sweeps::Sweeps;
 use crate::statistics::{median, percentile};
+use crate::wrk::Load;
 
 /// Commands that a table of the profile shows for each stage.
 const COMMANDS_MAX: usize = 7;
@@ -192,7 +193,14 @@ pub(super) fn latency(text: &mut String, figures: &Latency) -> Result<()> {
 pub(super) fn http(text: &mut String, figures: &Http) -> Result<()> {
     *text += "\n| | | requests/s | p50 ms | p90 ms | p99 ms |\n|---|---|---|---|---|---|\n";
     for row in &figures.rows {
-        for (what, loads) in [("`POST` an order", &row.post), ("`GET` an order", &row.get)] {
+        for (what, loads) in [
+            ("`POST` an order", &row.post),
+            ("`GET` an order", &row.get),
+            ("health check", &row.health),
+        ] {
+            if loads.is_empty() {
+                continue;
+            }
             let all = |figure: fn(&Load) -> f64| -> String { spread(&loads.iter().map(figure).collect::<Vec<_>>()) };
             writeln!(
                 text,
