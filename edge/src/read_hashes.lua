@@ -1,22 +1,14 @@
 -- Reads the same fields of many hashes in one step.
 -- KEYS: the hashes. ARGV: the names of the fields.
--- Changes nothing. Returns for each key 1 (a hash), 0 (nothing) or -1 (no hash), followed by the fields' values.
+-- Changes nothing. Returns for each key a list of the fields' values, or of -1 for each when it holds no hash.
 
+local no_hash = {}
+for i = 1, #ARGV do
+  no_hash[i] = -1
+end
 local reply = {}
-for _, key in ipairs(KEYS) do
+for i, key in ipairs(KEYS) do
   local values = redis.pcall('HMGET', key, unpack(ARGV))
-  local state = 0
-  if values.err then
-    state, values = -1, {}
-  end
-  local at = #reply + 1
-  reply[at] = state
-  for i = 1, #ARGV do
-    local value = values[i]
-    if value then
-      reply[at] = 1
-    end
-    reply[at + i] = value or false
-  end
+  reply[i] = values.err and no_hash or values
 end
 return reply

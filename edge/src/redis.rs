@@ -148,12 +148,13 @@ pub async fn read_hashes(keys: Vec<String>, fields: &[&str]) -> Result<Vec<Hash>
     }
     let names = fields.iter().map(ToString::to_string).collect();
     let replies = READ_HASHES.run(keys, names).await?;
+    // The lists arrive as one.
     let hashes: Vec<_> = replies
-        .chunks_exact(1 + fields.len())
-        .map(|chunk| match &chunk[0] {
-            Reply::Int64(1) => Hash::Fields(chunk[1..].iter().map(as_optional_text).collect()),
-            Reply::Int64(0) => Hash::Absent,
-            _ => Hash::Corrupt,
+        .chunks_exact(fields.len())
+        .map(|values| match values {
+            [Reply::Int64(_), ..] => Hash::Corrupt,
+            values if values.iter().all(|value| *value == Reply::Nil) => Hash::Absent,
+            values => Hash::Fields(values.iter().map(as_optional_text).collect()),
         })
         .collect();
     if hashes.len() == count {
