@@ -93,6 +93,13 @@ pub(crate) fn goals(results: &Results) -> Vec<Goal> {
                     Target::AtMost(most),
                 ));
             }
+            let name = format!("latency on {}, orders placed beside it", row.runtime);
+            goals.push(Goal::figure(
+                name,
+                median(&row.load_per_s),
+                "orders/s",
+                Target::AtLeast(1_900.0),
+            ));
         }
     }
     goals.extend(http_goals(results));

@@ -27,13 +27,10 @@ impl Process {
     /// Starts a command with its output in a file.
     pub(crate) fn start(command: &mut Command, log: &Path) -> Result<Self> {
         let out = File::options().create(true).append(true).open(log)?;
-        // SAFETY: between fork and exec only async-signal-safe calls are allowed, and prctl is one.
-        unsafe {
-            command.pre_exec(|| Ok(nix::sys::prctl::set_pdeathsig(Signal::SIGTERM)?));
-        }
-        let child = command
-            // Set while somebody looks for a fault, it would cost Spin a third of its speed.
+        let child = tied(command)
+            // Set while somebody looks for a fault, they would cost Spin a third of its speed.
             .env_remove("RUST_BACKTRACE")
+            .env_remove("RUST_LIB_BACKTRACE")
             .stdin(Stdio::null())
             .stdout(out.try_clone()?)
             .stderr(out)
@@ -117,6 +114,12 @@ impl Drop for Process {
         self.signal(Signal::SIGKILL);
         let _ = self.child.wait();
     }
+}
+
+/// The command with its process ended when the benchmark ends, however that does.
+pub(crate) fn tied(command: &mut Command) -> &mut Command {
+    // SAFETY: between fork and exec only async-signal-safe calls are allowed, and prctl is one.
+    unsafe { command.pre_exec(|| Ok(nix::sys::prctl::set_pdeathsig(Signal::SIGTERM)?)) }
 }
 
 /// A port that was free a moment ago.

@@ -8,14 +8,16 @@ use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use serde::{Deserialize, Serialize};
 
-use crate::process::project;
+use crate::process::{project, tied};
 use crate::shop::order_body;
 use crate::system::Folder;
 
 /// Different orders that are placed in turn.
 pub(crate) const ORDERS: usize = 1_000;
 /// How long a load that nobody stops goes on.
-const LOAD_S_MAX: u64 = 300;
+const LOAD_S_MAX: u64 = 600;
+/// An answer that takes longer counts as failed.
+const ANSWER_S_MAX: u64 = 20;
 
 /// What `wrk` says of one run.
 #[derive(Debug, Clone, Copy, Serialize, Deserialize)]
@@ -76,7 +78,8 @@ impl Requests {
         let mut command = Command::new("wrk");
         command
             .args(["--threads", "1", "--connections", &connections.to_string()])
-            .args(["--duration", &format!("{seconds}s"), "--script"])
+            .args(["--duration", &format!("{seconds}s")])
+            .args(["--timeout", &format!("{ANSWER_S_MAX}s"), "--script"])
             .arg(project().join("bench/wrk/orders.lua"))
             .arg(url)
             .env(self.variable, self.folder.path().join("requests"));
@@ -89,11 +92,11 @@ impl Requests {
         Load::read(&output)
     }
 
-    /// Sends so many per second, each at its time however long the ones before took, until it is stopped.
+    /// Sends so many per second, as long as connections are free, until it is stopped.
     pub(crate) fn send_at_rate(self, url: &str, connections: usize, per_s: usize) -> Result<Steady> {
         let mut command = self.command(url, connections, LOAD_S_MAX);
         command.env("PER_SECOND", per_s.to_string()).stdout(Stdio::piped());
-        let child = command.spawn().context(MISSING)?;
+        let child = tied(&mut command).spawn().context(MISSING)?;
         Ok(Steady { child, _requests: self })
     }
 }
@@ -109,7 +112,8 @@ pub(crate) struct Steady {
 
 impl Steady {
     /// Ends it.
-    pub(crate) fn stop(self) -> Result<Load> {
+    pub(crate) fn stop(mut self) -> Result<Load> {
+        ensure!(self.child.try_wait()?.is_none(), "the load ended before it was stopped");
         kill(Pid::from_raw(self.child.id().cast_signed()), Signal::SIGINT)?;
         Load::read(&self.child.wait_with_output()?)
     }

@@ -1,8 +1,8 @@
 -- What wrk sends, and how it reports. The environment says:
 -- BODIES  a file with a body per line for POST requests to the path that wrk was given, in turn; or
 -- PATHS   a file with a path per line for GET requests, in turn;
--- PER_SECOND  how many to send, each at its time however long the ones before took; without it, as fast as they are
---         answered. For one thread.
+-- PER_SECOND  how many to send, as long as connections are free; without it, as fast as they are answered. For one
+--         thread.
 -- The last line printed is JSON: requests, seconds, requests that failed, and latencies in milliseconds.
 
 local function lines(name)

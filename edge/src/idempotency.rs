@@ -74,19 +74,17 @@ pub enum Earlier {
 /// Looks up what came before, without changing anything: the script that commits looks again.
 ///
 /// # Errors
-/// 503 when Redis is away, 500 when the record is damaged.
+/// 503 when Redis is away, 500 when the record is no hash.
 pub async fn earlier(scope: &Scope) -> Result<Option<Earlier>, Problem> {
     let hashes = read_hashes(vec![scope.record.clone()], &["request", "location", "body"]).await?;
     match hashes.into_iter().next() {
         Some(Hash::Fields(fields)) => {
-            let mut fields = fields.into_iter().map(Option::unwrap_or_default);
-            let mut next = || fields.next().unwrap_or_default();
-            let (request, location, body) = (next(), next(), next());
-            if request == sha1_smol::Sha1::from(&scope.request).hexdigest() {
-                Ok(Some(Earlier::Answer { location, body }))
-            } else {
-                Ok(Some(Earlier::KeyReused))
-            }
+            let request = Some(sha1_smol::Sha1::from(&scope.request).hexdigest());
+            Ok(Some(match <[_; 3]>::try_from(fields) {
+                Ok([of, Some(location), Some(body)]) if of == request => Earlier::Answer { location, body },
+                // A record that lacks something is nobody's.
+                _ => Earlier::KeyReused,
+            }))
         }
         Some(Hash::Corrupt) => Err(Problem::corrupt(format!("the key {} is no hash", scope.record))),
         _ => Ok(None),

@@ -78,8 +78,8 @@ end
 -- effect. Answers {'stored', location, body} or {'key_reused'} for a key that was used before, and nil for a new one.
 local function earlier_answer(key, request)
   local record = redis.call('HMGET', key, 'request', 'location', 'body')
-  if not record[1] then
-    -- A record that does not say what it belongs to belongs to another request.
+  if not (record[1] and record[2] and record[3]) then
+    -- A record that lacks something is nobody's.
     return redis.call('EXISTS', key) == 1 and {'key_reused'} or nil
   end
   if record[1] ~= redis.sha1hex(request) then

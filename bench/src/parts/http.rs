@@ -95,6 +95,7 @@ fn run_once(contender: Contender, stocked: &Folder, seconds: u64) -> Result<(Loa
             let (post, get) = load(&app.address, "/store/orders", seconds)?;
             let url = app.url("/store/healthz");
             let asking = Requests::looking_at(&["/store/healthz".to_owned()])?;
+            asking.send(&url, CONNECTIONS, 1)?;
             Ok((post, get, Some(asking.send(&url, CONNECTIONS, seconds)?)))
         }
         Contender::Fastapi { workers } => {

@@ -97,8 +97,10 @@ fn run_once(plan: &Plan, row: &mut Row) -> Result<()> {
         }
         Ok(times)
     });
-    row.load_per_s.push(load.stop()?.per_s());
+    let load = load.stop();
+    // Where both failed, the watchers know why.
     let loaded = loaded?;
+    row.load_per_s.push(load?.per_s());
     row.loaded_ms.push(loaded);
     Ok(())
 }
