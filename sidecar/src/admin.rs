@@ -1,5 +1,6 @@
 //! The HTTP listener: probes and metrics.
 
+use std::iter;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -13,6 +14,7 @@ use tokio::net::TcpListener;
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::timeout;
 
+use crate::config::LaneName;
 use crate::driver::Input;
 use crate::inspect::group_state;
 use crate::janitor::Ledger;
@@ -33,8 +35,8 @@ pub struct Subjects {
 /// A lane, to be asked how it is.
 #[derive(Clone)]
 pub struct LaneHandle {
-    /// The service that it delivers to.
-    pub service: String,
+    /// Which it is.
+    pub name: LaneName,
     /// Where to ask.
     pub lane: mpsc::Sender<Input>,
 }
@@ -65,7 +67,7 @@ pub async fn serve(listener: TcpListener, subjects: Subjects) {
         .route("/healthz", get(healthz))
         .route("/readyz", get(readyz))
         .route("/lanes", get(lanes))
-        .route("/lanes/{service}", get(lane))
+        .route("/lanes/{service}", get(lanes_of))
         .route("/metrics", get(metrics))
         .with_state(Arc::new(subjects));
     if let Err(err) = axum::serve(listener, router).await {
@@ -87,7 +89,7 @@ async fn readyz(State(subjects): State<Arc<Subjects>>) -> Response {
             None => vec![NAMELESS.to_owned()],
         };
         for reason in not_ready {
-            reasons.push_str(&format!("{}: {reason}\n", lane.service));
+            reasons.push_str(&format!("{}: {reason}\n", lane.name));
         }
     }
     well_without(reasons, "ready\n")
@@ -103,30 +105,33 @@ fn well_without(reasons: String, well: &'static str) -> Response {
 
 /// For a runtime that runs all services: 503 when it should be restarted, and why, a reason per line.
 async fn lanes(State(subjects): State<Arc<Subjects>>) -> Response {
+    stalled(subjects.lanes.iter()).await
+}
+
+/// For the runtime of one service: the same of the service's lanes alone.
+async fn lanes_of(State(subjects): State<Arc<Subjects>>, Path(service): Path<String>) -> Response {
+    let mut lanes = subjects.lanes.iter().filter(|lane| lane.name.service == service);
+    match lanes.next() {
+        Some(first) => stalled(iter::once(first).chain(lanes)).await,
+        None => (StatusCode::NOT_FOUND, "nothing is delivered to this service\n").into_response(),
+    }
+}
+
+/// 503 if one of the lanes is stalled; one that merely waits is well.
+async fn stalled(lanes: impl Iterator<Item = &LaneHandle>) -> Response {
     let mut reasons = String::new();
-    for lane in &subjects.lanes {
+    for lane in lanes {
         if let Some(reason) = lane.report().await.and_then(|report| report.stalled) {
-            reasons.push_str(&format!("{}: {reason}\n", lane.service));
+            reasons.push_str(&format!("{}: {reason}\n", lane.name));
         }
     }
     well_without(reasons, "ok\n")
 }
 
-/// 503 when the service's runtime should be restarted, and why; a lane that merely waits answers 200.
-async fn lane(State(subjects): State<Arc<Subjects>>, Path(service): Path<String>) -> Response {
-    let Some(lane) = subjects.lanes.iter().find(|lane| lane.service == service) else {
-        return (StatusCode::NOT_FOUND, "nothing is delivered to this service\n").into_response();
-    };
-    match lane.report().await.and_then(|report| report.stalled) {
-        Some(reason) => (StatusCode::SERVICE_UNAVAILABLE, format!("{reason}\n")).into_response(),
-        None => "ok\n".into_response(),
-    }
-}
-
 async fn metrics(State(subjects): State<Arc<Subjects>>) -> Response {
     let mut lanes = Vec::new();
     for lane in &subjects.lanes {
-        lanes.push((lane.service.clone(), lane.report().await));
+        lanes.push((lane.name.clone(), lane.report().await));
     }
     let asked = subjects.groups.iter().map(async |(link, stream, group)| {
         let state = timeout(INSPECT_WITHIN, group_state(link, stream, group)).await;

@@ -1,9 +1,9 @@
-//! What becomes of an entry: pure functions of the entry, its attempts, the time and the limits.
+//! What becomes of entries: pure functions of them, their attempts, the time and the limits.
 
 use std::fmt;
 
 use crate::config::Limits;
-use crate::entry::Body;
+use crate::entry::{Arrived, Body};
 
 /// Why an entry became a dead letter.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -62,6 +62,15 @@ pub enum Decision {
     Wait,
     /// Move it to the dead letters.
     DeadLetter(Cause, String),
+}
+
+/// Whether so much was read as fits into one delivery, or more: there may be more behind it.
+pub fn fill_a_delivery(entries: &[Arrived], limits: &Limits) -> bool {
+    let bytes = |arrived: &Arrived| match arrived.body {
+        Body::Text { bytes, .. } => bytes,
+        _ => 0,
+    };
+    entries.len() >= limits.batch_max || entries.iter().map(bytes).sum::<usize>() >= limits.batch_bytes_max
 }
 
 /// What to do with an entry that was found pending, idle for so long.

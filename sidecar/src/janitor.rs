@@ -6,7 +6,6 @@ use std::time::Duration;
 
 use crate::complaint::Complaint;
 use crate::config::Limits;
-use crate::groups::Place;
 use crate::link::Link;
 use crate::trim::{Trimmed, remove_consumers, trim};
 
@@ -18,8 +17,16 @@ pub struct Premises {
     pub stream: String,
     /// The groups without which it is not trimmed.
     pub required_groups: Vec<String>,
-    /// The sidecar's own places in it.
-    pub places: Vec<Place>,
+    /// The groups that the sidecar reads it for.
+    pub groups: Vec<Membership>,
+}
+
+/// A group that the sidecar reads for.
+pub struct Membership {
+    /// The group.
+    pub group: String,
+    /// The sidecar's own consumers in it: however long they have been idle, they stay.
+    pub consumers: Vec<String>,
 }
 
 /// What the janitor has done and found, by stream.
@@ -80,12 +87,12 @@ async fn pass(one: &Premises, limits: &Limits) -> redis::RedisResult<Trimmed> {
     if trimmed.removed > 0 {
         tracing::debug!(stream = one.stream, removed = trimmed.removed, "trimmed");
     }
-    for place in &one.places {
-        let gone = remove_consumers(&one.link, place, limits.consumer_idle_ms).await?;
+    for Membership { group, consumers } in &one.groups {
+        let gone = remove_consumers(&one.link, &one.stream, group, consumers, limits.consumer_idle_ms).await?;
         if !gone.is_empty() {
             tracing::info!(
-                stream = place.stream,
-                group = place.group,
+                stream = one.stream,
+                group,
                 "removed idle consumers: {}",
                 gone.join(", ")
             );

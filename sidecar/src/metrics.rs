@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::fmt::{self, Write};
 
+use crate::config::LaneName;
 use crate::decide::Cause;
 use crate::inspect::GroupState;
 use crate::lane::{Histogram, Report, RouteReport};
@@ -10,8 +11,8 @@ use crate::trim::Trimmed;
 
 /// Everything that is shown, gathered at one time.
 pub struct Snapshot {
-    /// By service; nothing for a lane that is not driven yet.
-    pub lanes: Vec<(String, Option<Report>)>,
+    /// By name; nothing for a lane that is not driven yet.
+    pub lanes: Vec<(LaneName, Option<Report>)>,
     /// What Redis knows, by stream and group; what could not be asked for is absent.
     pub groups: Vec<(String, String, GroupState)>,
     /// What the janitor has done.
@@ -24,9 +25,7 @@ pub fn render(snapshot: &Snapshot) -> String {
     groups(&mut page, &snapshot.groups);
     trimming(&mut page, &snapshot.trimmed);
     lanes(&mut page, &snapshot.lanes);
-    let reports = snapshot.lanes.iter().filter_map(|(_, report)| report.as_ref());
-    let routes: Vec<&RouteReport> = reports.flat_map(|report| &report.routes).collect();
-    routes_of(&mut page, &routes);
+    routes(&mut page, &snapshot.lanes);
     page.0
 }
 
@@ -133,16 +132,19 @@ fn trimming(page: &mut Page, trimmed: &BTreeMap<String, Trimmed>) {
     }
 }
 
-fn lanes(page: &mut Page, lanes: &[(String, Option<Report>)]) {
+fn lanes(page: &mut Page, lanes: &[(LaneName, Option<Report>)]) {
+    let lanes: Vec<_> = lanes
+        .iter()
+        .map(|(name, report)| (&name.service, name.lane.to_string(), report.as_ref()))
+        .collect();
     page.family("ready", "gauge", "1 if everything on the way to the service can flow.");
-    for (service, report) in lanes {
-        let ready = report.as_ref().is_some_and(|report| report.not_ready.is_empty());
-        page.line("ready", &[("service", service)], u8::from(ready));
+    for (service, lane, report) in &lanes {
+        let ready = report.is_some_and(|report| report.not_ready.is_empty());
+        page.line("ready", &[("service", service), ("lane", lane)], u8::from(ready));
     }
     let lanes = || {
-        lanes
-            .iter()
-            .filter_map(|(service, report)| Some((service.as_str(), report.as_ref()?)))
+        let driven = lanes.iter();
+        driven.filter_map(|(service, lane, report)| Some(([("service", service.as_str()), ("lane", lane)], (*report)?)))
     };
     type Value = fn(&Report) -> u64;
     let families: [(&str, &str, &str, Value); 11] = [
@@ -194,29 +196,40 @@ fn lanes(page: &mut Page, lanes: &[(String, Option<Report>)]) {
     ];
     for (name, kind, help, value) in families {
         page.family(name, kind, help);
-        for (service, report) in lanes() {
-            page.line(name, &[("service", service)], value(report));
+        for (labels, report) in lanes() {
+            page.line(name, &labels, value(report));
         }
     }
     page.family("batch_entries", "histogram", "Entries per delivery.");
-    for (service, report) in lanes() {
-        page.histogram("batch_entries", &[("service", service)], &report.counters.batch);
+    for (labels, report) in lanes() {
+        page.histogram("batch_entries", &labels, &report.counters.batch);
     }
     page.family(
         "answer_seconds",
         "histogram",
         "From publishing a delivery to its receipt.",
     );
-    for (service, report) in lanes() {
-        page.histogram(
-            "answer_seconds",
-            &[("service", service)],
-            &report.counters.answer_seconds,
-        );
+    for (labels, report) in lanes() {
+        page.histogram("answer_seconds", &labels, &report.counters.answer_seconds);
     }
 }
 
-fn routes_of(page: &mut Page, routes: &[&RouteReport]) {
+fn routes(page: &mut Page, lanes: &[(LaneName, Option<Report>)]) {
+    let routes: Vec<_> = lanes
+        .iter()
+        .filter_map(|(name, report)| Some((name.lane.to_string(), report.as_ref()?)))
+        .flat_map(|(lane, report)| report.routes.iter().map(move |route| (lane.clone(), route)))
+        .collect();
+    let routes = || {
+        routes.iter().map(|(lane, route)| {
+            let labels = [
+                ("stream", route.stream.as_str()),
+                ("group", &route.group),
+                ("lane", lane),
+            ];
+            (labels, *route)
+        })
+    };
     type Value = fn(&RouteReport) -> u64;
     let families: [(&str, &str, &str, Value); 7] = [
         (
@@ -259,12 +272,10 @@ fn routes_of(page: &mut Page, routes: &[&RouteReport]) {
             |r| r.counters.freed,
         ),
     ];
-    let labels = |route: &'_ &RouteReport| [("stream", route.stream.clone()), ("group", route.group.clone())];
     for (name, kind, help, value) in families {
         page.family(name, kind, help);
-        for route in routes {
-            let [stream, group] = labels(route);
-            page.line(name, &[(stream.0, &stream.1), (group.0, &group.1)], value(route));
+        for (labels, route) in routes() {
+            page.line(name, &labels, value(route));
         }
     }
     page.family(
@@ -272,19 +283,14 @@ fn routes_of(page: &mut Page, routes: &[&RouteReport]) {
         "counter",
         "Entries moved to the dead letters, by cause.",
     );
-    for route in routes {
+    for (labels, route) in routes() {
         for cause in Cause::ALL {
-            let labels = [
-                ("stream", route.stream.as_str()),
-                ("group", &route.group),
-                ("cause", cause.as_str()),
-            ];
+            let labels = [&labels[..], &[("cause", cause.as_str())]].concat();
             page.line("dead_lettered_total", &labels, route.counters.dead[cause as usize]);
         }
     }
     page.family("attempts", "histogram", "The attempt of each entry delivered.");
-    for route in routes {
-        let labels = [("stream", route.stream.as_str()), ("group", route.group.as_str())];
+    for (labels, route) in routes() {
         page.histogram("attempts", &labels, &route.counters.attempts);
     }
     page.family(
@@ -292,8 +298,7 @@ fn routes_of(page: &mut Page, routes: &[&RouteReport]) {
         "histogram",
         "From a receipt to having it written down.",
     );
-    for route in routes {
-        let labels = [("stream", route.stream.as_str()), ("group", route.group.as_str())];
+    for (labels, route) in routes() {
         page.histogram("settle_seconds", &labels, &route.counters.settle_seconds);
     }
 }
@@ -336,13 +341,19 @@ stream_sidecar_h_count{stream="a\"b\\c\nd"} 4
             ("b".into(), "g".into(), state(Some(0))),
         ];
         let page = render(&Snapshot {
-            lanes: vec![("app".into(), None)],
+            lanes: vec![(
+                LaneName {
+                    service: "app".into(),
+                    lane: 2,
+                },
+                None,
+            )],
             groups,
             trimmed: BTreeMap::new(),
         });
         assert!(!page.contains("stream_sidecar_lag{stream=\"a\""));
         assert!(page.contains("stream_sidecar_lag{stream=\"b\",group=\"g\"} 0\n"));
         assert!(page.contains("stream_sidecar_oldest_pending_seconds{stream=\"a\",group=\"g\"} 1.5\n"));
-        assert!(page.contains("stream_sidecar_ready{service=\"app\"} 0\n"));
+        assert!(page.contains("stream_sidecar_ready{service=\"app\",lane=\"2\"} 0\n"));
     }
 }

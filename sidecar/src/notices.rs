@@ -4,11 +4,12 @@ use std::collections::HashMap;
 use std::mem::{Discriminant, discriminant};
 
 use crate::complaint::Throttle;
+use crate::config::LaneName;
 use crate::lane::{Notice, RouteIndex};
 
 /// Writes one lane's notices to the log.
 pub struct Notices {
-    service: String,
+    lane: LaneName,
     channel: String,
     /// Stream and group of each route.
     routes: Vec<(String, String)>,
@@ -16,10 +17,10 @@ pub struct Notices {
 }
 
 impl Notices {
-    /// For the lane of a service.
-    pub fn new(service: String, channel: String, routes: Vec<(String, String)>) -> Self {
+    /// For a lane.
+    pub fn new(lane: LaneName, channel: String, routes: Vec<(String, String)>) -> Self {
         Self {
-            service,
+            lane,
             channel,
             routes,
             throttles: HashMap::new(),
@@ -35,7 +36,8 @@ impl Notices {
         self.write(notice);
         if withheld > 0 {
             tracing::warn!(
-                service = self.service,
+                service = self.lane.service,
+                lane = self.lane.lane,
                 "{withheld} messages of this kind were withheld before"
             );
         }
@@ -48,36 +50,39 @@ impl Notices {
     }
 
     fn write(&self, notice: Notice) {
-        let service = self.service.as_str();
+        let LaneName { service, lane } = &self.lane;
         let channel = self.channel.as_str();
         match notice {
             Notice::Ready { receivers } => {
-                tracing::info!(service, channel, receivers, "the component answers: delivering");
+                tracing::info!(service, lane, channel, receivers, "the component answers: delivering");
             }
             Notice::SubscriberGone { entries } => {
                 tracing::warn!(
                     service,
+                    lane,
                     channel,
                     entries,
                     "nobody is there: what was in flight will be delivered again"
                 );
             }
             Notice::SubscriberChanged => {
-                tracing::info!(service, channel, "the subscribers changed: a new handshake");
+                tracing::info!(service, lane, channel, "the subscribers changed: a new handshake");
             }
             Notice::TwoApps => {
                 tracing::error!(
                     service,
+                    lane,
                     channel,
                     "two apps answer on this channel: nothing is delivered until one of them is gone, or has an instance's name of its own"
                 );
             }
             Notice::Unavailable { reason, pause_ms } => {
-                tracing::warn!(service, reason, pause_ms, "the component is unavailable: pausing");
+                tracing::warn!(service, lane, reason, pause_ms, "the component is unavailable: pausing");
             }
             Notice::Stalled => {
                 tracing::error!(
                     service,
+                    lane,
                     channel,
                     "a delivery was not answered in time: the lane has stalled"
                 );
@@ -85,13 +90,14 @@ impl Notices {
             Notice::LateReceipt { delivery, done } => {
                 tracing::info!(
                     service,
+                    lane,
                     delivery,
                     done,
                     "a late receipt: acknowledged what it reports as done"
                 );
             }
             Notice::OddReceipt { delivery, what } => {
-                tracing::warn!(service, delivery, "an odd receipt: {what}; that part is ignored");
+                tracing::warn!(service, lane, delivery, "an odd receipt: {what}; that part is ignored");
             }
             notice => self.write_of_route(notice),
         }

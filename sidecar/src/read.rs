@@ -11,14 +11,13 @@ use crate::link::Link;
 
 static READ: LazyLock<Script> = LazyLock::new(|| Script::new(include_str!("scripts/read.lua")));
 
-/// How long a read waits for an entry. It bounds how long a stop waits for a read; and it is short beside the lease,
+/// How long a reader waits for an entry. It bounds how long a stop waits for a read; and it is short beside the lease,
 /// since the age of an entry's lease counts from the beginning of the read.
 pub fn block_ms(limits: &Limits) -> u64 {
     (limits.lease_ms / 6).clamp(1, 1_000)
 }
 
-/// Reads at most `count` new entries, and hardly more bytes than `read_bytes_max`. If there are none it waits a while for
-/// one: how large what has not come yet will be, nobody knows. The link must be the reader's own.
+/// Reads at most `count` new entries, and hardly more bytes than `read_bytes_max`.
 ///
 /// # Errors
 ///
@@ -27,10 +26,15 @@ pub async fn read(link: &Link, place: &Place, count: usize, limits: &Limits) -> 
     let mut script = READ.key(&place.stream);
     script.arg(&place.group).arg(&place.consumer);
     script.arg(count).arg(limits.read_bytes_max).arg(limits.entry_bytes_max);
-    let entries = parse_entries(link.run(&script).await?, limits.entry_bytes_max)?;
-    if !entries.is_empty() {
-        return Ok(entries);
-    }
+    parse_entries(link.run(&script).await?, limits.entry_bytes_max)
+}
+
+/// Waits a while for a new entry: how large what has not come yet will be, nobody knows. The link must be the reader's own.
+///
+/// # Errors
+///
+/// Redis is away, or refused; or the group does not exist.
+pub async fn wait(link: &Link, place: &Place, limits: &Limits) -> RedisResult<Vec<Arrived>> {
     let mut command = redis::cmd("XREADGROUP");
     command.arg("GROUP").arg(&place.group).arg(&place.consumer);
     command.arg("COUNT").arg(1).arg("BLOCK").arg(block_ms(limits));

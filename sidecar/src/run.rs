@@ -13,12 +13,12 @@ use tokio::sync::{Notify, mpsc, watch};
 use tokio::task::{JoinError, JoinSet};
 
 use crate::admin::{self, LaneHandle, Subjects};
-use crate::clerk::{Desk, read_for, serve};
-use crate::config::{Config, Route, Transport};
+use crate::clerk::{Desk, Turn, read_for, serve};
+use crate::config::{Config, LaneName, Route, Transport};
 use crate::deliver::{Channels, publish_for};
 use crate::driver::{Outputs, drive};
 use crate::groups::Place;
-use crate::janitor::{Ledger, Premises, keep_tidy};
+use crate::janitor::{Ledger, Membership, Premises, keep_tidy};
 use crate::lane::{Lane, LaneSetup};
 use crate::link::{self, Link};
 use crate::lock::Lock;
@@ -49,10 +49,13 @@ pub async fn run(
 
     let mut lanes = Vec::new();
     let mut handles = Vec::new();
+    let mut turns = BTreeMap::new();
     for service in services_with_routes(&config) {
-        let (lane, handle) = start_lane(&config, &service, &mut links, &mut tasks)?;
-        lanes.push(lane);
-        handles.push(handle);
+        for name in config.lanes(&service) {
+            let (lane, handle) = start_lane(&config, name, &mut turns, &mut links, &mut tasks)?;
+            lanes.push(lane);
+            handles.push(handle);
+        }
     }
     if !config.admin.listen.is_empty() {
         let listener = TcpListener::bind(&config.admin.listen)
@@ -163,17 +166,20 @@ fn unusable(service: &str) -> String {
 
 type Startable = (Lane, mpsc::Receiver<crate::driver::Input>, Outputs);
 
-/// Starts the tasks that talk to Redis for one lane; the lane itself is driven once the locks are held.
+/// Starts the tasks that talk to Redis for one lane; the lane itself is driven once the locks are held. `turns` has, by
+/// route, whose turn is next: the lanes of a service are started in their order.
 fn start_lane(
     config: &Config,
-    service: &str,
+    name: LaneName,
+    turns: &mut BTreeMap<String, Turn>,
     links: &mut Links,
     tasks: &mut JoinSet<()>,
 ) -> anyhow::Result<(Startable, LaneHandle)> {
+    let service = name.service.as_str();
     let limits = config.limits;
     let settings = &config.services[service];
     let (channel, receipts) = match settings.deliver {
-        Transport::Redis => (config.channel(service), config.receipts(service)),
+        Transport::Redis => (config.channel(&name), config.receipts(&name)),
         // The response is the receipt.
         Transport::Http => (settings.delivery_url.clone().unwrap_or_default(), String::new()),
     };
@@ -181,23 +187,26 @@ fn start_lane(
     let routes: Vec<(&String, &Route)> = config.routes.iter().filter(|(_, route)| route.to == service).collect();
     let mut readers = Vec::new();
     let mut clerks = Vec::new();
-    for (index, (name, route)) in routes.iter().enumerate() {
+    for (index, (route_name, route)) in routes.iter().enumerate() {
+        let turn = turns.entry((*route_name).clone()).or_default();
         let desk = Desk {
             route: index,
             place: Place {
                 stream: route.stream.clone(),
                 group: route.group.clone(),
-                consumer: config.instance.clone(),
+                consumer: config.consumer(&name),
             },
             limits,
+            turn: turn.clone(),
             lane: lane_inputs.clone(),
         };
+        *turn = turn.next();
         let source = &config.services[&route.from];
         let timeout = Duration::from_millis(limits.redis_ms + block_ms(&limits));
         let own_link = Link::new(source, timeout).with_context(|| unusable(&route.from))?;
         let link = links.to(config, &route.from)?;
         tracing::info!(
-            "route {name}: {} at {} for {} -> {service} ({})",
+            "route {route_name}: {} at {} for {} -> {name} ({})",
             route.stream,
             link.address(),
             route.group,
@@ -252,10 +261,10 @@ fn start_lane(
         readers,
         clerks,
         publisher,
-        notices: Notices::new(service.to_owned(), channel, places),
+        notices: Notices::new(name.clone(), channel, places),
     };
     let handle = LaneHandle {
-        service: service.to_owned(),
+        name,
         lane: lane_inputs,
     };
     Ok(((lane, inputs, outputs), handle))
@@ -280,15 +289,14 @@ fn premises(config: &Config, links: &mut Links) -> anyhow::Result<Vec<Premises>>
                     required_groups: settings
                         .map(|stream| stream.required_groups.clone())
                         .unwrap_or_default(),
-                    places: Vec::new(),
+                    groups: Vec::new(),
                 })
             }
         };
         one.required_groups.push(route.group.clone());
-        one.places.push(Place {
-            stream: route.stream.clone(),
+        one.groups.push(Membership {
             group: route.group.clone(),
-            consumer: config.instance.clone(),
+            consumers: config.lanes(&route.to).map(|lane| config.consumer(&lane)).collect(),
         });
     }
     Ok(premises.into_values().collect())

@@ -6,7 +6,7 @@ use redis::{RedisResult, Script};
 
 use crate::config::Limits;
 use crate::entry::EntryId;
-use crate::groups::{PARKING, Place};
+use crate::groups::PARKING;
 use crate::link::Link;
 
 static TRIM: LazyLock<Script> = LazyLock::new(|| Script::new(include_str!("scripts/trim.lua")));
@@ -58,13 +58,20 @@ pub async fn trim(link: &Link, stream: &str, required: &[String], limits: &Limit
     }
 }
 
-/// Removes consumers that have nothing pending and have been idle for long; answers with their names.
+/// Removes consumers that have nothing pending and have been idle for long, except those to keep; answers with their
+/// names.
 ///
 /// # Errors
 ///
 /// Redis is away, or refused; or the group does not exist.
-pub async fn remove_consumers(link: &Link, place: &Place, idle_ms: u64) -> RedisResult<Vec<String>> {
-    let mut script = REMOVE_CONSUMERS.key(&place.stream);
-    script.arg(&place.group).arg(idle_ms).arg(&place.consumer).arg(PARKING);
+pub async fn remove_consumers(
+    link: &Link,
+    stream: &str,
+    group: &str,
+    keep: &[String],
+    idle_ms: u64,
+) -> RedisResult<Vec<String>> {
+    let mut script = REMOVE_CONSUMERS.key(stream);
+    script.arg(group).arg(idle_ms).arg(PARKING).arg(keep);
     link.run(&script).await
 }

@@ -89,25 +89,23 @@ pub(crate) async fn watch_lanes(admin: SocketAddr, app: Restarter) -> Infallible
     let mut stalled: Option<Instant> = None;
     loop {
         sleep(Duration::from_millis(LOOK_PAUSE_MS)).await;
-        let Some((service, reason)) = first_stalled(admin).await else {
+        let Some(reasons) = stalled_lanes(admin).await else {
             stalled = None;
             continue;
         };
         let since = *stalled.get_or_insert_with(Instant::now);
         if since.elapsed() >= Duration::from_millis(STALL_MS_MAX) {
-            app.restart(&format!("the lane of {service} is stalled: {reason}"));
+            app.restart(&format!("a lane is stalled: {reasons}"));
             stalled = None;
         }
     }
 }
 
-/// A lane that answers 503, with the reason it gives.
-async fn first_stalled(admin: SocketAddr) -> Option<(&'static str, String)> {
-    for service in SERVICES {
-        let answer = http::request(admin, Method::GET, &format!("/lanes/{service}"), None).await;
-        if let Ok((StatusCode::SERVICE_UNAVAILABLE, body)) = answer {
-            return Some((service, String::from_utf8_lossy(&body).trim().to_owned()));
-        }
+/// What the sidecar says of the lanes that are stalled, if any is.
+async fn stalled_lanes(admin: SocketAddr) -> Option<String> {
+    let answer = http::request(admin, Method::GET, "/lanes", None).await;
+    match answer {
+        Ok((StatusCode::SERVICE_UNAVAILABLE, body)) => Some(String::from_utf8_lossy(&body).trim().replace('\n', "; ")),
+        _ => None,
     }
-    None
 }

@@ -32,7 +32,7 @@ struct Line<'a> {
     stream: &'a str,
     group: &'a str,
     to: &'a str,
-    /// How many subscribe to the component's channel.
+    /// How many subscribe to the component's channel; where it has several, to that which has fewest.
     subscribers: Option<u64>,
     #[serde(flatten)]
     state: Option<GroupState>,
@@ -73,8 +73,13 @@ impl StatusArguments {
 async fn look<'a>(config: &'a Config, name: &'a str, route: &'a Route) -> anyhow::Result<Line<'a>> {
     let source = link_to(config, &route.from)?;
     let target = link_to(config, &route.to)?;
-    let count = redis::cmd("PUBSUB").arg("NUMSUB").arg(config.channel(&route.to)).take();
-    let subscribers = target.query::<(String, u64)>(&count).await.ok().map(|(_, count)| count);
+    let mut count = redis::cmd("PUBSUB");
+    count.arg("NUMSUB");
+    for lane in config.lanes(&route.to) {
+        count.arg(config.channel(&lane));
+    }
+    let counted = target.query::<Vec<(String, u64)>>(&count).await.ok();
+    let subscribers = counted.and_then(|channels| channels.into_iter().map(|(_, count)| count).min());
     let (state, error) = match group_state(&source, &route.stream, &route.group).await {
         Ok(state) => (Some(state), None),
         Err(err) => (None, Some(format!("{}: {err}", source.address()))),

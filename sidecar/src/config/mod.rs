@@ -60,9 +60,13 @@ pub struct Service {
     /// The number of its database.
     #[serde(default)]
     pub database: u32,
-    /// The channel that its component subscribes to; by default `<service>.<database>.<instance>`.
+    /// The channel that its component subscribes to; by default `<service>.<database>.<instance>`. That of its second
+    /// lane has `~2` behind it, and so on.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub channel: Option<String>,
+    /// How many deliveries its component works on at a time, each in a lane of its own.
+    #[serde(default = "one")]
+    pub lanes: u32,
     /// A file with the certificates (PEM) to trust for `rediss://`, instead of the system's.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub ca_file: Option<String>,
@@ -77,6 +81,10 @@ pub struct Service {
     pub delivery_secret: Option<String>,
 }
 
+fn one() -> u32 {
+    1
+}
+
 /// How a component gets its deliveries. All routes to a component share it: they share its window, and its handshake.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -86,6 +94,34 @@ pub enum Transport {
     Redis,
     /// POSTed to its `delivery_url`.
     Http,
+}
+
+/// One of the lanes of a service, counted from 1.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LaneName {
+    /// The service that it delivers to.
+    pub service: String,
+    /// Which of the service's lanes it is.
+    pub lane: u32,
+}
+
+impl LaneName {
+    /// A name as this lane has it. The first lane's is the name as it is; the others' no instance can have.
+    fn of(&self, name: String) -> String {
+        match self.lane {
+            1 => name,
+            lane => format!("{name}~{lane}"),
+        }
+    }
+}
+
+impl fmt::Display for LaneName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.lane {
+            1 => f.write_str(&self.service),
+            lane => write!(f, "{}, lane {lane}", self.service),
+        }
+    }
 }
 
 /// One stream, read for one group, delivered to one component.
@@ -148,22 +184,39 @@ impl Config {
         Ok(config)
     }
 
-    /// The channel of a service's component.
-    pub fn channel(&self, service: &str) -> String {
-        let settings = self.services.get(service);
-        match settings.and_then(|settings| settings.channel.clone()) {
+    /// The lanes of a service.
+    pub fn lanes(&self, service: &str) -> impl Iterator<Item = LaneName> {
+        let lanes = self.services.get(service).map_or(1, |settings| settings.lanes);
+        let service = service.to_owned();
+        (1..=lanes).map(move |lane| LaneName {
+            service: service.clone(),
+            lane,
+        })
+    }
+
+    /// The channel on which a service's component gets the deliveries of a lane.
+    pub fn channel(&self, lane: &LaneName) -> String {
+        let settings = self.services.get(&lane.service);
+        let first = match settings.and_then(|settings| settings.channel.clone()) {
             Some(channel) => channel,
             None => {
                 let database = settings.map_or(0, |settings| settings.database);
-                format!("{service}.{database}.{}", self.instance)
+                format!("{}.{database}.{}", lane.service, self.instance)
             }
-        }
+        };
+        lane.of(first)
     }
 
-    /// The channel on which a service's component answers.
-    pub fn receipts(&self, service: &str) -> String {
-        let database = self.services.get(service).map_or(0, |settings| settings.database);
-        format!("receipts.{service}.{database}.{}", self.instance)
+    /// The channel on which a service's component answers the deliveries of a lane.
+    pub fn receipts(&self, lane: &LaneName) -> String {
+        let settings = self.services.get(&lane.service);
+        let database = settings.map_or(0, |settings| settings.database);
+        lane.of(format!("receipts.{}.{database}.{}", lane.service, self.instance))
+    }
+
+    /// The sidecar's name in the groups that a lane reads for. Lanes are to each other as sidecars are.
+    pub fn consumer(&self, lane: &LaneName) -> String {
+        lane.of(self.instance.clone())
     }
 
     /// The same, fit to be shown: passwords are masked.
@@ -207,10 +260,12 @@ impl Config {
             if service.deliver == Transport::Http {
                 continue;
             }
-            let place = (&service.redis_url, self.channel(name));
-            if let Some(other) = seen.insert(place, name) {
-                let why = format!("the services `{other}` and `{name}` share a channel on one Redis");
-                return Err((format!("services.{name}.channel"), why));
+            for lane in self.lanes(name) {
+                let place = (&service.redis_url, self.channel(&lane));
+                if let Some(other) = seen.insert(place, name) {
+                    let why = format!("the services `{other}` and `{name}` share a channel on one Redis");
+                    return Err((format!("services.{name}.channel"), why));
+                }
             }
         }
         Ok(())
@@ -259,9 +314,14 @@ fn check_service(service: &Service) -> Result<(), (&'static str, String)> {
     if service.channel.as_deref() == Some("") {
         return Err(("channel", "must not be empty".into()));
     }
+    if !(1..=LANES_MAX).contains(&service.lanes) {
+        return Err(("lanes", format!("must be 1 to {LANES_MAX}")));
+    }
     Ok(())
 }
 
+/// Each lane has, for each route, a connection and entries in memory.
+const LANES_MAX: u32 = 16;
 /// A shorter one could be guessed.
 const SECRET_CHARS_MIN: usize = 32;
 /// What a delivery may have around its entries.

@@ -67,7 +67,7 @@ fn find(table: &Table, part: &str) -> String {
 
 /// A variable is text; what the place holds decides what it is read as.
 fn value(section: Option<&str>, key: &str, text: &str) -> Result<Value, String> {
-    if section == Some("limits") || key == "database" {
+    if section == Some("limits") || matches!(key, "database" | "lanes") {
         let number = text
             .trim()
             .parse()

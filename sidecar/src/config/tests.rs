@@ -30,8 +30,24 @@ fn defaults_fill_what_the_file_leaves_out() {
     let config = parse(FILE, &[]).unwrap();
     assert_eq!(config.limits, Limits::default());
     assert_eq!(config.admin.listen, "127.0.0.1:9900");
-    assert_eq!(config.channel("warehouse"), "warehouse.1.local");
-    assert_eq!(config.receipts("warehouse"), "receipts.warehouse.1.local");
+    let lanes: Vec<LaneName> = config.lanes("warehouse").collect();
+    assert_eq!(lanes.len(), 1);
+    assert_eq!(config.channel(&lanes[0]), "warehouse.1.local");
+    assert_eq!(config.receipts(&lanes[0]), "receipts.warehouse.1.local");
+    assert_eq!(config.consumer(&lanes[0]), "local");
+}
+
+#[test]
+fn each_lane_has_names_of_its_own() {
+    let file = FILE.replace("database = 1", "database = 1\nlanes = 2");
+    let config = parse(&file, &[("STREAM_SIDECAR__SERVICES__STORE__CHANNEL", "here")]).unwrap();
+    let lanes: Vec<LaneName> = config.lanes("warehouse").collect();
+    assert_eq!(lanes.len(), 2);
+    assert_eq!(config.channel(&lanes[1]), "warehouse.1.local~2");
+    assert_eq!(config.receipts(&lanes[1]), "receipts.warehouse.1.local~2");
+    assert_eq!(config.consumer(&lanes[1]), "local~2");
+    let config = parse(&file, &[("STREAM_SIDECAR__SERVICES__WAREHOUSE__CHANNEL", "here")]).unwrap();
+    assert_eq!(config.channel(&lanes[1]), "here~2");
 }
 
 #[test]
@@ -55,7 +71,7 @@ fn variables_set_every_value() {
     assert_eq!(config.instance, "7");
     assert_eq!(config.services["store"].redis_url, "redis://elsewhere:1");
     assert_eq!(config.services["store"].database, 3);
-    assert_eq!(config.channel("store"), "here");
+    assert_eq!(config.channel(&config.lanes("store").next().unwrap()), "here");
     assert_eq!(config.routes["take-stock"].group, "other");
     assert_eq!(config.limits.lease_ms, 60_000);
     assert_eq!(config.admin.listen, "");

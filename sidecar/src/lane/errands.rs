@@ -31,7 +31,7 @@ impl Lane {
     }
 
     pub(super) fn read(&mut self, route: RouteIndex, entries: Vec<Arrived>) {
-        let full = entries.len() >= self.limits.batch_max;
+        let full = decide::fill_a_delivery(&entries, &self.limits);
         let place = &mut self.routes[route];
         place.reading = false;
         place.read_failures = 0;

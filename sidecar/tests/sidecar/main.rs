@@ -14,6 +14,7 @@ mod bad_input;
 mod delivering;
 mod failing;
 mod faults;
+mod lanes;
 mod losses;
 mod load;
 mod network;
