@@ -210,6 +210,8 @@ impl App {
             command.env(variable, &host);
         }
         command.env("SPIN_VARIABLE_DELIVERY_SECRET", DELIVERY_SECRET);
+        // A Spin that is killed leaves its temporary folder behind.
+        command.env("TMPDIR", logs.path());
         command.current_dir(project());
         let mut process = Process::start(&mut command, &logs.path().join("runtime.log"))?;
         eventually("both components answer", || {
@@ -239,14 +241,27 @@ pub(crate) struct Sidecar {
     folder: Folder,
 }
 
+/// A setting of the sidecar, and its value.
+pub(crate) type Setting = (String, String);
+
 /// Where the sidecar writes its own address.
 const ADDRESS_FILE: &str = "address";
 
 impl Sidecar {
     /// Starts one with the project's configuration, of which it keeps the named routes only, unless none is named.
-    /// `limits` are set over the configured ones.
-    pub(crate) fn begin(redis: &Redis, routes: &[&str], limits: &[(&str, u64)]) -> Result<Self> {
-        Self::spawn(redis, routes, limits, &[])
+    /// `settings` are set over the configured ones, named as in its environment.
+    pub(crate) fn begin(redis: &Redis, routes: &[&str], settings: &[Setting]) -> Result<Self> {
+        let folder = Folder::new("sidecar")?;
+        let configuration = folder.path().join("sidecar.toml");
+        std::fs::write(&configuration, configure(redis, routes)?)?;
+        let mut command = Command::new(binary("release", "stream-sidecar")?);
+        command.arg("run").arg("--config").arg(&configuration);
+        command.arg("--address-file").arg(folder.path().join(ADDRESS_FILE));
+        for (name, value) in settings {
+            command.env(format!("STREAM_SIDECAR__{name}"), value);
+        }
+        let process = Process::start(&mut command, &folder.path().join("sidecar.log"))?;
+        Ok(Self { process, folder })
     }
 
     /// One that delivers to both services of an app over HTTP.
@@ -256,7 +271,7 @@ impl Sidecar {
             .flat_map(|service| {
                 let set = |name: &str, value: String| {
                     let service = service.to_uppercase();
-                    (format!("STREAM_SIDECAR__SERVICES__{service}__{name}"), value)
+                    (format!("SERVICES__{service}__{name}"), value)
                 };
                 [
                     set("DELIVER", "http".to_owned()),
@@ -265,24 +280,12 @@ impl Sidecar {
                 ]
             })
             .collect();
-        Self::spawn(redis, routes, &[], &settings)
+        Self::begin(redis, routes, &settings)
     }
 
-    fn spawn(redis: &Redis, routes: &[&str], limits: &[(&str, u64)], environment: &[(String, String)]) -> Result<Self> {
-        let folder = Folder::new("sidecar")?;
-        let configuration = folder.path().join("sidecar.toml");
-        std::fs::write(&configuration, configure(redis, routes, limits)?)?;
-        let mut command = Command::new(binary("release", "stream-sidecar")?);
-        command.arg("run").arg("--config").arg(&configuration);
-        command.arg("--address-file").arg(folder.path().join(ADDRESS_FILE));
-        command.envs(environment.iter().map(|(name, value)| (name, value)));
-        let process = Process::start(&mut command, &folder.path().join("sidecar.log"))?;
-        Ok(Self { process, folder })
-    }
-
-    /// The same, and waits until it is ready.
-    pub(crate) fn start(redis: &Redis, routes: &[&str], limits: &[(&str, u64)]) -> Result<Self> {
-        let mut sidecar = Self::begin(redis, routes, limits)?;
+    /// As `begin`, and waits until it is ready.
+    pub(crate) fn start(redis: &Redis, routes: &[&str]) -> Result<Self> {
+        let mut sidecar = Self::begin(redis, routes, &[])?;
         eventually("the sidecar is ready", || {
             if let Err(error) = sidecar.process.check() {
                 return Some(Err(error));
@@ -300,7 +303,7 @@ impl Sidecar {
     }
 }
 
-fn configure(redis: &Redis, keep: &[&str], limits: &[(&str, u64)]) -> Result<String> {
+fn configure(redis: &Redis, keep: &[&str]) -> Result<String> {
     let text = std::fs::read_to_string(project().join("sidecar.toml"))?;
     let mut configuration: toml::Table = text.parse()?;
     let table = |configuration: &mut toml::Table, name: &str| -> Result<toml::Table> {
@@ -315,18 +318,9 @@ fn configure(redis: &Redis, keep: &[&str], limits: &[(&str, u64)]) -> Result<Str
     }
     let mut routes = table(&mut configuration, "routes")?;
     routes.retain(|name, _| keep.is_empty() || keep.contains(&name));
-    let mut all_limits = table(&mut configuration, "limits")?;
-    for (name, value) in limits {
-        all_limits.insert((*name).to_owned(), i64::try_from(*value)?.into());
-    }
     let mut admin = toml::Table::new();
     admin.insert("listen".to_owned(), "127.0.0.1:0".into());
-    for (name, value) in [
-        ("services", services),
-        ("routes", routes),
-        ("limits", all_limits),
-        ("admin", admin),
-    ] {
+    for (name, value) in [("services", services), ("routes", routes), ("admin", admin)] {
         configuration.insert(name.to_owned(), value.into());
     }
     Ok(toml::to_string(&configuration)?)

@@ -1,5 +1,6 @@
 //! What the system under test is made of: which runtimes there are, how deliveries reach them, how Redis is guarded.
 
+use std::fs;
 use std::path::Path;
 use std::process::Command;
 
@@ -65,6 +66,9 @@ impl Runtime {
             Program::Spin => {
                 let mut command = Command::new("spin");
                 command.arg("up");
+                // A Spin that is killed leaves its temporary folder behind: where the test's other files are.
+                fs::create_dir_all(log_dir).expect("the folder for the logs can be made");
+                command.env("TMPDIR", log_dir);
                 // An app without an HTTP trigger knows no such argument.
                 if listen.is_some() {
                     command.args(["--max-instance-reuse-count", "1024"]);

@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 use super::{Plan, say};
 use crate::shop::{check_fulfilment, waiting_shop, watch_group};
 use crate::statistics::Counted;
-use crate::system::{App, Folder, Fsync, Redis, Runtime, STORE, Sidecar};
+use crate::system::{App, Folder, Fsync, Redis, Runtime, STORE, Setting, Sidecar};
 use crate::{native, peers};
 
 /// The route that takes stock, in `sidecar.toml`.
@@ -163,11 +163,11 @@ pub(crate) fn run_app(
     data: &Folder,
     orders: usize,
     fsync: Fsync,
-    limits: &[(&str, u64)],
+    settings: &[Setting],
 ) -> Result<Run> {
     let redis = Redis::start(fsync, Some(data.path()))?;
     let app = App::start(runtime, &redis)?;
-    run_with(&redis, app, orders, |_| Sidecar::begin(&redis, &[ROUTE], limits))
+    run_with(&redis, app, orders, |_| Sidecar::begin(&redis, &[ROUTE], settings))
 }
 
 fn run_app_over_http(runtime: Runtime, data: &Folder, orders: usize, fsync: Fsync) -> Result<Run> {

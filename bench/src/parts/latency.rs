@@ -78,7 +78,7 @@ pub(crate) fn measure(plan: &Plan) -> Result<Latency> {
 fn run_once(plan: &Plan, row: &mut Row) -> Result<()> {
     let redis = Redis::start(Fsync::Everysec, Some(plan.stocked.path()))?;
     let app = App::start(row.runtime, &redis)?;
-    let _sidecar = Sidecar::start(&redis, &[], &[])?;
+    let _sidecar = Sidecar::start(&redis, &[])?;
     let count = plan.either(500, 100);
     // The first ones find nothing compiled, connected or loaded yet.
     watch(&app, 20, IDLE_EVERY, None)?;

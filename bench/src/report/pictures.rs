@@ -258,7 +258,7 @@ fn sweeps(figures: &Sweeps, file: &Path) -> Result<()> {
         let panels = area.split_evenly((1, 2));
         for (panel, line, title, x) in [
             (&panels[0], &by_batch, "By size of batch", "entries per delivery"),
-            (&panels[1], &by_window, "By window", "deliveries under way"),
+            (&panels[1], &by_window, "By window", "deliveries unanswered"),
         ] {
             let axes = Axes {
                 title,

@@ -85,7 +85,8 @@ fn cost(us: &[f64]) -> String {
 pub(super) fn sweeps(text: &mut String, figures: &Sweeps) -> Result<()> {
     for (name, points) in [
         ("entries per delivery", &figures.by_batch),
-        ("deliveries under way", &figures.by_window),
+        ("deliveries unanswered", &figures.by_window),
+        ("lanes", &figures.by_lanes),
     ] {
         writeln!(
             text,
