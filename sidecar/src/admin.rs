@@ -1,6 +1,5 @@
 //! The HTTP listener: probes and metrics.
 
-use std::iter;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -83,13 +82,13 @@ async fn healthz() -> &'static str {
 /// 200 when everything that is configured can flow; otherwise 503, and why not, a reason per line.
 async fn readyz(State(subjects): State<Arc<Subjects>>) -> Response {
     let mut reasons = String::new();
-    for lane in &subjects.lanes {
-        let not_ready = match lane.report().await {
+    for (name, report) in reports(&subjects.lanes).await {
+        let not_ready = match report {
             Some(report) => report.not_ready,
             None => vec![NAMELESS.to_owned()],
         };
         for reason in not_ready {
-            reasons.push_str(&format!("{}: {reason}\n", lane.name));
+            reasons.push_str(&format!("{name}: {reason}\n"));
         }
     }
     well_without(reasons, "ready\n")
@@ -105,34 +104,43 @@ fn well_without(reasons: String, well: &'static str) -> Response {
 
 /// For a runtime that runs all services: 503 when it should be restarted, and why, a reason per line.
 async fn lanes(State(subjects): State<Arc<Subjects>>) -> Response {
-    stalled(subjects.lanes.iter()).await
+    stalled(&subjects.lanes).await
 }
 
 /// For the runtime of one service: the same of the service's lanes alone.
 async fn lanes_of(State(subjects): State<Arc<Subjects>>, Path(service): Path<String>) -> Response {
-    let mut lanes = subjects.lanes.iter().filter(|lane| lane.name.service == service);
-    match lanes.next() {
-        Some(first) => stalled(iter::once(first).chain(lanes)).await,
-        None => (StatusCode::NOT_FOUND, "nothing is delivered to this service\n").into_response(),
+    let lanes: Vec<_> = subjects
+        .lanes
+        .iter()
+        .filter(|lane| lane.name.service == service)
+        .collect();
+    if lanes.is_empty() {
+        return (StatusCode::NOT_FOUND, "nothing is delivered to this service\n").into_response();
     }
+    stalled(lanes).await
 }
 
 /// 503 if one of the lanes is stalled; one that merely waits is well.
-async fn stalled(lanes: impl Iterator<Item = &LaneHandle>) -> Response {
+async fn stalled<'a>(lanes: impl IntoIterator<Item = &'a LaneHandle>) -> Response {
     let mut reasons = String::new();
-    for lane in lanes {
-        if let Some(reason) = lane.report().await.and_then(|report| report.stalled) {
-            reasons.push_str(&format!("{}: {reason}\n", lane.name));
+    for (name, report) in reports(lanes).await {
+        if let Some(reason) = report.and_then(|report| report.stalled) {
+            reasons.push_str(&format!("{name}: {reason}\n"));
         }
     }
     well_without(reasons, "ok\n")
 }
 
+/// How the lanes are, all asked at once.
+async fn reports<'a>(lanes: impl IntoIterator<Item = &'a LaneHandle>) -> Vec<(LaneName, Option<Report>)> {
+    let asked = lanes
+        .into_iter()
+        .map(async |lane| (lane.name.clone(), lane.report().await));
+    join_all(asked).await
+}
+
 async fn metrics(State(subjects): State<Arc<Subjects>>) -> Response {
-    let mut lanes = Vec::new();
-    for lane in &subjects.lanes {
-        lanes.push((lane.name.clone(), lane.report().await));
-    }
+    let lanes = reports(&subjects.lanes).await;
     let asked = subjects.groups.iter().map(async |(link, stream, group)| {
         let state = timeout(INSPECT_WITHIN, group_state(link, stream, group)).await;
         Some((stream.clone(), group.clone(), state.ok()?.ok()?))

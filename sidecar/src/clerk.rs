@@ -4,14 +4,13 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use redis::{RedisError, RedisResult};
-use tokio::sync::{Notify, mpsc};
-use tokio::time::timeout;
+use tokio::sync::mpsc;
 
 use crate::claim;
 use crate::complaint::Complaint;
 use crate::config::Limits;
 use crate::dead_letter;
-use crate::decide::{backoff_ms, fill_a_delivery};
+use crate::decide::backoff_ms;
 use crate::driver::Input;
 use crate::entry::{Arrived, EntryId};
 use crate::groups::{self, Place};
@@ -66,33 +65,8 @@ pub struct Desk {
     pub place: Place,
     /// The limits.
     pub limits: Limits,
-    /// Whose turn it is to read, among the lanes of its service.
-    pub turn: Turn,
     /// Where reports go.
     pub lane: mpsc::Sender<Input>,
-}
-
-/// Whose turn it is to read, among the lanes of a service that read the same stream for the same group.
-///
-/// What fits into one delivery is the first lane's, in one delivery: two of half the size cost nearly twice as much. A
-/// further lane reads when the one before it has read all that fits into a delivery, since more may be there. Where that
-/// one reads nothing, for what reason ever, it looks now and then by itself.
-#[derive(Clone, Default)]
-pub struct Turn {
-    /// Told by the lane before; the first has none.
-    called: Option<Arc<Notify>>,
-    /// To tell the lane behind.
-    calls: Arc<Notify>,
-}
-
-impl Turn {
-    /// That of the lane behind this one.
-    pub fn next(&self) -> Self {
-        Self {
-            called: Some(self.calls.clone()),
-            calls: Arc::default(),
-        }
-    }
 }
 
 impl Desk {
@@ -107,31 +81,29 @@ impl Desk {
     }
 }
 
-/// Reads when it is the lane's turn. Answers with nothing if there is nothing for a while.
-async fn read_in_turn(desk: &Desk, link: &Link, count: usize) -> RedisResult<Vec<Arrived>> {
-    let Desk {
-        place, limits, turn, ..
-    } = desk;
-    if let Some(called) = &turn.called {
-        // Not called in time, it looks by itself.
-        let _ = timeout(Duration::from_millis(read::block_ms(limits)), called.notified()).await;
-    }
-    let mut entries = read::read(link, place, count, limits).await?;
-    if entries.is_empty() && turn.called.is_none() {
-        entries = read::wait(link, place, limits).await?;
-    }
-    if fill_a_delivery(&entries, limits) {
-        turn.calls.notify_one();
+/// What a lane wants read.
+pub struct Reading {
+    /// At most so many entries.
+    pub count: usize,
+    /// Whether to wait a while for an entry if there is none.
+    pub wait: bool,
+}
+
+async fn read_entries(desk: &Desk, link: &Link, reading: Reading) -> RedisResult<Vec<Arrived>> {
+    let Desk { place, limits, .. } = desk;
+    let entries = read::read(link, place, reading.count, limits).await?;
+    if entries.is_empty() && reading.wait {
+        return read::wait(link, place, limits).await;
     }
     Ok(entries)
 }
 
 /// Performs a route's reads on a link of its own, until its lane is gone.
-pub async fn read_for(desk: Desk, link: Link, mut wanted: mpsc::UnboundedReceiver<usize>) {
+pub async fn read_for(desk: Desk, link: Link, mut wanted: mpsc::UnboundedReceiver<Reading>) {
     let route = desk.route;
     let mut complaint = desk.complaint(&link);
-    while let Some(count) = wanted.recv().await {
-        match read_in_turn(&desk, &link, count).await {
+    while let Some(reading) = wanted.recv().await {
+        match read_entries(&desk, &link, reading).await {
             Ok(entries) => {
                 complaint.works();
                 desk.report(Event::Read { route, entries }).await;

@@ -64,13 +64,14 @@ pub enum Decision {
     DeadLetter(Cause, String),
 }
 
-/// Whether so much was read as fits into one delivery, or more: there may be more behind it.
+/// Whether as much was read as fits into one delivery, or as one read may bring: there may be more behind it.
 pub fn fill_a_delivery(entries: &[Arrived], limits: &Limits) -> bool {
     let bytes = |arrived: &Arrived| match arrived.body {
         Body::Text { bytes, .. } => bytes,
         _ => 0,
     };
-    entries.len() >= limits.batch_max || entries.iter().map(bytes).sum::<usize>() >= limits.batch_bytes_max
+    let bytes_max = limits.batch_bytes_max.min(limits.read_bytes_max);
+    entries.len() >= limits.batch_max || entries.iter().map(bytes).sum::<usize>() >= bytes_max
 }
 
 /// What to do with an entry that was found pending, idle for so long.

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use tokio::sync::{mpsc, oneshot};
 
-use crate::clerk::Errand;
+use crate::clerk::{Errand, Reading};
 use crate::deliver::Outgoing;
 use crate::lane::{Action, Event, Lane, Report};
 use crate::notices::Notices;
@@ -21,11 +21,13 @@ pub enum Input {
 /// Where a lane's actions go.
 pub struct Outputs {
     /// Per route: reads of so many entries.
-    pub readers: Vec<mpsc::UnboundedSender<usize>>,
+    pub readers: Vec<mpsc::UnboundedSender<Reading>>,
     /// Per route: everything else that concerns its stream.
     pub clerks: Vec<mpsc::UnboundedSender<Errand>>,
     /// Messages on the lane's channel.
     pub publisher: mpsc::UnboundedSender<Outgoing>,
+    /// The lane behind this one, if there is one.
+    pub next: Option<mpsc::Sender<Input>>,
     /// What people should know.
     pub notices: Notices,
 }
@@ -93,8 +95,15 @@ fn perform(actions: Vec<Action>, outputs: &mut Outputs) -> bool {
     let mut drained = false;
     for action in actions {
         let (route, errand) = match action {
-            Action::Read { route, count } => {
-                let _ = outputs.readers[route].send(count);
+            Action::Read { route, count, wait } => {
+                let _ = outputs.readers[route].send(Reading { count, wait });
+                continue;
+            }
+            Action::Call { route } => {
+                // One that has too much to hear looks by itself later.
+                if let Some(next) = &outputs.next {
+                    let _ = next.try_send(Input::Event(Event::Called { route }));
+                }
                 continue;
             }
             Action::Publish { delivery, payload } => {

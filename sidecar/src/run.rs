@@ -13,10 +13,10 @@ use tokio::sync::{Notify, mpsc, watch};
 use tokio::task::{JoinError, JoinSet};
 
 use crate::admin::{self, LaneHandle, Subjects};
-use crate::clerk::{Desk, Turn, read_for, serve};
+use crate::clerk::{Desk, read_for, serve};
 use crate::config::{Config, LaneName, Route, Transport};
 use crate::deliver::{Channels, publish_for};
-use crate::driver::{Outputs, drive};
+use crate::driver::{Input, Outputs, drive};
 use crate::groups::Place;
 use crate::janitor::{Ledger, Membership, Premises, keep_tidy};
 use crate::lane::{Lane, LaneSetup};
@@ -49,12 +49,15 @@ pub async fn run(
 
     let mut lanes = Vec::new();
     let mut handles = Vec::new();
-    let mut turns = BTreeMap::new();
     for service in services_with_routes(&config) {
-        for name in config.lanes(&service) {
-            let (lane, handle) = start_lane(&config, name, &mut turns, &mut links, &mut tasks)?;
+        let mut next = None;
+        let first = handles.len();
+        // Each lane knows the one behind it.
+        for name in config.lanes(&service).rev() {
+            let (lane, handle) = start_lane(&config, name, next, &mut links, &mut tasks)?;
+            next = Some(handle.lane.clone());
             lanes.push(lane);
-            handles.push(handle);
+            handles.insert(first, handle);
         }
     }
     if !config.admin.listen.is_empty() {
@@ -164,14 +167,13 @@ fn unusable(service: &str) -> String {
     format!("services.{service}.redis_url cannot be used")
 }
 
-type Startable = (Lane, mpsc::Receiver<crate::driver::Input>, Outputs);
+type Startable = (Lane, mpsc::Receiver<Input>, Outputs);
 
-/// Starts the tasks that talk to Redis for one lane; the lane itself is driven once the locks are held. `turns` has, by
-/// route, whose turn is next: the lanes of a service are started in their order.
+/// Starts the tasks that talk to Redis for one lane; the lane itself is driven once the locks are held.
 fn start_lane(
     config: &Config,
     name: LaneName,
-    turns: &mut BTreeMap<String, Turn>,
+    next: Option<mpsc::Sender<Input>>,
     links: &mut Links,
     tasks: &mut JoinSet<()>,
 ) -> anyhow::Result<(Startable, LaneHandle)> {
@@ -188,7 +190,6 @@ fn start_lane(
     let mut readers = Vec::new();
     let mut clerks = Vec::new();
     for (index, (route_name, route)) in routes.iter().enumerate() {
-        let turn = turns.entry((*route_name).clone()).or_default();
         let desk = Desk {
             route: index,
             place: Place {
@@ -197,10 +198,8 @@ fn start_lane(
                 consumer: config.consumer(&name),
             },
             limits,
-            turn: turn.clone(),
             lane: lane_inputs.clone(),
         };
-        *turn = turn.next();
         let source = &config.services[&route.from];
         let timeout = Duration::from_millis(limits.redis_ms + block_ms(&limits));
         let own_link = Link::new(source, timeout).with_context(|| unusable(&route.from))?;
@@ -252,6 +251,7 @@ fn start_lane(
     let since_epoch = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     let lane = Lane::new(LaneSetup {
         receipts,
+        follows: name.lane > 1,
         routes: places.clone(),
         limits,
         started_unix_ms: since_epoch.as_millis() as u64,
@@ -261,6 +261,7 @@ fn start_lane(
         readers,
         clerks,
         publisher,
+        next,
         notices: Notices::new(name.clone(), channel, places),
     };
     let handle = LaneHandle {

@@ -43,9 +43,8 @@ pub(crate) fn write(results: &Results, goals: &[Goal], quick: bool) -> Result<Pa
         tables::fulfilment(&mut text, &one.figures)?;
     }
     if let Some(one) = &results.sweeps {
-        text +=
-            "\n## Batches and window\n\nThe same, by how many entries a delivery holds and how many deliveries may be ";
-        text += "unanswered.\n";
+        text += "\n## Batches, window and lanes\n\nThe same, by how many entries a delivery holds, how many deliveries of a ";
+        text += "lane may be unanswered, and how many lanes there are.\n";
         text += &picture("sweeps", "Orders per second by size of batch and by window");
         tables::sweeps(&mut text, &one.figures)?;
     }

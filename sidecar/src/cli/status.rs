@@ -32,8 +32,8 @@ struct Line<'a> {
     stream: &'a str,
     group: &'a str,
     to: &'a str,
-    /// How many subscribe to the component's channel; where it has several, to that which has fewest.
-    subscribers: Option<u64>,
+    /// How many subscribe to the component's channels, by lane.
+    subscribers: Option<Vec<u64>>,
     #[serde(flatten)]
     state: Option<GroupState>,
     error: Option<String>,
@@ -79,7 +79,7 @@ async fn look<'a>(config: &'a Config, name: &'a str, route: &'a Route) -> anyhow
         count.arg(config.channel(&lane));
     }
     let counted = target.query::<Vec<(String, u64)>>(&count).await.ok();
-    let subscribers = counted.and_then(|channels| channels.into_iter().map(|(_, count)| count).min());
+    let subscribers = counted.map(|channels| channels.into_iter().map(|(_, count)| count).collect());
     let (state, error) = match group_state(&source, &route.stream, &route.group).await {
         Ok(state) => (Some(state), None),
         Err(err) => (None, Some(format!("{}: {err}", source.address()))),
@@ -93,6 +93,14 @@ async fn look<'a>(config: &'a Config, name: &'a str, route: &'a Route) -> anyhow
         state,
         error,
     })
+}
+
+/// One number where all lanes have the same.
+fn by_lane(counts: &[u64]) -> String {
+    match counts.split_first() {
+        Some((first, others)) if others.iter().all(|count| count == first) => first.to_string(),
+        _ => counts.iter().map(u64::to_string).collect::<Vec<_>>().join("/"),
+    }
 }
 
 fn render(lines: &[Line<'_>]) -> String {
@@ -116,7 +124,7 @@ fn render(lines: &[Line<'_>]) -> String {
         let mut row: Vec<String> = [line.route, line.stream, line.group, line.to]
             .map(str::to_owned)
             .to_vec();
-        row.push(line.subscribers.map_or_else(unknown, |count| count.to_string()));
+        row.push(line.subscribers.as_deref().map_or_else(unknown, by_lane));
         match &line.state {
             Some(state) => row.extend([
                 state.length.to_string(),

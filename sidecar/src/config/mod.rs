@@ -64,7 +64,7 @@ pub struct Service {
     /// lane has `~2` behind it, and so on.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub channel: Option<String>,
-    /// How many deliveries its component works on at a time, each in a lane of its own.
+    /// How many lanes lead to its component: so many deliveries it may work on at a time.
     #[serde(default = "one")]
     pub lanes: u32,
     /// A file with the certificates (PEM) to trust for `rediss://`, instead of the system's.
@@ -185,7 +185,7 @@ impl Config {
     }
 
     /// The lanes of a service.
-    pub fn lanes(&self, service: &str) -> impl Iterator<Item = LaneName> {
+    pub fn lanes(&self, service: &str) -> impl DoubleEndedIterator<Item = LaneName> + use<> {
         let lanes = self.services.get(service).map_or(1, |settings| settings.lanes);
         let service = service.to_owned();
         (1..=lanes).map(move |lane| LaneName {
@@ -260,8 +260,11 @@ impl Config {
             if service.deliver == Transport::Http {
                 continue;
             }
-            for lane in self.lanes(name) {
-                let place = (&service.redis_url, self.channel(&lane));
+            let names = self
+                .lanes(name)
+                .flat_map(|lane| [self.channel(&lane), self.receipts(&lane)]);
+            for channel in names {
+                let place = (&service.redis_url, channel);
                 if let Some(other) = seen.insert(place, name) {
                     let why = format!("the services `{other}` and `{name}` share a channel on one Redis");
                     return Err((format!("services.{name}.channel"), why));

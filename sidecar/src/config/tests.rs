@@ -104,6 +104,24 @@ fn errors_name_the_line_and_the_field_or_the_variable() {
             "sidecar.toml:10: routes.take-stock.to: there is no service",
         ),
         ("\"local\"", "\"a b\"", &[], "sidecar.toml:1: instance: must be"),
+        (
+            "database = 1",
+            "lanes = 17",
+            &[],
+            "sidecar.toml:6: services.warehouse.lanes: must be 1 to 16",
+        ),
+        (
+            "6379\"\ndatabase = 1",
+            "6379\"\nlanes = 2\n[services.other]\nredis_url = \"redis://user:p@ss@127.0.0.1:6379\"\nchannel = \"warehouse.0.local~2\"",
+            &[],
+            "services.warehouse.channel: the services `other` and `warehouse` share a channel",
+        ),
+        (
+            "x",
+            "x",
+            &[("STREAM_SIDECAR__SERVICES__STORE__LANES", "two")],
+            "STREAM_SIDECAR__SERVICES__STORE__LANES: `two` is no whole",
+        ),
         ("\"local\"", "\"~waiting\"", &[], "sidecar.toml:1: instance: must be"),
         (
             "6379\"\n[",

@@ -14,6 +14,8 @@ use crate::entry::{Arrived, Body, EntryId};
 
 /// Entries per look-up and claim: small enough that no script holds Redis up.
 const PAGE: usize = 128;
+/// How often a lane that follows others looks by itself.
+const LOOK_EVERY: Duration = Duration::from_secs(1);
 /// Leases renewed at a time, for the same reason.
 const RENEW_MAX: usize = 1024;
 /// The wait after a first failure to reach Redis.
@@ -36,9 +38,14 @@ impl Lane {
         place.reading = false;
         place.read_failures = 0;
         place.counters.read += entries.len() as u64;
+        place.called |= full;
+        place.look_at = self.now + LOOK_EVERY;
         if !full && !entries.is_empty() {
             // Under a steady trickle, one read a moment later brings several entries for the price of one.
             place.read_at = self.now + ms(self.limits.linger_ms);
+        }
+        if full {
+            self.act(Action::Call { route });
         }
         let since = self.routes[route].read_asked_at;
         self.take_in(route, entries, since);
@@ -253,11 +260,19 @@ impl Lane {
             self.wake_at(read_at);
             return;
         }
+        let place = &self.routes[route];
+        if self.follows && !place.called && self.now < place.look_at {
+            let look_at = place.look_at;
+            self.wake_at(look_at);
+            return;
+        }
         let place = &mut self.routes[route];
         place.reading = true;
+        place.called = false;
         place.read_asked_at = self.now;
         let count = self.limits.batch_max;
-        self.act(Action::Read { route, count });
+        let wait = !self.follows;
+        self.act(Action::Read { route, count, wait });
     }
 
     /// Renews the leases of all that is held, well before they end.

@@ -30,6 +30,11 @@ pub enum Event {
         /// New entries, all at their first attempt.
         entries: Vec<Arrived>,
     },
+    /// The lane before this one has read as much as fits into a delivery.
+    Called {
+        /// Which route.
+        route: RouteIndex,
+    },
     /// A read failed; its reply may have been lost on the way.
     ReadFailed {
         /// Which route.
@@ -146,12 +151,19 @@ pub enum Action {
         /// Which route.
         route: RouteIndex,
     },
-    /// Read new entries, waiting for some: `Read`, `ReadFailed`.
+    /// Read new entries: `Read`, `ReadFailed`.
     Read {
         /// Which route.
         route: RouteIndex,
         /// At most so many.
         count: usize,
+        /// Whether to wait a while for one if there is none.
+        wait: bool,
+    },
+    /// Tell the lane behind, if there is one, that there may be work for it: its `Called`.
+    Call {
+        /// Which route.
+        route: RouteIndex,
     },
     /// Look up what is pending on our own name: `Own`, `ErrandFailed`.
     LookUpOwn {

@@ -31,6 +31,10 @@ use window::Window;
 pub struct LaneSetup {
     /// The channel on which the component's receipts are expected; empty where the response is the receipt.
     pub receipts: String,
+    /// Whether other lanes to the same component come before this one. What fits into one delivery is theirs, in one
+    /// delivery: two of half the size cost nearly twice as much. This one reads when the lane before it has found as
+    /// much as fits, and for as long as it does so itself; and now and then, in case that one cannot read.
+    pub follows: bool,
     /// Stream and group of each route.
     pub routes: Vec<(String, String)>,
     /// The limits.
@@ -44,6 +48,7 @@ pub struct LaneSetup {
 /// One component's channel and the routes that share it.
 pub struct Lane {
     receipts: String,
+    follows: bool,
     limits: Limits,
     routes: Vec<Route>,
     presence: Presence,
@@ -109,6 +114,7 @@ impl Lane {
         let routes = setup.routes.into_iter();
         Self {
             receipts: setup.receipts,
+            follows: setup.follows,
             limits: setup.limits,
             routes: routes.map(|(stream, group)| Route::new(stream, group)).collect(),
             presence: Presence::new(),
@@ -132,6 +138,7 @@ impl Lane {
             Event::Tick => {}
             Event::Prepared { route, created } => self.prepared(route, created),
             Event::Read { route, entries } => self.read(route, entries),
+            Event::Called { route } => self.routes[route].called = true,
             Event::ReadFailed { route, group_missing } => self.read_failed(route, group_missing),
             Event::Own { route, ids } => self.own(route, ids),
             Event::Due { route, entries } => self.due(route, entries),

@@ -122,6 +122,9 @@ impl Lane {
             State::Greeting if for_long(presence.greeting_since, self.limits.answer_ms) => {
                 Some("the subscriber does not answer the handshake".into())
             }
+            // A runtime that is gone, the first lane misses too. One that is there and lacks this lane's trigger would
+            // lack it after a restart.
+            State::Absent if self.follows => None,
             State::Absent if presence.receipts_ready && for_long(presence.not_ready_since, self.limits.release_ms) => {
                 Some(
                     presence

@@ -78,6 +78,10 @@ pub(super) struct Route {
     pub(super) prepared: bool,
     pub(super) recovery: Recovery,
     pub(super) reading: bool,
+    /// More may be there than the lanes before this one can take.
+    pub(super) called: bool,
+    /// When a lane that follows others looks by itself.
+    pub(super) look_at: Time,
     pub(super) read_asked_at: Time,
     pub(super) read_at: Time,
     pub(super) read_failures: u32,
@@ -112,6 +116,8 @@ impl Route {
             prepared: false,
             recovery: Recovery::From(None),
             reading: false,
+            called: false,
+            look_at: Time::ZERO,
             read_asked_at: Time::ZERO,
             read_at: Time::ZERO,
             read_failures: 0,

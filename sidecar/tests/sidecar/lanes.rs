@@ -1,6 +1,7 @@
 //! Several lanes to one component.
 
-use std::time::Duration;
+use std::collections::HashMap;
+use std::time::{Duration, Instant};
 
 use crate::component::Component;
 use crate::harness::{CONFIG, Rig, Sidecar, eventually};
@@ -75,18 +76,17 @@ async fn a_lane_delivers_while_the_other_waits_for_its_answer() {
 #[tokio::test]
 async fn a_second_lane_leaves_to_the_first_what_fits_into_one_delivery() {
     let mut rig = Rig::new().await;
-    // With this lease the second looks by itself once a second.
-    let limits = [PATIENT[0], PATIENT[1], ("LIMITS__LEASE_MS", "60000")];
-    let (first, second, _sidecar) = rig.two_lanes(&limits).await;
-    for number in 0..50 {
+    let (first, second, _sidecar) = rig.two_lanes(&PATIENT).await;
+    for number in 0..200 {
         rig.append(number..number + 1).await;
-        tokio::time::sleep(Duration::from_millis(2)).await;
+        tokio::time::sleep(Duration::from_millis(1)).await;
     }
     rig.until_settled().await;
+    // The second looks by itself once a second.
     let of_the_first = first.numbers().len();
-    assert!(of_the_first >= 40, "{of_the_first}");
+    assert!(of_the_first >= 150, "{of_the_first}");
     first.hang(true);
-    rig.append(50..3_000).await;
+    rig.append(200..3_000).await;
     eventually("the second lane helps", async || !second.seen().is_empty()).await;
     first.hang(false);
     rig.until_settled().await;
@@ -99,19 +99,26 @@ async fn a_second_lane_looks_by_itself_while_the_first_reads_nothing() {
     let second = Component::subscribe(rig.redis.port, SECOND).await;
     let sidecar = rig.sidecar_of_two(&[]);
     sidecar.until_not_ready("app: nobody subscribes").await;
-    rig.append(0..100).await;
+    // Many deliveries: it goes on by itself while it finds as much as one holds.
+    rig.append(0..10_000).await;
+    let begin = Instant::now();
     rig.until_settled().await;
-    assert_eq!(second.numbers(), (0..100).collect::<Vec<_>>());
+    assert!(begin.elapsed() < Duration::from_secs(8), "{:?}", begin.elapsed());
+    assert_eq!(second.numbers(), (0..10_000).collect::<Vec<_>>());
 }
 
 #[tokio::test]
-async fn a_lane_that_nobody_subscribes_to_says_so_and_reads_nothing() {
+async fn a_lane_that_lacks_its_trigger_says_so_and_has_nothing_restarted() {
     let mut rig = Rig::new().await;
     let component = rig.component().await;
-    let sidecar = rig.sidecar_of_two(&[]);
+    let sidecar = rig.sidecar_of_two(&[("LIMITS__RELEASE_MS", "200")]);
     sidecar.until_not_ready("app, lane 2: nobody subscribes").await;
+    tokio::time::sleep(Duration::from_millis(500)).await;
+    assert_eq!(sidecar.get("/lanes/app").await, (200, "ok\n".into()));
     let status = sidecar.command(&rig, &["status", "--json"]);
-    assert!(status.contains("\"subscribers\":0"), "{status}");
+    assert!(status.contains("\"subscribers\":[1,0]"), "{status}");
+    let status = sidecar.command(&rig, &["status"]);
+    assert!(status.contains(" 1/0 "), "{status}");
     rig.append(0..100).await;
     rig.until_settled().await;
     assert_eq!(component.numbers(), (0..100).collect::<Vec<_>>());
@@ -153,11 +160,60 @@ async fn the_consumers_of_all_lanes_stay_however_idle() {
     rig.until_settled().await;
     assert!(!first.seen().is_empty() && !second.seen().is_empty());
     drop((first, second));
-    sidecar.until_logged("removed idle consumers: gone").await;
-    tokio::time::sleep(Duration::from_millis(600)).await;
-    let names: Vec<std::collections::HashMap<String, redis::Value>> = rig.redis("XINFO CONSUMERS work crew").await;
-    let name = |name: &str| redis::Value::BulkString(name.as_bytes().to_vec());
-    for lane in ["one", "one~2"] {
-        assert!(names.iter().any(|consumer| consumer["name"] == name(lane)), "{names:?}");
-    }
+    // What has been idle for so long has outlived several passes, or is gone.
+    eventually("both stay idle", async || {
+        let consumers: Vec<HashMap<String, redis::Value>> = rig.redis("XINFO CONSUMERS work crew").await;
+        ["one", "one~2"].iter().all(|lane| {
+            let name = redis::Value::BulkString(lane.as_bytes().to_vec());
+            let mut idle = consumers.iter().filter(|consumer| consumer["name"] == name);
+            idle.any(|consumer| matches!(consumer["idle"], redis::Value::Int(1_500..)))
+        })
+    })
+    .await;
+    assert!(sidecar.log().contains("removed idle consumers: gone"));
+}
+
+#[tokio::test]
+async fn with_fewer_lanes_than_before_the_rest_is_found_when_its_lease_ends() {
+    let mut rig = Rig::new().await;
+    let (first, second, mut sidecar) = rig.two_lanes(&[ONE_EACH, PATIENT[0], PATIENT[1]]).await;
+    first.hang(true);
+    second.hang(true);
+    rig.append(0..20).await;
+    eventually("the second lane has some", async || rig.pending_by_lane().await.1 > 0).await;
+    sidecar.kill();
+    first.hang(false);
+    drop(second);
+    let _sidecar = rig.sidecar(&[]);
+    rig.until_settled().await;
+    let mut numbers = first.numbers();
+    numbers.sort_unstable();
+    numbers.dedup();
+    assert_eq!(numbers, (0..20).collect::<Vec<_>>());
+}
+
+#[tokio::test]
+async fn a_stop_brings_nothing_more_into_memory() {
+    let mut rig = Rig::new().await;
+    let (_first, _second, mut sidecar) = rig.two_lanes(&[]).await;
+    rig.append(0..1).await;
+    rig.until_settled().await;
+    sidecar.signal("TERM");
+    rig.append(1..3_000).await;
+    assert_eq!(sidecar.exit_code().await, 0);
+    // The read that waits for an entry may have got one.
+    assert!(rig.pending().await <= 1, "{}", rig.pending().await);
+}
+
+#[tokio::test]
+async fn many_lanes_that_wait_for_the_name_are_asked_at_once() {
+    let mut rig = Rig::new().await;
+    rig.redis.kill();
+    let config = CONFIG.replace("[routes.work]", "lanes = 16\n[routes.work]");
+    let sidecar = Sidecar::start(&rig, &config, &[]);
+    eventually("it listens", async || sidecar.get("/healthz").await.0 == 200).await;
+    let begin = Instant::now();
+    let (status, reasons) = sidecar.get("/readyz").await;
+    assert_eq!((status, reasons.lines().count()), (503, 16), "{reasons}");
+    assert!(begin.elapsed() < Duration::from_secs(2), "{:?}", begin.elapsed());
 }

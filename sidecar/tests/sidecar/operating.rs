@@ -14,16 +14,18 @@ async fn metrics_tell_what_waits_and_what_happened() {
         let (status, page) = sidecar.get("/metrics").await;
         assert_eq!(status, 200);
         let route = "{stream=\"work\",group=\"crew\"}";
+        let of_lane = "{stream=\"work\",group=\"crew\",lane=\"1\"}";
         let lines = [
             format!("stream_sidecar_lag{route} 0"),
             format!("stream_sidecar_pending{route} 0"),
-            format!("stream_sidecar_done_entries_total{route} 6"),
-            "stream_sidecar_dead_lettered_total{stream=\"work\",group=\"crew\",cause=\"rejected\"} 3".to_owned(),
+            format!("stream_sidecar_done_entries_total{of_lane} 6"),
+            "stream_sidecar_dead_lettered_total{stream=\"work\",group=\"crew\",lane=\"1\",cause=\"rejected\"} 3"
+                .to_owned(),
             "stream_sidecar_dead_letters{stream=\"work\"} 3".to_owned(),
-            "stream_sidecar_ready{service=\"app\"} 1".to_owned(),
-            format!("stream_sidecar_settle_seconds_count{route}"),
-            "stream_sidecar_answer_seconds_bucket{service=\"app\",le=\"0.0005\"}".to_owned(),
-            "stream_sidecar_batch_entries_sum{service=\"app\"} 9".to_owned(),
+            "stream_sidecar_ready{service=\"app\",lane=\"1\"} 1".to_owned(),
+            format!("stream_sidecar_settle_seconds_count{of_lane}"),
+            "stream_sidecar_answer_seconds_bucket{service=\"app\",lane=\"1\",le=\"0.0005\"}".to_owned(),
+            "stream_sidecar_batch_entries_sum{service=\"app\",lane=\"1\"} 9".to_owned(),
         ];
         lines.iter().all(|line| page.contains(line.as_str()))
     })
@@ -45,14 +47,14 @@ async fn a_lane_that_stalls_answers_503_with_the_reason() {
     component.hang(true);
     rig.append(0..1).await;
     eventually("the lane stalls", async || {
-        sidecar.get("/lanes/app").await == (503, "a delivery was not answered for 1000 ms\n".into())
+        sidecar.get("/lanes/app").await == (503, "app: a delivery was not answered for 1000 ms\n".into())
     })
     .await;
     component.hang(false);
     eventually("it recovers", async || sidecar.get("/lanes/app").await.0 == 200).await;
     drop(component);
     eventually("nobody subscribes", async || {
-        sidecar.get("/lanes/app").await == (503, "nobody subscribes to the channel\n".into())
+        sidecar.get("/lanes/app").await == (503, "app: nobody subscribes to the channel\n".into())
     })
     .await;
 }

@@ -103,7 +103,11 @@ impl Simulation {
                     self.at(at, Happening::StartNode(node));
                 }
             }
-            Fault::PauseNode(node, wait) => self.nodes[node].paused_until = self.now + wait,
+            Fault::PauseNode(node, wait) => {
+                // One that is paused already stays so: what was put off until then must not come after it is awake.
+                let until = &mut self.nodes[node].paused_until;
+                *until = (self.now + wait).max(*until);
+            }
             Fault::CrashRuntime(node, wait) => self.crash_runtime(node, wait),
             Fault::Hang(node, wait) => self.runtimes[node].hangs_until = self.now + wait,
             Fault::Unavailable(node, wait) => self.runtimes[node].unavailable_until = self.now + wait,

@@ -23,6 +23,10 @@ impl Simulation {
             if executes {
                 self.execute(node, life, task, &action, true)?;
             }
+            if self.nodes[node].life != life || self.nodes[node].lane.is_none() {
+                // Its sidecar was killed: nobody hears of the failure, and nobody repeats anything.
+                return Ok(());
+            }
             if let Action::Settle { .. } = action {
                 // The clerk repeats it until it is told that it is done.
                 let at = self.now + self.rng.i64(1_000..100_000);
@@ -46,8 +50,8 @@ impl Simulation {
                 let created = !std::mem::replace(&mut self.broker.group_exists, true);
                 Event::Prepared { route, created }
             }
-            Action::Read { count, .. } => {
-                if self.broker.undelivered() == 0 {
+            Action::Read { count, wait, .. } => {
+                if *wait && self.broker.undelivered() == 0 {
                     if !lost {
                         self.reads += 1;
                         let number = self.reads;
@@ -113,7 +117,7 @@ impl Simulation {
                     clients: Some(alive),
                 }
             }
-            Action::Say(_) | Action::Drained => return Ok(()),
+            Action::Call { .. } | Action::Say(_) | Action::Drained => return Ok(()),
         };
         if !lost {
             self.reply(node, life, task, event);
@@ -219,7 +223,7 @@ fn failure(action: &Action) -> Option<Event> {
         },
         Action::CountSubscribers { ask } => Event::SubscribersUnknown { ask: *ask },
         Action::Renew { .. } => Event::RenewFailed { route },
-        Action::Settle { .. } | Action::Say(_) | Action::Drained => return None,
+        Action::Call { .. } | Action::Settle { .. } | Action::Say(_) | Action::Drained => return None,
         _ => Event::ErrandFailed {
             route,
             group_missing: false,

@@ -70,7 +70,7 @@ impl Node {
         }
     }
 
-    pub(crate) fn start(&mut self, now: i64, seed: u64) {
+    pub(crate) fn start(&mut self, now: i64, seed: u64, follows: bool) {
         self.life += 1;
         self.started_at = now;
         self.tasks = Default::default();
@@ -79,6 +79,7 @@ impl Node {
         self.outstanding = Outstanding::default();
         self.lane = Some(Lane::new(LaneSetup {
             receipts: "receipts".into(),
+            follows,
             routes: vec![("work".into(), "crew".into())],
             limits: limits(),
             started_unix_ms: 1_764_000_000_000 + (now / 1000) as u64,

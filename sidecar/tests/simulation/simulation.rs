@@ -20,6 +20,8 @@ pub(crate) enum Happening {
     StartRuntime(usize),
     Listen(usize, u64),
     Wake(usize, i64),
+    /// The lane before it has found more than one delivery holds.
+    Called(usize, u64),
     /// A task's command reaches Redis.
     Arrive(usize, u64, usize, Action),
     /// A task hears of its command.
@@ -52,6 +54,8 @@ pub(crate) struct Simulation {
     pub(crate) happenings: HashMap<u64, Happening>,
     pub(crate) broker: Broker,
     pub(crate) nodes: Vec<Node>,
+    /// The nodes are lanes of one sidecar, of which all but the first follow.
+    following: bool,
     pub(crate) runtimes: Vec<Runtime>,
     pub(crate) clients: u64,
     pub(crate) away_until: i64,
@@ -84,7 +88,7 @@ impl Simulation {
         Self::with_faults(rng, faults, traced)
     }
 
-    pub(crate) fn with_faults(rng: Rng, faults: Vec<(i64, Fault)>, traced: bool) -> Self {
+    pub(crate) fn with_faults(mut rng: Rng, faults: Vec<(i64, Fault)>, traced: bool) -> Self {
         let leases_may_end = faults.iter().any(|(_, fault)| {
             matches!(
                 fault,
@@ -94,6 +98,7 @@ impl Simulation {
         let hangs = faults
             .iter()
             .any(|(_, fault)| matches!(fault, Fault::Hang(..) | Fault::Garble(..)));
+        let following = rng.bool();
         let mut simulation = Self {
             rng,
             now: 0,
@@ -102,6 +107,7 @@ impl Simulation {
             happenings: HashMap::new(),
             broker: Broker::default(),
             nodes: (0..NODES).map(Node::new).collect(),
+            following,
             runtimes: (0..NODES).map(|node| Runtime::new(node as u64)).collect(),
             clients: NODES as u64,
             away_until: 0,
@@ -226,7 +232,8 @@ impl Simulation {
             Happening::Fault(fault) => self.fault(fault)?,
             Happening::StartNode(node) => {
                 let seed = self.rng.u64(..);
-                self.nodes[node].start(self.now, seed);
+                let follows = self.following && node > 0;
+                self.nodes[node].start(self.now, seed, follows);
                 let life = self.nodes[node].life;
                 self.note(|| format!("node{node} starts, life {life}"));
                 let at = self.now + self.latency();
@@ -254,6 +261,12 @@ impl Simulation {
                 {
                     self.nodes[node].wake_at = None;
                     self.step(node, Event::Tick)?;
+                }
+            }
+            Happening::Called(node, life) => {
+                // A paused one hears it later; one that has started anew meanwhile does not.
+                if self.nodes[node].life == life && !self.later_if_paused(node, |node| Happening::Called(node, life)) {
+                    self.step(node, Event::Called { route: 0 })?;
                 }
             }
             Happening::Arrive(node, life, task, action) => self.arrive(node, life, task, action)?,
@@ -314,6 +327,12 @@ impl Simulation {
             let task = match &action {
                 Action::Read { .. } => READER,
                 Action::Publish { .. } | Action::CountSubscribers { .. } => PUBLISHER,
+                Action::Call { .. } => {
+                    if let Some(next) = self.nodes.get(node + 1).filter(|_| self.following) {
+                        self.at(self.now, Happening::Called(node + 1, next.life));
+                    }
+                    continue;
+                }
                 Action::Say(_) | Action::Drained => continue,
                 _ => CLERK,
             };

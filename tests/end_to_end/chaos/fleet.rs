@@ -305,21 +305,16 @@ impl Node {
             return;
         }
         self.look_at = Instant::now() + LOOK_EVERY;
-        let stalled = SERVICES
-            .iter()
-            .find_map(|service| match self.ask(&format!("/lanes/{service}")) {
-                Some((503, reason)) => Some(format!("{service}: {}", reason.trim())),
-                _ => None,
-            });
-        let Some(reason) = stalled else {
+        let Some((503, reasons)) = self.ask("/lanes") else {
             self.stalled_since = None;
             return;
         };
         let since = *self.stalled_since.get_or_insert_with(Instant::now);
         if since.elapsed() >= STALLED_FOR && self.runtime.since.elapsed() >= STARTS_WITHIN {
             notes.push(format!(
-                "         the runtime of {} is killed, since {reason}",
-                self.name
+                "         the runtime of {} is killed, since {}",
+                self.name,
+                reasons.trim().replace('\n', "; ")
             ));
             self.signal_runtime(Signal::SIGKILL);
             self.stalled_since = None;

@@ -23,6 +23,7 @@ impl Bench {
     fn new(limits: Limits) -> Self {
         let lane = Lane::new(LaneSetup {
             receipts: "receipts".into(),
+            follows: false,
             routes: vec![("work".into(), "crew".into())],
             limits,
             started_unix_ms: 1_764_000_000_000,
