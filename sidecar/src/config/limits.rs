@@ -18,7 +18,7 @@ pub struct Limits {
     pub batch_max: usize,
     /// Bytes per delivery at most, unless a single entry is larger.
     pub batch_bytes_max: usize,
-    /// Unanswered deliveries per lane at most.
+    /// Unanswered deliveries per lane at most; behind the first one, only full ones.
     pub window_deliveries: usize,
     /// Bytes of unanswered deliveries per lane at most.
     pub window_bytes: usize,

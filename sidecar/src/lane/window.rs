@@ -39,10 +39,6 @@ pub(super) struct Window {
     turn: usize,
 }
 
-/// With so many deliveries in flight the component has the next one at hand when it is done with one; a further
-/// delivery would only wait, so it may as well become a full one.
-const BUSY_DELIVERIES: usize = 2;
-
 /// The message as [`delivery::Delivery`] has it, without moving the entries into one.
 #[derive(Serialize)]
 struct Message<'a> {
@@ -122,7 +118,7 @@ impl Lane {
         true
     }
 
-    /// Publishes whatever waits, as far as the window allows. The routes take turns.
+    /// Publishes what waits, as far as the window allows. The routes take turns.
     pub(super) fn advance_window(&mut self) {
         if !self.may_deliver() {
             return;
@@ -133,8 +129,7 @@ impl Lane {
             _ => 1,
         };
         while self.window.in_flight.len() < allowed {
-            let full_only = self.window.in_flight.len() >= BUSY_DELIVERIES;
-            let Some((route, entries)) = self.next_batch(full_only) else {
+            let Some((route, entries)) = self.next_batch() else {
                 break;
             };
             self.publish(route, entries);
@@ -142,7 +137,12 @@ impl Lane {
     }
 
     /// The next batch by turn: of one route, and either of entries never tried or of entries that failed before.
-    fn next_batch(&mut self, full_only: bool) -> Option<(RouteIndex, Vec<Held>)> {
+    ///
+    /// The component handles one delivery after the other. Behind one that is unanswered, a further one would only wait:
+    /// unless it is full, what comes meanwhile had better go with it, for each delivery costs the component the same
+    /// again. Nobody goes ahead of it, or else full ones would always be there before it.
+    fn next_batch(&mut self) -> Option<(RouteIndex, Vec<Held>)> {
+        let busy = !self.window.in_flight.is_empty();
         let turns = self.routes.len() * 2;
         let room = self.limits.window_bytes.saturating_sub(self.window.bytes);
         for step in 0..turns {
@@ -154,8 +154,11 @@ impl Lane {
                 &route.again
             };
             let (count, full) = self.fitting(queue, room);
-            if count == 0 || (full_only && !full) {
+            if count == 0 {
                 continue;
+            }
+            if busy && !full {
+                return None;
             }
             self.window.turn = (turn + 1) % turns;
             let route = &mut self.routes[turn / 2];

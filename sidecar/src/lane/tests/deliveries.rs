@@ -22,21 +22,45 @@ fn a_single_entry_is_delivered_at_once() {
 fn while_the_component_has_work_at_hand_batches_fill_up() {
     let mut bench = Bench::ready(limits());
     bench.read(1);
-    bench.read(1);
     bench.read(3);
     bench.read(3);
     let first = bench.deliveries();
     assert_eq!(
         first.iter().map(|delivery| delivery.entries.len()).collect::<Vec<_>>(),
-        [1, 1]
+        [1]
     );
-    // Eight more make a full batch, which goes although two are in flight; a receipt frees the rest.
+    // Four more make a full batch, which goes although another is unanswered; a receipt frees the rest.
     bench.read(4);
-    assert_eq!(bench.sizes(), [8]);
+    let second = bench.deliveries();
+    assert_eq!(
+        second.iter().map(|delivery| delivery.entries.len()).collect::<Vec<_>>(),
+        [8]
+    );
     bench.receipt(&first[0], |_| {});
     assert_eq!(bench.sizes(), [0_usize; 0]);
-    bench.receipt(&first[1], |_| {});
+    bench.receipt(&second[0], |_| {});
     assert_eq!(bench.sizes(), [2]);
+}
+
+#[test]
+fn a_small_batch_gets_its_turn_although_full_ones_wait() {
+    let mut bench = Bench::ready(Limits {
+        batch_max: 16,
+        ..limits()
+    });
+    bench.read(160);
+    let full = bench.deliveries();
+    let again = bench.entry(2);
+    bench.lane.routes[0].errand = true;
+    bench.step(Event::Claimed {
+        route: 0,
+        entries: vec![again],
+    });
+    for (answered, delivery) in full.iter().enumerate() {
+        assert_eq!(bench.sizes(), [0_usize; 0], "after {answered} of {}", full.len());
+        bench.receipt(delivery, |_| {});
+    }
+    assert_eq!(bench.sizes(), [1, 16, 16, 16]);
 }
 
 #[test]
