@@ -68,7 +68,7 @@ pub(crate) fn goals(results: &Results) -> Vec<Goal> {
     let mut goals = fulfilment_goals(results);
     if let Some(cycle) = &results.cycle {
         for row in cycle.figures.rows.iter().filter(|row| row.fsync == Fsync::Everysec) {
-            let name = format!("whole cycle on {}", row.runtime);
+            let name = format!("whole cycle on {}", row.setup);
             goals.push(Goal::figure(
                 name,
                 median(&row.per_s),
@@ -85,7 +85,7 @@ pub(crate) fn goals(results: &Results) -> Vec<Goal> {
                 ("idle, p99", &idle, 99.0, 20.0),
                 ("under 2,000 orders/s, p99", &loaded, 99.0, 60.0),
             ] {
-                let name = format!("latency on {}, {what}", row.runtime);
+                let name = format!("latency on {}, {what}", row.setup);
                 goals.push(Goal::figure(
                     name,
                     percentile(times, percent),
@@ -93,7 +93,7 @@ pub(crate) fn goals(results: &Results) -> Vec<Goal> {
                     Target::AtMost(most),
                 ));
             }
-            let name = format!("latency on {}, orders placed beside it", row.runtime);
+            let name = format!("latency on {}, orders placed beside it", row.setup);
             goals.push(Goal::figure(
                 name,
                 median(&row.load_per_s),
@@ -143,7 +143,7 @@ fn fulfilment_goals(results: &Results) -> Vec<Goal> {
     let rows = &fulfilment.figures.rows;
     let mut goals = Vec::new();
     for ours in rows {
-        let Contender::App { runtime } = ours.contender else {
+        let Contender::App { setup } = ours.contender else {
             continue;
         };
         let durability = match ours.fsync {
@@ -158,7 +158,7 @@ fn fulfilment_goals(results: &Results) -> Vec<Goal> {
             let Some(theirs) = rows.iter().find(|row| row.contender == peer && row.fsync == ours.fsync) else {
                 continue;
             };
-            let name = format!("fulfilment{durability}: {runtime} / {name}");
+            let name = format!("fulfilment{durability}: {setup} / {name}");
             let target = (ours.fsync == Fsync::Everysec).then_some(at_least);
             goals.push(Goal::ratio(name, ratio(&ours.per_s, &theirs.per_s), target));
         }

@@ -83,7 +83,7 @@ pub(crate) fn create_products(app: &App) -> Result<()> {
 pub(crate) fn stocked_shop() -> Result<Folder> {
     let redis = Redis::start(Fsync::Everysec, None)?;
     let app = App::start(Runtime::Devhost, &redis)?;
-    let sidecar = Sidecar::start(&redis, &[])?;
+    let sidecar = Sidecar::start(&redis, &[], &[])?;
     create_products(&app)?;
     let client = http_client();
     eventually("the store knows the products", || {

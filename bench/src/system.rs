@@ -234,6 +234,46 @@ impl App {
     }
 }
 
+/// A runtime, and how the sidecar delivers to the components on it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Setup {
+    pub(crate) runtime: Runtime,
+    /// Over HTTP, and not through the Redis trigger.
+    pub(crate) over_http: bool,
+}
+
+impl Setup {
+    /// With deliveries through the Redis trigger.
+    pub(crate) fn new(runtime: Runtime) -> Self {
+        Self {
+            runtime,
+            over_http: false,
+        }
+    }
+
+    /// What the sidecar has to be told for this app.
+    pub(crate) fn settings(self, app: &App) -> Vec<Setting> {
+        if !self.over_http {
+            return Vec::new();
+        }
+        let of_service = |service: &str| {
+            let set = |name: &str, value: String| (format!("SERVICES__{}__{name}", service.to_uppercase()), value);
+            [
+                set("DELIVER", "http".to_owned()),
+                set("DELIVERY_URL", app.url(&format!("/{service}/deliveries"))),
+                set("DELIVERY_SECRET", DELIVERY_SECRET.to_owned()),
+            ]
+        };
+        ["store", "warehouse"].into_iter().flat_map(of_service).collect()
+    }
+}
+
+impl fmt::Display for Setup {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}{}", self.runtime, if self.over_http { ", over HTTP" } else { "" })
+    }
+}
+
 /// The sidecar.
 pub(crate) struct Sidecar {
     /// Its process.
@@ -264,28 +304,9 @@ impl Sidecar {
         Ok(Self { process, folder })
     }
 
-    /// One that delivers to both services of an app over HTTP.
-    pub(crate) fn begin_over_http(redis: &Redis, app: &App, routes: &[&str]) -> Result<Self> {
-        let settings: Vec<_> = ["store", "warehouse"]
-            .iter()
-            .flat_map(|service| {
-                let set = |name: &str, value: String| {
-                    let service = service.to_uppercase();
-                    (format!("SERVICES__{service}__{name}"), value)
-                };
-                [
-                    set("DELIVER", "http".to_owned()),
-                    set("DELIVERY_URL", app.url(&format!("/{service}/deliveries"))),
-                    set("DELIVERY_SECRET", DELIVERY_SECRET.to_owned()),
-                ]
-            })
-            .collect();
-        Self::begin(redis, routes, &settings)
-    }
-
     /// As `begin`, and waits until it is ready.
-    pub(crate) fn start(redis: &Redis, routes: &[&str]) -> Result<Self> {
-        let mut sidecar = Self::begin(redis, routes, &[])?;
+    pub(crate) fn start(redis: &Redis, routes: &[&str], settings: &[Setting]) -> Result<Self> {
+        let mut sidecar = Self::begin(redis, routes, settings)?;
         eventually("the sidecar is ready", || {
             if let Err(error) = sidecar.process.check() {
                 return Some(Err(error));

@@ -9,17 +9,17 @@ use super::{Plan, say};
 use crate::process::pause;
 use crate::shop::{check_cycle, orders_begun_and_ended, place_orders};
 use crate::statistics::Counted;
-use crate::system::{App, Folder, Fsync, Redis, Runtime, STORE, Sidecar};
+use crate::system::{App, Folder, Fsync, Redis, STORE, Setup, Sidecar};
 
 /// How long a run may take.
 const RUN_S_MAX: u64 = 1_800;
 /// Time between two looks at the groups: a look is four commands.
 const LOOK_EVERY: Duration = Duration::from_millis(5);
 
-/// The runs on one runtime.
+/// The runs of one setup.
 #[derive(Debug, Serialize, Deserialize)]
 pub(crate) struct Row {
-    pub(crate) runtime: Runtime,
+    pub(crate) setup: Setup,
     pub(crate) fsync: Fsync,
     /// Orders in each run.
     pub(crate) orders: usize,
@@ -49,9 +49,9 @@ pub(crate) fn measure(plan: &Plan) -> Result<Cycle> {
         (Fsync::Always, plan.either(20_000, 2_000), plan.either(3, 1)),
     ] {
         let mut some: Vec<Row> = plan
-            .runtimes
-            .iter()
-            .map(|runtime| row(*runtime, fsync, orders))
+            .setups()
+            .into_iter()
+            .map(|setup| row(setup, fsync, orders))
             .collect();
         for run in 1..=runs {
             for row in &mut some {
@@ -59,7 +59,7 @@ pub(crate) fn measure(plan: &Plan) -> Result<Cycle> {
                 say(&format!(
                     "  whole cycle, {}, run {run} of {runs}: {}: {:.0} orders/s",
                     fsync.as_str(),
-                    row.runtime,
+                    row.setup,
                     row.per_s.last().copied().unwrap_or_default()
                 ));
             }
@@ -69,9 +69,9 @@ pub(crate) fn measure(plan: &Plan) -> Result<Cycle> {
     Ok(Cycle { rows })
 }
 
-fn row(runtime: Runtime, fsync: Fsync, orders: usize) -> Row {
+fn row(setup: Setup, fsync: Fsync, orders: usize) -> Row {
     Row {
-        runtime,
+        setup,
         fsync,
         orders,
         per_s: Vec::new(),
@@ -85,13 +85,13 @@ fn row(runtime: Runtime, fsync: Fsync, orders: usize) -> Row {
 
 fn run_once(stocked: &Folder, row: &mut Row) -> Result<()> {
     let redis = Redis::start(row.fsync, Some(stocked.path()))?;
-    let app = App::start(row.runtime, &redis)?;
+    let app = App::start(row.setup.runtime, &redis)?;
     let orders = row.orders as f64;
     row.placed_per_s.push(orders / place_orders(&app, 0, row.orders)?);
     let mut connection = redis.connect(STORE)?;
     let before = Counted::read(&mut connection)?;
     let app_before = app.process.cpu_s();
-    let sidecar = Sidecar::begin(&redis, &[], &[])?;
+    let sidecar = Sidecar::begin(&redis, &[], &row.setup.settings(&app))?;
     let seconds = until_ended(&redis, 0, row.orders)?;
     let counted = Counted::read(&mut connection)?.since(&before);
     row.per_s.push(orders / seconds);

@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 use super::{Plan, say};
 use crate::shop::{check_fulfilment, waiting_shop, watch_group};
 use crate::statistics::Counted;
-use crate::system::{App, Folder, Fsync, Redis, Runtime, STORE, Setting, Sidecar};
+use crate::system::{App, Folder, Fsync, Redis, STORE, Setting, Setup, Sidecar};
 use crate::{native, peers};
 
 /// The route that takes stock, in `sidecar.toml`.
@@ -23,9 +23,7 @@ const NATIVE_BATCH: usize = 512;
 #[serde(rename_all = "snake_case", deny_unknown_fields)]
 pub(crate) enum Contender {
     /// The project.
-    App { runtime: Runtime },
-    /// The project, delivering over HTTP and not through the Redis trigger.
-    AppOverHttp { runtime: Runtime },
+    App { setup: Setup },
     /// The yardstick.
     Native,
     /// FastStream, a batch at a time.
@@ -39,8 +37,7 @@ pub(crate) enum Contender {
 impl fmt::Display for Contender {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::App { runtime } => write!(f, "this project on {runtime}"),
-            Self::AppOverHttp { runtime } => write!(f, "this project on {runtime}, over HTTP"),
+            Self::App { setup } => write!(f, "this project on {setup}"),
             Self::Native => write!(f, "native Rust consumer, batches of {NATIVE_BATCH}"),
             Self::FaststreamBatch => f.write_str("FastStream, batches of 256, scripts pipelined"),
             Self::RedisPy => f.write_str("redis-py, one entry at a time"),
@@ -98,16 +95,8 @@ pub(crate) fn measure(plan: &Plan) -> Result<Fulfilment> {
 }
 
 fn compare(plan: &Plan, fsync: Fsync, orders: usize, slow_orders: usize, runs: usize) -> Result<Vec<Row>> {
-    let mut contenders: Vec<Contender> = plan
-        .runtimes
-        .iter()
-        .map(|runtime| Contender::App { runtime: *runtime })
-        .collect();
-    if fsync == Fsync::Everysec {
-        contenders.push(Contender::AppOverHttp {
-            runtime: plan.first_runtime(),
-        });
-    }
+    let app = |setup| Contender::App { setup };
+    let mut contenders: Vec<Contender> = plan.setups().into_iter().map(app).collect();
     contenders.extend([
         Contender::Native,
         Contender::FaststreamBatch,
@@ -148,8 +137,7 @@ fn compare(plan: &Plan, fsync: Fsync, orders: usize, slow_orders: usize, runs: u
 
 fn run_once(contender: Contender, data: &Folder, orders: usize, fsync: Fsync) -> Result<Run> {
     match contender {
-        Contender::App { runtime } => run_app(runtime, data, orders, fsync, &[]),
-        Contender::AppOverHttp { runtime } => run_app_over_http(runtime, data, orders, fsync),
+        Contender::App { setup } => run_app(setup, data, orders, fsync, &[]),
         Contender::Native => run_native(data, orders, fsync),
         Contender::FaststreamBatch => run_peer("faststream_batch.py", data, orders, fsync),
         Contender::RedisPy => run_peer("redis_loop.py", data, orders, fsync),
@@ -157,31 +145,14 @@ fn run_once(contender: Contender, data: &Folder, orders: usize, fsync: Fsync) ->
     }
 }
 
-/// Lets the project do the work, on a sidecar that has this route only.
-pub(crate) fn run_app(
-    runtime: Runtime,
-    data: &Folder,
-    orders: usize,
-    fsync: Fsync,
-    settings: &[Setting],
-) -> Result<Run> {
+/// Lets the project do the work, on a sidecar that has this route only and these further settings.
+pub(crate) fn run_app(setup: Setup, data: &Folder, orders: usize, fsync: Fsync, settings: &[Setting]) -> Result<Run> {
     let redis = Redis::start(fsync, Some(data.path()))?;
-    let app = App::start(runtime, &redis)?;
-    run_with(&redis, app, orders, |_| Sidecar::begin(&redis, &[ROUTE], settings))
-}
-
-fn run_app_over_http(runtime: Runtime, data: &Folder, orders: usize, fsync: Fsync) -> Result<Run> {
-    let redis = Redis::start(fsync, Some(data.path()))?;
-    let app = App::start(runtime, &redis)?;
-    run_with(&redis, app, orders, |app| {
-        Sidecar::begin_over_http(&redis, app, &[ROUTE])
-    })
-}
-
-fn run_with(redis: &Redis, mut app: App, orders: usize, begin: impl FnOnce(&App) -> Result<Sidecar>) -> Result<Run> {
-    let (mut watcher, before) = look(redis)?;
+    let mut app = App::start(setup.runtime, &redis)?;
+    let settings = [&setup.settings(&app), settings].concat();
+    let (mut watcher, before) = look(&redis)?;
     let app_before = app.process.cpu_s();
-    let sidecar = begin(&app)?;
+    let sidecar = Sidecar::begin(&redis, &[ROUTE], &settings)?;
     let seconds = watch_group(&mut watcher, (ORDER_COMPLETED, WAREHOUSE_GROUP), 0, orders, || {
         app.process.check()
     })?;
@@ -191,7 +162,7 @@ fn run_with(redis: &Redis, mut app: App, orders: usize, begin: impl FnOnce(&App)
         app_cpu_s: app.process.cpu_s() - app_before,
         sidecar_cpu_s: sidecar.process.cpu_s(),
     };
-    check_fulfilment(redis, orders)?;
+    check_fulfilment(&redis, orders)?;
     Ok(run)
 }
 

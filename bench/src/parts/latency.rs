@@ -11,7 +11,7 @@ use super::{Plan, say};
 use crate::process::{pause, pause_until};
 use crate::shop::{fulfillable, order_body};
 use crate::statistics::percentile;
-use crate::system::{App, Fsync, Redis, Runtime, Sidecar, http_client};
+use crate::system::{App, Fsync, Redis, Setup, Sidecar, http_client};
 use crate::wrk::Requests;
 
 /// Orders placed per second beside the watched ones.
@@ -30,10 +30,10 @@ const WARM_UP: Duration = Duration::from_secs(2);
 /// How long an order may take.
 const ORDER_MAX: Duration = Duration::from_secs(20);
 
-/// The orders watched on one runtime.
+/// The orders watched in one setup.
 #[derive(Debug, Serialize, Deserialize)]
 pub(crate) struct Row {
-    pub(crate) runtime: Runtime,
+    pub(crate) setup: Setup,
     /// Milliseconds of each watched order, by run.
     pub(crate) idle_ms: Vec<Vec<f64>>,
     pub(crate) loaded_ms: Vec<Vec<f64>>,
@@ -50,10 +50,10 @@ pub(crate) struct Latency {
 /// Measures it.
 pub(crate) fn measure(plan: &Plan) -> Result<Latency> {
     let mut rows: Vec<Row> = plan
-        .runtimes
-        .iter()
-        .map(|runtime| Row {
-            runtime: *runtime,
+        .setups()
+        .into_iter()
+        .map(|setup| Row {
+            setup,
             idle_ms: Vec::new(),
             loaded_ms: Vec::new(),
             load_per_s: Vec::new(),
@@ -67,7 +67,7 @@ pub(crate) fn measure(plan: &Plan) -> Result<Latency> {
                 let (p50, p99) = (percentile(times, 50.0), percentile(times, 99.0));
                 say(&format!(
                     "  latency, {what}: {}: p50 {p50:.1} ms, p99 {p99:.1} ms",
-                    row.runtime
+                    row.setup
                 ));
             }
         }
@@ -77,8 +77,8 @@ pub(crate) fn measure(plan: &Plan) -> Result<Latency> {
 
 fn run_once(plan: &Plan, row: &mut Row) -> Result<()> {
     let redis = Redis::start(Fsync::Everysec, Some(plan.stocked.path()))?;
-    let app = App::start(row.runtime, &redis)?;
-    let _sidecar = Sidecar::start(&redis, &[])?;
+    let app = App::start(row.setup.runtime, &redis)?;
+    let _sidecar = Sidecar::start(&redis, &[], &row.setup.settings(&app))?;
     let count = plan.either(500, 100);
     // The first ones find nothing compiled, connected or loaded yet.
     watch(&app, 20, IDLE_EVERY, None)?;

@@ -9,7 +9,7 @@ pub(crate) mod http;
 pub(crate) mod sidecar;
 pub(crate) mod growth;
 
-use crate::system::{Folder, Runtime};
+use crate::system::{Folder, Runtime, Setup};
 
 /// How much is measured.
 pub(crate) struct Plan {
@@ -30,6 +30,16 @@ impl Plan {
     /// Interleaved runs of each contender.
     pub(crate) fn runs(&self) -> usize {
         self.either(5, 1)
+    }
+
+    /// The project on each runtime, and on the first one also with deliveries over HTTP.
+    pub(crate) fn setups(&self) -> Vec<Setup> {
+        let over_http = Setup {
+            runtime: self.first_runtime(),
+            over_http: true,
+        };
+        let through_trigger = self.runtimes.iter().copied().map(Setup::new);
+        through_trigger.chain([over_http]).collect()
     }
 
     /// The runtime that stands for the project.

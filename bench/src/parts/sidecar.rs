@@ -54,7 +54,7 @@ fn memory(plan: &Plan, runtime: Runtime) -> Result<SidecarCost> {
     let entries = plan.either(1_000_000, 50_000);
     let redis = Redis::start(Fsync::Everysec, Some(plan.stocked.path()))?;
     let app = App::start(runtime, &redis)?;
-    let sidecar = Sidecar::start(&redis, &["take-stock"])?;
+    let sidecar = Sidecar::start(&redis, &["take-stock"], &[])?;
     let idle_mb = sidecar.process.peak_memory_mb()?;
     // A component that was there and then says nothing more.
     app.process.signal(Signal::SIGSTOP);
@@ -89,7 +89,7 @@ fn processor(plan: &Plan, runtime: Runtime) -> Result<(f64, f64)> {
     let entries = seconds * RATE_PER_S;
     let redis = Redis::start(Fsync::Everysec, Some(plan.stocked.path()))?;
     let _app = App::start(runtime, &redis)?;
-    let sidecar = Sidecar::start(&redis, &["take-stock"])?;
+    let sidecar = Sidecar::start(&redis, &["take-stock"], &[])?;
     let mut store = redis.connect(STORE)?;
     let mut watcher = redis.connect(STORE)?;
     let before = sidecar.process.cpu_s();

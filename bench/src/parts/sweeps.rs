@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use super::fulfilment::run_app;
 use super::{Plan, say};
 use crate::shop::waiting_shop;
-use crate::system::{Fsync, Runtime};
+use crate::system::{Fsync, Runtime, Setup};
 
 /// Entries per delivery at most.
 const BATCHES: [u64; 6] = [1, 8, 32, 128, 256, 512];
@@ -67,7 +67,7 @@ pub(crate) fn measure(plan: &Plan) -> Result<Sweeps> {
             for point in points {
                 let data = if point.orders == most { &many } else { &few };
                 let setting = [(name.to_owned(), point.setting.to_string())];
-                let run = run_app(runtime, data, point.orders, Fsync::Everysec, &setting)?;
+                let run = run_app(Setup::new(runtime), data, point.orders, Fsync::Everysec, &setting)?;
                 let orders = point.orders as f64;
                 point.per_s.push(orders / run.seconds);
                 point.app_us.push(run.app_cpu_s / orders * 1e6);

@@ -24,6 +24,8 @@ const OURS: RGBColor = RGBColor(37, 99, 235);
 const OURS_TOO: RGBColor = RGBColor(14, 148, 136);
 const LOADED: RGBColor = RGBColor(217, 119, 6);
 const LOADED_TOO: RGBColor = RGBColor(190, 24, 93);
+const OVER_HTTP: RGBColor = RGBColor(124, 58, 237);
+const LOADED_OVER_HTTP: RGBColor = RGBColor(77, 124, 15);
 const THEIRS: RGBColor = RGBColor(148, 163, 184);
 const INK: RGBColor = RGBColor(30, 41, 59);
 const PALE: RGBColor = RGBColor(226, 232, 240);
@@ -232,7 +234,7 @@ fn fulfilment(figures: &Fulfilment, file: &Path) -> Result<()> {
             label: row.contender.to_string(),
             value: median(&row.per_s),
             colour: match row.contender {
-                Contender::App { .. } | Contender::AppOverHttp { .. } => OURS,
+                Contender::App { .. } => OURS,
                 _ => THEIRS,
             },
         })
@@ -276,14 +278,15 @@ fn sweeps(figures: &Sweeps, file: &Path) -> Result<()> {
 
 fn latency(figures: &Latency, file: &Path) -> Result<()> {
     let mut all = Vec::new();
-    for (row, colours) in figures.rows.iter().zip([(OURS, LOADED), (OURS_TOO, LOADED_TOO)]) {
+    let pairs = [(OURS, LOADED), (OURS_TOO, LOADED_TOO), (OVER_HTTP, LOADED_OVER_HTTP)];
+    for (row, colours) in figures.rows.iter().zip(pairs) {
         for (what, times, colour) in [
             ("idle", row.idle_ms.concat(), colours.0),
             ("beside 2,000 orders/s", row.loaded_ms.concat(), colours.1),
         ] {
             let points = (0..=200).map(|step| f64::from(step) / 2.0);
             all.push(Line {
-                name: format!("{}, {what}", row.runtime),
+                name: format!("{}, {what}", row.setup),
                 colour,
                 points: points.map(|percent| (percentile(&times, percent), percent)).collect(),
             });

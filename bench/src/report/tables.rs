@@ -108,7 +108,7 @@ pub(super) fn cycle(text: &mut String, figures: &Cycle) -> Result<()> {
         writeln!(
             text,
             "| {} | {} | {} | {} | {} | {} | {} |",
-            row.runtime,
+            row.setup,
             row.fsync.as_str(),
             spread(&row.per_s),
             percent(median(&row.redis_busy)),
@@ -123,7 +123,7 @@ pub(super) fn cycle(text: &mut String, figures: &Cycle) -> Result<()> {
             "\nWhat Redis did for {} orders on {} (the watch's own `xinfo` left out):\n\n\
              | command | calls per order | microseconds per call | microseconds per order |\n|---|---|---|---|",
             number(row.orders as f64),
-            row.runtime
+            row.setup
         )?;
         let mut commands: Vec<_> = row.counted.commands.iter().collect();
         commands.retain(|(name, _)| !name.starts_with("xinfo"));
@@ -179,7 +179,7 @@ pub(super) fn latency(text: &mut String, figures: &Latency) -> Result<()> {
             writeln!(
                 text,
                 "| {} | {what} | {} | {:.1} | {:.1} | {:.1} | {:.1} |",
-                row.runtime,
+                row.setup,
                 number(times.len() as f64),
                 percentile(&times, 50.0),
                 percentile(&times, 90.0),
