@@ -15,6 +15,8 @@ mod deadline;
 #[cfg(target_family = "wasm")]
 pub mod redis;
 #[cfg(target_family = "wasm")]
+pub mod texts;
+#[cfg(target_family = "wasm")]
 pub mod idempotency;
 #[cfg(target_family = "wasm")]
 pub mod page;

@@ -7,11 +7,13 @@ use serde_json::{Value, json};
 
 use crate::Test;
 use crate::cancels::{fulfilled, placed, store};
+use crate::catalogue::learn;
 use crate::courier::Courier;
 use crate::harness::System;
 use crate::process::project;
 use crate::runtime::Runtime;
 use crate::shop::completed;
+use crate::stored::{date_back, set_field};
 
 pub const TESTS: &[Test] = &[
     ("only closed and old orders leave", leaving),
@@ -33,7 +35,7 @@ fn old(system: &System, courier: &mut Courier, closed: bool) -> String {
     if closed {
         courier.deliver(&[fulfilled(&order)]);
     }
-    let _: u64 = courier.redis(&["HSET", &format!("order:{order}"), "created_at", OLD, "updated_at", OLD]);
+    date_back(courier, &order, OLD);
     order
 }
 
@@ -137,19 +139,7 @@ fn tool(runtime: Runtime) {
     system.set_variable("SPIN_VARIABLE_API_TOKEN", "s3cret");
     system.start_runtime();
     let mut courier = Courier::new(&system);
-    let fields = [
-        "rev",
-        "1",
-        "name",
-        "Cup",
-        "price_minor",
-        "1000",
-        "currency",
-        "EUR",
-        "active",
-        "1",
-    ];
-    let _: u64 = courier.redis(&[&["HSET", "product:cup"], &fields[..]].concat());
+    learn(&system, "cup", 1, "Cup", 1_000, true);
     let mut warehouse = Courier::to_warehouse(&system);
     let body = json!({ "customer_id": "ada", "lines": [{ "product_id": "cup", "qty": 1 }] }).to_string();
     let mut orders = Vec::new();
@@ -158,7 +148,7 @@ fn tool(runtime: Runtime) {
         let order = answer.json()["order_id"].as_str().unwrap().to_owned();
         courier.deliver(&[placed(&order)]);
         courier.deliver(&[fulfilled(&order)]);
-        let _: u64 = courier.redis(&["HSET", &format!("order:{order}"), "created_at", OLD, "updated_at", OLD]);
+        date_back(&mut courier, &order, OLD);
         warehouse.deliver_data(
             "order-completed",
             &[("event".to_owned(), completed(&order, &[("cup", 1)]))],
@@ -184,7 +174,7 @@ fn tool(runtime: Runtime) {
     assert_eq!((system.store_redis::<u64>(&["ZCARD", "orders"]), allocations()), (7, 7));
     // A run that was cut short after it had removed an order.
     let cut = orders.remove(0);
-    let _: u64 = courier.redis(&["DEL", &format!("order:{cut}"), &format!("history:{cut}")]);
+    let _: u64 = courier.redis(&["DEL", &format!("order:{cut}")]);
     for list in ["orders", "orders:status:fulfilled", "orders:customer:ada"] {
         let _: u64 = courier.redis(&["ZREM", list, &cut]);
     }
@@ -292,7 +282,7 @@ fn resending(runtime: Runtime) {
             .status,
         202
     );
-    let _: u64 = courier.redis(&["HSET", &format!("order:{}", waiting[0]), "updated_at", OLD]);
+    set_field(&mut courier, &waiting[0], "updated_at", OLD);
     trim(&mut courier);
     let (mut resent, mut cursor, mut calls) = (0, Value::Null, 0);
     loop {

@@ -6,6 +6,7 @@ use contracts::events::{OrderFulfilled, OrderLine, OrderPlaced, RefundOrder, Ref
 use serde_json::{Value, json};
 
 use crate::Test;
+use crate::catalogue::learn;
 use crate::courier::{Courier, Settled};
 use crate::harness::System;
 use crate::process::eventually;
@@ -24,20 +25,8 @@ pub const TESTS: &[Test] = &[
 pub fn store(runtime: Runtime) -> (System, Courier) {
     let mut system = System::with_redis(runtime);
     system.start_runtime();
-    let mut courier = Courier::new(&system);
-    let fields = [
-        "rev",
-        "1",
-        "name",
-        "Cup",
-        "price_minor",
-        "1000",
-        "currency",
-        "EUR",
-        "active",
-        "1",
-    ];
-    let _: u64 = courier.redis(&[&["HSET", "product:cup"], &fields[..]].concat());
+    learn(&system, "cup", 1, "Cup", 1_000, true);
+    let courier = Courier::new(&system);
     (system, courier)
 }
 
@@ -162,11 +151,7 @@ fn bad_cancels(runtime: Runtime) {
     assert_eq!(system.show(&order)["status"], "pending");
 
     // A wrong type at each key that a cancel writes: nothing is half done.
-    for key in [
-        format!("history:{order}"),
-        "orders:status:pending".to_owned(),
-        "orders:status:cancelled".to_owned(),
-    ] {
+    for key in ["orders:status:pending".to_owned(), "orders:status:cancelled".to_owned()] {
         let aside = format!("aside:{key}");
         let had: bool = courier.redis(&["EXISTS", &key]);
         if had {

@@ -6,6 +6,7 @@ use crate::Test;
 use crate::harness::{Answer, System};
 use crate::runtime::Runtime;
 use crate::shop::order_body;
+use crate::stored::product_text;
 
 pub const TESTS: &[Test] = &[
     (
@@ -104,7 +105,8 @@ fn every_line(runtime: Runtime) {
     learn(&system, "p-50", 1, "Cup", 11, true);
     assert_eq!(subtotal(&place("fourth")), 1_026);
     // A damaged product is noticed, though an instance remembers how it was.
-    let _: u64 = system.store_redis(&["HDEL", "product:p-7", "price_minor"]);
+    let damaged = product_text(1, "Cup", 10, true).replace("price_minor", "price");
+    let _: String = system.store_redis(&["SET", "product:p-7", &damaged]);
     let answer = place("fifth");
     assert_eq!(
         (answer.status, &answer.json()["type"]),
@@ -116,7 +118,12 @@ fn every_line(runtime: Runtime) {
 
 /// An order's price, and the product's before the request and after the answer.
 fn place_between(system: &System) -> (u64, u64, u64) {
-    let price = || system.store_redis::<u64>(&["HGET", "product:cup", "price_minor"]);
+    let price = || -> u64 {
+        let text: String = system.store_redis(&["GET", "product:cup"]);
+        serde_json::from_str::<Value>(&text).unwrap()["price_minor"]
+            .as_u64()
+            .unwrap()
+    };
     let before = price();
     let answer = system.post("/store/orders", &order_body(&[("cup", 1)]));
     (before, subtotal(&answer), price())
@@ -124,17 +131,8 @@ fn place_between(system: &System) -> (u64, u64, u64) {
 
 /// Puts a product into the store's copy of the catalogue.
 pub fn learn(system: &System, product_id: &str, rev: u64, name: &str, price_minor: u64, active: bool) {
-    let fields = [
-        ("rev", rev.to_string()),
-        ("name", name.to_owned()),
-        ("price_minor", price_minor.to_string()),
-        ("currency", "EUR".to_owned()),
-        ("active", u8::from(active).to_string()),
-    ];
-    let key = format!("product:{product_id}");
-    let mut command = vec!["HSET", &key];
-    command.extend(fields.iter().flat_map(|(name, value)| [*name, value.as_str()]));
-    let _: u64 = system.store_redis(&command);
+    let text = product_text(rev, name, price_minor, active);
+    let _: String = system.store_redis(&["SET", &format!("product:{product_id}"), &text]);
 }
 
 fn subtotal(answer: &Answer) -> u64 {

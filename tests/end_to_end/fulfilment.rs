@@ -7,6 +7,7 @@ use serde_json::json;
 use crate::Test;
 use crate::harness::System;
 use crate::runtime::Runtime;
+use crate::stored::stored_order;
 
 pub const TESTS: &[Test] = &[
     ("too little stock: refunded, and the stock stays", too_little),
@@ -48,10 +49,12 @@ fn just_enough(runtime: Runtime) {
         (&shown["subtotal_minor"], &shown["fee_minor"], &shown["total_minor"]),
         (&json!(5_000), &json!(1_000), &json!(6_000))
     );
-    let steps: Vec<String> = system.store_redis(&["LRANGE", &format!("history:{order}"), "0", "-1"]);
-    let states: Vec<_> = steps
+    let history = stored_order(&system, &order)["history"].clone();
+    let states: Vec<_> = history
+        .as_array()
+        .unwrap()
         .iter()
-        .map(|step| serde_json::from_str::<serde_json::Value>(step).unwrap()["to"].clone())
+        .map(|step| step["to"].clone())
         .collect();
     assert_eq!(states, ["pending", "completed", "fulfilled"]);
 }

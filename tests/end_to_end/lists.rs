@@ -99,29 +99,10 @@ fn load(courier: &mut Courier, id: &str, status: &str) {
     let key = format!("order:{id}");
     let lines = r#"[{"line_id":1,"product_id":"cup","name":"Cup","qty":1,"unit_price_minor":1000}]"#;
     let time = "2026-01-31T12:00:00.000Z";
-    let fields = [
-        "status",
-        status,
-        "customer_id",
-        "ada",
-        "currency",
-        "EUR",
-        "lines",
-        lines,
-        "subtotal_minor",
-        "1000",
-        "fee_minor",
-        "200",
-        "total_minor",
-        "1200",
-        "rev",
-        "1",
-        "created_at",
-        time,
-        "updated_at",
-        time,
-    ];
-    let _: u64 = courier.redis(&[&["HSET", &*key], &fields[..]].concat());
+    let text = format!(
+        r#"{{"rev":1,"status":"{status}","customer_id":"ada","currency":"EUR","lines":{lines},"subtotal_minor":1000,"fee_minor":200,"total_minor":1200,"created_at":"{time}","updated_at":"{time}","history":[]}}"#
+    );
+    let _: String = courier.redis(&["SET", &key, &text]);
     for list in ["orders", "orders:customer:ada", &format!("orders:status:{status}")] {
         let _: u64 = courier.redis(&["ZADD", list, "0", id]);
     }

@@ -15,6 +15,7 @@ mod runtime;
 mod harness;
 mod shop;
 mod courier;
+mod stored;
 
 mod fulfilment;
 mod payment;

@@ -5,6 +5,7 @@ use redis::ErrorKind;
 use crate::Test;
 use crate::harness::System;
 use crate::runtime::Runtime;
+use crate::stored::stored_order;
 
 pub const TESTS: &[Test] = &[
     ("each user of Redis is refused what it does not need", refused),
@@ -52,7 +53,7 @@ fn refused(runtime: Runtime) {
         (
             "warehouse",
             &[
-                "HGET order:x status",
+                "GET order:x",
                 "XADD order-placed * data {}",
                 "XREADGROUP GROUP warehouse-group me STREAMS order-completed >",
                 "PUBLISH store.0.local {}",
@@ -62,10 +63,10 @@ fn refused(runtime: Runtime) {
         (
             "sidecar",
             &[
-                "HGET order:x status",
+                "GET order:x",
                 "HSET stock:cup on_hand 9",
                 "GET product:cup",
-                "DEL history:x",
+                "DEL order:x",
             ],
         ),
     ];
@@ -116,8 +117,7 @@ fn restarted(runtime: Runtime) {
     system.stop_redis();
     system.start_redis();
     // Redis itself reads its file as a user, and drops what that user may not do.
-    let status: String = system.store_redis(&["HGET", &format!("order:{order}"), "status"]);
-    assert_eq!(status, "fulfilled");
+    assert_eq!(stored_order(&system, &order)["status"], "fulfilled");
     let outcome: String = system.warehouse_redis(&["HGET", &format!("allocation:{order}"), "outcome"]);
     assert_eq!(outcome, "fulfilled");
     assert_eq!(system.outcomes_told(), (1, 0));

@@ -52,7 +52,7 @@ pub(super) async fn change_orders<T, A>(
         }
         let ids: Vec<_> = open.keys().copied().collect();
         let mut changes = Vec::new();
-        let mut decided = Vec::new();
+        let (mut names, mut decided) = (Vec::new(), Vec::new());
         for (order_id, loaded) in ids.iter().copied().zip(redis::load_orders(&ids).await?) {
             let indices = &open[order_id];
             let loaded = match loaded {
@@ -91,10 +91,11 @@ pub(super) async fn change_orders<T, A>(
                 continue;
             }
             let follows = event_after(order_id, &loaded, &after, &steps)?;
+            names.push(order_id);
             decided.push(answers);
             changes.push(Change {
                 order_id,
-                before: loaded.order,
+                before: loaded,
                 after,
                 steps,
                 follows,
@@ -103,12 +104,12 @@ pub(super) async fn change_orders<T, A>(
         if changes.is_empty() {
             continue;
         }
-        let committed = redis::commit_orders(&now, &changes).await?;
-        for ((change, answers), committed) in changes.iter().zip(decided).zip(committed) {
+        let committed = redis::commit_orders(&now, changes).await?;
+        for ((order_id, answers), committed) in names.into_iter().zip(decided).zip(committed) {
             if matches!(committed, Committed::Changed) {
                 continue;
             }
-            let indices = open.remove(change.order_id).unwrap_or_default();
+            let indices = open.remove(order_id).unwrap_or_default();
             for (index, answer) in indices.into_iter().zip(answers) {
                 outcomes[index] = match &committed {
                     Committed::Corrupt(Corrupt(what)) => Outcome::Corrupt(Corrupt(what.clone())),
@@ -147,7 +148,7 @@ pub(super) fn order_completed(order_id: &str, loaded: &Loaded, id: String) -> Re
         id,
         &OrderCompleted {
             order_id: order_id.to_owned(),
-            customer_id: loaded.customer_id.clone(),
+            customer_id: loaded.stored.customer_id.clone(),
             lines: lines.collect(),
         },
     )

@@ -111,9 +111,10 @@ impl Shop {
         }
         let mut ends: BTreeMap<&str, usize> = BTreeMap::new();
         for order in &orders {
-            let status: String = fleet.redis(STORE, &["HGET", &format!("order:{order}"), "status"]);
+            let text: String = fleet.redis(STORE, &["GET", &format!("order:{order}")]);
+            let stored: Value = serde_json::from_str(&text).unwrap();
             let told = [&placed, &completed, &fulfilled, &refunded].map(|stream| stream.contains_key(*order));
-            let (end, expected) = match status.as_str() {
+            let (end, expected) = match stored["status"].as_str().unwrap() {
                 "fulfilled" => ("fulfilled", [true, true, true, false]),
                 "refunded" => ("refunded", [true, true, false, true]),
                 "payment_failed" => ("payment_failed", [true, false, false, false]),

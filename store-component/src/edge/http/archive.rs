@@ -13,7 +13,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 use utoipa::{IntoParams, ToSchema};
 
-use super::history;
+use super::orders::find_all;
 use super::problems::corrupt;
 use super::text;
 use super::views::{OrderView, view};
@@ -97,19 +97,19 @@ pub(super) async fn read(query: Result<Query<ArchiveQuery>, QueryRejection>) -> 
     let limits = Limits::now(query.older_than_days).await?;
     let (ids, mut next_cursor) = page.cut(redis::oldest_order_ids(None, &page).await?);
     let mut lines = String::new();
-    for order in redis::orders(ids).await?.map_err(corrupt)?.into_iter().flatten() {
+    for (order_id, mut order) in find_all(ids).await? {
         if order.created_at >= limits.changed_before {
             // Those behind it are younger still.
             next_cursor = None;
             break;
         }
-        let status = status(&order.order_id, &order.status)?;
+        let status = status(&order_id, &order.status)?;
         if limits.may_leave(status, &order.updated_at).is_err() {
             continue;
         }
-        let history = history::read(&order.order_id).await?;
+        let history = std::mem::take(&mut order.history);
         lines += &text(&Archived {
-            order: view(order)?,
+            order: view(order_id, order),
             history,
         })?;
         lines.push('\n');
@@ -157,12 +157,12 @@ pub(super) async fn remove(body: Bytes) -> Result<Response, Problem> {
             answer.removed.push(order_id.to_owned());
             continue;
         };
-        match limits.may_leave(loaded.order.status, &loaded.updated_at) {
+        match limits.may_leave(loaded.order.status, &loaded.stored.updated_at) {
             Ok(()) => removals.push(Removal {
                 order_id: order_id.to_owned(),
                 rev: loaded.order.rev,
                 status: loaded.order.status,
-                customer_id: loaded.customer_id,
+                customer_id: loaded.stored.customer_id,
             }),
             Err(stay) => answer.keep(order_id, word(stay)),
         }

@@ -61,5 +61,6 @@ pub(super) async fn cancel_order(Path(order_id): Path<String>, body: Bytes) -> R
         Some(Outcome::Busy) => return Err(BUSY.with("others kept changing the order; repeat the request")),
         Some(Outcome::Unknown) | None => return Err(unknown_order(&order_id)),
     };
-    Ok(edge::http::json(status, &view(find(&order_id).await?)?))
+    let order = find(&order_id).await?;
+    Ok(edge::http::json(status, &view(order_id, order)))
 }

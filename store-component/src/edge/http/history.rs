@@ -3,7 +3,6 @@
 use axum::extract::Path;
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Response};
-use contracts::limits::check_id;
 use edge::live::{self, Event, Look};
 use edge::problem::{FieldError, Problem};
 use edge::redis::Failure;
@@ -11,9 +10,9 @@ use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 use utoipa::ToSchema;
 
-use super::problems::unknown_order;
+use super::orders::find;
 use crate::domain::order::Status;
-use crate::edge::redis;
+use crate::edge::redis::{self, StoredOrder};
 
 const LAST_EVENT_ID: &str = "last-event-id";
 
@@ -53,25 +52,8 @@ struct StepView {
     responses((status = 200, description = "The history", body = History)),
 )]
 pub(super) async fn list(Path(order_id): Path<String>) -> Result<Response, Problem> {
-    let items = read(&order_id).await?;
+    let items = find(&order_id).await?.history;
     Ok(edge::http::json(StatusCode::OK, &History { items }))
-}
-
-/// The history of an order that is there.
-///
-/// # Errors
-/// 404 when it is not; 500 when an entry is no JSON.
-pub(super) async fn read(order_id: &str) -> Result<Vec<Box<RawValue>>, Problem> {
-    check_id(order_id).map_err(|_| unknown_order(order_id))?;
-    let entries = redis::history(order_id, 0).await?;
-    if entries.is_empty() {
-        return Err(unknown_order(order_id));
-    }
-    entries
-        .into_iter()
-        .map(RawValue::from_string)
-        .collect::<Result<_, _>>()
-        .map_err(|error| Problem::corrupt(format!("the history of the order {order_id}: {error}")))
 }
 
 /// Every change of an order as server-sent events, those of the past first: `id` is the order's revision, `data` an
@@ -96,30 +78,34 @@ pub(super) async fn watch(Path(order_id): Path<String>, headers: HeaderMap) -> R
             .and_then(|value| value.parse().ok())
             .ok_or_else(|| Problem::invalid(vec![FieldError::new("Last-Event-ID", "must be a revision, from 1")]))?,
     };
-    let history = read(&order_id).await?;
-    let rev = u64::try_from(history.len()).unwrap_or(u64::MAX);
-    if seen >= rev && history.last().is_some_and(|entry| leads_to_end(entry.get())) {
+    let order = find(&order_id).await?;
+    if seen >= order.rev && is_at_end(&order) {
         return Ok(StatusCode::NO_CONTENT.into_response());
     }
     Ok(live::stream(seen, move |seen| look(order_id.clone(), seen)))
 }
 
 async fn look(order_id: String, seen: u64) -> Result<Look, Failure> {
-    let entries = redis::history(&order_id, seen).await?;
-    let ended = entries.last().is_some_and(|entry| leads_to_end(entry));
-    let events = (seen + 1..).zip(entries).map(|(id, data)| Event { id, data }).collect();
+    let order = redis::orders(&[&order_id]).await?.pop();
+    let Some(Ok(Some(order))) = order else {
+        // It was archived or damaged meanwhile: there is nothing more to tell.
+        return Ok(Look {
+            events: Vec::new(),
+            ended: true,
+        });
+    };
+    let ended = is_at_end(&order);
+    let events = (1..)
+        .zip(order.history)
+        .filter(|(id, _)| *id > seen)
+        .map(|(id, step)| Event {
+            id,
+            data: step.get().to_owned(),
+        })
+        .collect();
     Ok(Look { events, ended })
 }
 
-fn leads_to_end(entry: &str) -> bool {
-    /// The part of an entry that says where it leads.
-    #[derive(Deserialize)]
-    struct Step {
-        to: String,
-    }
-
-    serde_json::from_str(entry)
-        .ok()
-        .and_then(|step: Step| Status::parse(&step.to))
-        .is_some_and(Status::is_end)
+fn is_at_end(order: &StoredOrder) -> bool {
+    Status::parse(&order.status).is_some_and(Status::is_end)
 }

@@ -13,14 +13,15 @@ use edge::page::{self, Items, Page};
 use edge::problem::{FieldError, Problem, STORAGE_FULL};
 use edge::{clock, idempotency, json};
 use serde::{Deserialize, Serialize};
+use serde_json::value::{RawValue, to_raw_value};
 use utoipa::{IntoParams, ToSchema};
 
-use super::problems::{BUSY, corrupt, refused, unknown_order};
+use super::problems::{BUSY, corrupt, refused, unknown_order, unwritable};
 use super::text;
 use super::views::{LineView, OrderView, view};
 use crate::domain::order::Status;
 use crate::domain::place_order::{self, PricedLine, PricedOrder, Wish};
-use crate::edge::redis::{self, Filter, NewOrder, Placed, Product, StoredOrder, StoredStep};
+use crate::edge::redis::{self, Corrupt, Filter, NewOrder, Placed, Product, StoredOrder, StoredStep};
 
 /// How often an order is priced: once by what is remembered, and again as long as its products keep changing.
 const ROUNDS_MAX: usize = 16;
@@ -125,45 +126,45 @@ async fn commit(
     let order_id = clock::new_id();
     let event_id = clock::new_id();
     let now = clock::now();
-    let lines = lines_json(order)?;
     let location = format!("/store/orders/{order_id}");
-    let answer = text(&view(StoredOrder {
-        order_id: order_id.clone(),
-        status: Status::Pending.as_str().to_owned(),
-        customer_id: wish.customer_id.clone(),
-        currency: order.currency.clone(),
-        lines: lines.clone(),
-        subtotal_minor: order.price.subtotal,
-        fee_minor: order.price.fee,
-        total_minor: order.price.total,
-        reason: None,
-        cancel: None,
-        cancel_reason: None,
-        refunds: None,
-        rev: 1,
-        created_at: now.clone(),
-        updated_at: now.clone(),
-    })?)?;
-    let event_data = text(&OrderPlaced {
-        order_id: order_id.clone(),
-    })?;
-    let history = text(&StoredStep {
+    let placed_step = StoredStep {
         at: &now,
         from: None,
         to: Status::Pending.as_str(),
         cause: "placed",
         event_id: &event_id,
+    };
+    let stored = StoredOrder {
+        rev: 1,
+        status: Status::Pending.as_str().to_owned(),
+        customer_id: wish.customer_id.clone(),
+        currency: order.currency.clone(),
+        lines: raw(&lines(order))?,
+        subtotal_minor: order.price.subtotal,
+        fee_minor: order.price.fee,
+        total_minor: order.price.total,
+        created_at: now.clone(),
+        updated_at: now.clone(),
+        payment_token: wish.token.clone().unwrap_or_default(),
+        payment_failures: 0,
+        reason: None,
+        cancel: None,
+        cancel_reason: None,
+        cancelled_by: None,
+        returned: Vec::new(),
+        refunds: Vec::new(),
+        history: vec![raw(&placed_step)?],
+    };
+    let event_data = text(&OrderPlaced {
+        order_id: order_id.clone(),
     })?;
+    let answer = text(&view(order_id.clone(), stored.clone()))?;
     let outcome = redis::place_order(NewOrder {
         order_id: &order_id,
-        wish,
+        order: &stored,
         products,
-        order,
-        lines,
-        now: &now,
         event_id: &event_id,
         event_data,
-        history,
         location: &location,
         answer: &answer,
         scope,
@@ -192,7 +193,8 @@ fn placed(location: &str, body: String) -> Response {
     responses((status = 200, description = "The order", body = OrderView)),
 )]
 pub(super) async fn show(Path(order_id): Path<String>) -> Result<Response, Problem> {
-    Ok(edge::http::json(StatusCode::OK, &view(find(&order_id).await?)?))
+    let order = find(&order_id).await?;
+    Ok(edge::http::json(StatusCode::OK, &view(order_id, order)))
 }
 
 /// The order of this id.
@@ -201,12 +203,24 @@ pub(super) async fn show(Path(order_id): Path<String>) -> Result<Response, Probl
 /// 404 when there is none.
 pub(super) async fn find(order_id: &str) -> Result<StoredOrder, Problem> {
     check_id(order_id).map_err(|_| unknown_order(order_id))?;
-    let orders = redis::orders(vec![order_id.to_owned()]).await?.map_err(corrupt)?;
-    orders
-        .into_iter()
-        .flatten()
-        .next()
-        .ok_or_else(|| unknown_order(order_id))
+    let order = redis::orders(&[order_id]).await?.pop();
+    order
+        .and_then(Result::transpose)
+        .ok_or_else(|| unknown_order(order_id))?
+        .map_err(corrupt)
+}
+
+/// The orders of these ids that are there, each with its id.
+pub(super) async fn find_all(ids: Vec<String>) -> Result<Vec<(String, StoredOrder)>, Problem> {
+    let names: Vec<_> = ids.iter().map(String::as_str).collect();
+    let orders = redis::orders(&names).await?;
+    let pair =
+        |(id, order): (String, Result<Option<StoredOrder>, Corrupt>)| Some(order.transpose()?.map(|order| (id, order)));
+    ids.into_iter()
+        .zip(orders)
+        .filter_map(pair)
+        .collect::<Result<_, _>>()
+        .map_err(corrupt)
 }
 
 /// Which orders are listed.
@@ -252,20 +266,22 @@ pub(super) async fn list(query: Result<Query<OrdersQuery>, QueryRejection>) -> R
     };
     let page = Page::new(query.limit, query.cursor, check_id)?;
     let (ids, next_cursor) = redis::order_ids(&filter, &page).await?.map_err(corrupt)?;
-    let orders = redis::orders(ids).await?.map_err(corrupt)?;
-    let items = orders.into_iter().flatten().map(view).collect::<Result<Vec<_>, _>>()?;
+    let orders = find_all(ids).await?;
+    let items: Vec<_> = orders.into_iter().map(|(id, order)| view(id, order)).collect();
     Ok(edge::http::json(StatusCode::OK, &Items { items, next_cursor }))
 }
 
-fn lines_json(order: &PricedOrder) -> Result<String, Problem> {
-    let view = |line: &PricedLine| -> LineView {
-        LineView {
-            line_id: line.line_id,
-            product_id: line.product_id.clone(),
-            name: line.name.clone(),
-            qty: line.qty,
-            unit_price_minor: line.unit_price_minor,
-        }
+fn lines(order: &PricedOrder) -> Vec<LineView> {
+    let view = |line: &PricedLine| LineView {
+        line_id: line.line_id,
+        product_id: line.product_id.clone(),
+        name: line.name.clone(),
+        qty: line.qty,
+        unit_price_minor: line.unit_price_minor,
     };
-    text(&order.lines.iter().map(view).collect::<Vec<_>>())
+    order.lines.iter().map(view).collect()
+}
+
+fn raw(value: &impl Serialize) -> Result<Box<RawValue>, Problem> {
+    to_raw_value(value).map_err(|error| unwritable(&error))
 }

@@ -65,30 +65,33 @@ pub(super) async fn resend_completed(body: Bytes) -> Result<Response, Problem> {
     let now = clock::now();
     let changed_before = clock::ago(request.older_than_s);
     let names: Vec<_> = ids.iter().map(String::as_str).collect();
-    let mut changes = Vec::new();
+    let (mut told, mut changes) = (Vec::new(), Vec::new());
     for (order_id, loaded) in names.iter().copied().zip(redis::load_orders(&names).await?) {
         let Some(loaded) = loaded.map_err(corrupt)? else {
             continue;
         };
-        if loaded.order.status != Status::Completed || loaded.updated_at >= changed_before {
+        if loaded.order.status != Status::Completed || loaded.stored.updated_at >= changed_before {
             continue;
         }
         let mut events = vec![order_completed(order_id, &loaded, clock::new_id())?];
         if loaded.order.cancel == Some(Cancel::Requested) {
             events.push(cancel_requested(order_id, &loaded.order, clock::new_id())?);
         }
-        changes.extend(events.into_iter().map(|event| Change {
-            order_id,
-            before: loaded.order.clone(),
-            after: loaded.order.clone(),
-            steps: Vec::new(),
-            follows: Some(event),
-        }));
+        for event in events {
+            told.push(order_id);
+            changes.push(Change {
+                order_id,
+                before: loaded.clone(),
+                after: loaded.order.clone(),
+                steps: Vec::new(),
+                follows: Some(event),
+            });
+        }
     }
     let mut resent: Vec<&str> = Vec::new();
-    for (change, committed) in changes.iter().zip(redis::commit_orders(&now, &changes).await?) {
+    for (order_id, committed) in told.into_iter().zip(redis::commit_orders(&now, changes).await?) {
         match committed {
-            Committed::Done => resent.push(change.order_id),
+            Committed::Done => resent.push(order_id),
             // It is no longer waiting.
             Committed::Changed => {}
             Committed::Corrupt(what) => return Err(corrupt(what)),

@@ -1,11 +1,10 @@
 //! An order as it is answered.
 
-use edge::problem::Problem;
 use serde::Serialize;
 use serde_json::value::RawValue;
 use utoipa::ToSchema;
 
-use crate::edge::redis::StoredOrder;
+use crate::edge::redis::{StoredOrder, StoredRefund};
 
 /// An order.
 #[derive(Debug, Serialize, ToSchema)]
@@ -33,8 +32,7 @@ pub(super) struct OrderView {
     #[schema(example = 2_400)]
     total_minor: u64,
     /// The money that went back, oldest first; never more than the total.
-    #[schema(value_type = Vec<RefundView>)]
-    refunds: Box<RawValue>,
+    refunds: Vec<RefundView>,
     /// Why the order failed, was cancelled before payment, or was refunded.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(example = "insufficient_stock")]
@@ -74,9 +72,8 @@ pub(super) struct LineView {
 }
 
 /// Money that went back.
-#[derive(ToSchema)]
+#[derive(Debug, Serialize, ToSchema)]
 #[schema(as = Refund)]
-#[expect(dead_code, reason = "describes what is stored and answered as text")]
 struct RefundView {
     /// In minor units of the order's currency.
     #[schema(example = 1_200)]
@@ -87,32 +84,36 @@ struct RefundView {
     #[schema(example = "2026-01-31T12:00:00.000Z")]
     at: String,
     /// The return that it is for.
+    #[serde(skip_serializing_if = "Option::is_none")]
     return_id: Option<String>,
 }
 
 /// The order as it is answered.
-pub(super) fn view(order: StoredOrder) -> Result<OrderView, Problem> {
-    let raw = |what: &str, text: String| {
-        RawValue::from_string(text)
-            .map_err(|error| Problem::corrupt(format!("the {what} of the order {}: {error}", order.order_id)))
-    };
-    let lines = raw("lines", order.lines)?;
-    let refunds = raw("refunds", order.refunds.unwrap_or_else(|| "[]".to_owned()))?;
-    Ok(OrderView {
-        order_id: order.order_id,
+pub(super) fn view(order_id: String, order: StoredOrder) -> OrderView {
+    OrderView {
+        order_id,
         customer_id: order.customer_id,
         status: order.status,
         currency: order.currency,
-        lines,
+        lines: order.lines,
         subtotal_minor: order.subtotal_minor,
         fee_minor: order.fee_minor,
         total_minor: order.total_minor,
-        refunds,
+        refunds: order.refunds.into_iter().map(refund).collect(),
         reason: order.reason,
         cancel: order.cancel,
         cancel_reason: order.cancel_reason,
         rev: order.rev,
         created_at: order.created_at,
         updated_at: order.updated_at,
-    })
+    }
+}
+
+fn refund(refund: StoredRefund) -> RefundView {
+    RefundView {
+        amount_minor: refund.amount_minor,
+        reason: refund.reason,
+        at: refund.at,
+        return_id: refund.return_id,
+    }
 }

@@ -3,7 +3,8 @@
 use contracts::names::{ORDER_CANCEL_REQUESTED, ORDER_COMPLETED, ORDER_PLACED};
 use edge::redis::{Failure, Script, as_text, command};
 
-use super::{Corrupt, ORDERS, customer_index, history_key, order_key, status_index};
+use super::stored_order::StoredOrder;
+use super::{Corrupt, ORDERS, customer_index, order_key, status_index};
 use crate::domain::order::Status;
 
 static REMOVE_ORDERS: Script = Script::new(include_str!("remove_orders.lua"));
@@ -46,17 +47,16 @@ pub(in crate::edge) async fn remove_orders(removals: &[Removal]) -> Result<Vec<R
     if removals.is_empty() {
         return Ok(Vec::new());
     }
-    let mut keys = Vec::with_capacity(removals.len() * 5);
+    let mut keys = Vec::with_capacity(removals.len() * 4);
     let mut arguments = Vec::with_capacity(removals.len() * 2);
     for removal in removals {
         keys.extend([
             order_key(&removal.order_id),
-            history_key(&removal.order_id),
             ORDERS.to_owned(),
             status_index(removal.status),
             customer_index(&removal.customer_id),
         ]);
-        arguments.extend([removal.order_id.clone(), removal.rev.to_string()]);
+        arguments.extend([removal.order_id.clone(), StoredOrder::beginning(removal.rev)]);
     }
     let replies = REMOVE_ORDERS.run(keys, arguments).await?;
     Ok(replies

@@ -4,7 +4,7 @@
 use edge::page::Page;
 use edge::redis::{Failure, Script, as_text};
 
-use super::{Corrupt, ORDERS, customer_index, ids, order_key, status_index};
+use super::{Corrupt, ORDERS, customer_index, ids, status_index};
 use crate::domain::order::Status;
 
 static SCAN_CUSTOMER: Script = Script::read_only(include_str!("scan_customer.lua"));
@@ -43,14 +43,9 @@ async fn scan(
         .after
         .as_ref()
         .map_or_else(|| "+".to_owned(), |id| format!("({id}"));
-    let arguments = vec![
-        status.as_str().to_owned(),
-        after,
-        page.limit.to_string(),
-        SCANNED_MAX.to_string(),
-        order_key(""),
-    ];
-    let replies = SCAN_CUSTOMER.run(vec![customer_index(customer_id)], arguments).await?;
+    let keys = vec![customer_index(customer_id), status_index(status)];
+    let arguments = vec![after, page.limit.to_string(), SCANNED_MAX.to_string()];
+    let replies = SCAN_CUSTOMER.run(keys, arguments).await?;
     let mut replies = replies.iter().map(as_text);
     let (word, next) = (replies.next().unwrap_or_default(), replies.next().unwrap_or_default());
     if word != "ok" {

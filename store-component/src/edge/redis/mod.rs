@@ -1,9 +1,9 @@
 //! The only files of the store that know Redis keys and commands. In reading order:
 
+mod stored_order;
 mod orders;
 mod changes;
 mod lists;
-mod history;
 mod products;
 mod archive;
 
@@ -13,23 +13,20 @@ use edge::redis::{Failure, as_text, command};
 use crate::domain::order::Status;
 
 pub(super) use self::archive::{Removal, Removed, oldest_event_ms, remove_orders};
-pub(super) use self::changes::{Change, Committed, Event, Loaded, StoredStep, commit_orders, load_orders};
-pub(super) use self::history::history;
+pub(super) use self::changes::{Change, Committed, Event, Loaded, commit_orders, load_orders};
 pub(super) use self::lists::{Filter, oldest_order_ids, order_ids};
-pub(super) use self::orders::{NewOrder, Placed, StoredOrder, orders, place_order};
+pub(super) use self::orders::{NewOrder, Placed, orders, place_order};
 pub(super) use self::products::{Product, learn_products, product_ids, products, remembered_products};
+pub(super) use self::stored_order::{StoredOrder, StoredRefund, StoredStep};
 
 /// All orders, by id, which is by time. Every member has the score 0.
 const ORDERS: &str = "orders";
 /// All products that the store knows, by id. Every member has the score 0.
 const PRODUCTS: &str = "products";
 
+/// An order: a text, see [`StoredOrder`].
 fn order_key(order_id: &str) -> String {
     format!("order:{order_id}")
-}
-
-fn history_key(order_id: &str) -> String {
-    format!("history:{order_id}")
 }
 
 /// The orders of a state, as [`ORDERS`].
@@ -42,6 +39,7 @@ fn customer_index(customer_id: &str) -> String {
     format!("orders:customer:{customer_id}")
 }
 
+/// A product of the catalogue: a text.
 fn product_key(product_id: &str) -> String {
     format!("product:{product_id}")
 }
@@ -49,8 +47,12 @@ fn product_key(product_id: &str) -> String {
 /// Something in Redis that is not as the store writes it, in words.
 pub(super) struct Corrupt(pub(super) String);
 
-fn no_hash(key: &str) -> Corrupt {
-    Corrupt(format!("the key {key} holds something else than a hash"))
+fn no_text(key: &str) -> Corrupt {
+    Corrupt(format!("the key {key} holds something else than a string"))
+}
+
+fn unwritable(error: &serde_json::Error) -> Failure {
+    Failure::Unavailable(format!("a value cannot be written: {error}"))
 }
 
 /// One id more than the page holds, so that the caller sees whether there is another page.

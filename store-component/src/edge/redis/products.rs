@@ -5,9 +5,11 @@ use std::collections::HashMap;
 
 use contracts::events::ProductChanged;
 use edge::page::Page;
-use edge::redis::{Failure, Hash, Script, as_text, read_hashes};
+use edge::redis::{Failure, Script, as_text};
+use edge::texts::{Text, read_texts};
+use serde::{Deserialize, Serialize};
 
-use super::{Corrupt, PRODUCTS, ids, no_hash, product_key};
+use super::{Corrupt, PRODUCTS, ids, no_text, product_key, unwritable};
 use crate::domain::place_order::CatalogueProduct;
 
 static LEARN_PRODUCTS: Script = Script::new(include_str!("learn_products.lua"));
@@ -16,8 +18,8 @@ static LEARN_PRODUCTS: Script = Script::new(include_str!("learn_products.lua"));
 const REMEMBERED_MAX: usize = 1_000;
 
 thread_local! {
-    /// What this instance has read of the catalogue. It may be out of date: whoever relies on it commits only if the
-    /// fields are still these.
+    /// What this instance has read of the catalogue. It may be out of date: whoever relies on it commits only if their
+    /// texts are still these.
     static REMEMBERED: RefCell<HashMap<String, Product>> = RefCell::default();
 }
 
@@ -26,12 +28,21 @@ thread_local! {
 pub(in crate::edge) struct Product {
     pub(in crate::edge) product_id: String,
     pub(in crate::edge) rev: u64,
-    /// The values of [`PRODUCT_FIELDS`] as they are stored.
-    pub(in crate::edge) stored: [String; 5],
     pub(in crate::edge) known: CatalogueProduct,
+    /// A [`StoredProduct`], as it is in Redis.
+    pub(in crate::edge) text: String,
 }
 
-const PRODUCT_FIELDS: [&str; 5] = ["rev", "name", "price_minor", "currency", "active"];
+/// A product as it is stored: a JSON object, of which a script reads the beginning.
+#[derive(Serialize, Deserialize)]
+struct StoredProduct {
+    /// The warehouse's revision. Stays the first field.
+    rev: u64,
+    name: String,
+    price_minor: u64,
+    currency: String,
+    active: bool,
+}
 
 /// The products of these ids as this instance remembers them; `None` when it does not know them all.
 pub(in crate::edge) fn remembered_products(ids: &[String]) -> Option<Vec<Product>> {
@@ -41,20 +52,14 @@ pub(in crate::edge) fn remembered_products(ids: &[String]) -> Option<Vec<Product
 /// The products of these ids, each where it is known; they are remembered.
 pub(in crate::edge) async fn products(ids: Vec<String>) -> Result<Result<Vec<Option<Product>>, Corrupt>, Failure> {
     let keys = ids.iter().map(|id| product_key(id)).collect();
-    let hashes = read_hashes(keys, &PRODUCT_FIELDS).await?;
+    let texts = read_texts(keys).await?;
     let products: Result<Vec<_>, _> = ids
         .into_iter()
-        .zip(hashes)
-        .map(|(product_id, hash)| match hash {
-            Hash::Absent => Ok(None),
-            Hash::Corrupt => Err(no_hash(&product_key(&product_id))),
-            Hash::Fields(fields) => match product(&product_id, fields) {
-                Some(product) => Ok(Some(product)),
-                None => Err(Corrupt(format!(
-                    "the key {} lacks fields of a product",
-                    product_key(&product_id)
-                ))),
-            },
+        .zip(texts)
+        .map(|(product_id, text)| match text {
+            Text::Absent => Ok(None),
+            Text::Corrupt => Err(no_text(&product_key(&product_id))),
+            Text::Found(text) => product(product_id, text).map(Some),
         })
         .collect();
     if let Ok(products) = &products {
@@ -74,21 +79,24 @@ fn remember<'a>(products: impl Iterator<Item = &'a Product>) {
     });
 }
 
-fn product(product_id: &str, fields: Vec<Option<String>>) -> Option<Product> {
-    let fields: Option<Vec<String>> = fields.into_iter().collect();
-    let stored: [String; 5] = fields?.try_into().ok()?;
-    let [rev, name, price_minor, currency, active] = &stored;
-    Some(Product {
-        product_id: product_id.to_owned(),
-        rev: rev.parse().ok()?,
-        known: CatalogueProduct {
-            name: name.clone(),
-            price_minor: price_minor.parse().ok()?,
-            currency: currency.clone(),
-            active: active == "1",
-        },
-        stored,
-    })
+fn product(product_id: String, text: String) -> Result<Product, Corrupt> {
+    match serde_json::from_str::<StoredProduct>(&text) {
+        Ok(stored) => Ok(Product {
+            product_id,
+            rev: stored.rev,
+            known: CatalogueProduct {
+                name: stored.name,
+                price_minor: stored.price_minor,
+                currency: stored.currency,
+                active: stored.active,
+            },
+            text,
+        }),
+        Err(error) => Err(Corrupt(format!(
+            "the key {} holds no product: {error}",
+            product_key(&product_id)
+        ))),
+    }
 }
 
 /// A page of product ids, in their order.
@@ -99,16 +107,20 @@ pub(in crate::edge) async fn product_ids(page: &Page) -> Result<Vec<String>, Fai
 /// Takes over what the warehouse says of its products; each is in effect, or the data in Redis is damaged.
 pub(in crate::edge) async fn learn_products(products: &[ProductChanged]) -> Result<Vec<Result<(), Corrupt>>, Failure> {
     let mut keys = vec![PRODUCTS.to_owned()];
-    let mut arguments = Vec::with_capacity(products.len() * 6);
+    let mut arguments = Vec::with_capacity(products.len() * 3);
     for product in products {
         keys.push(product_key(&product.product_id));
+        let text = serde_json::to_string(&StoredProduct {
+            rev: product.rev,
+            name: product.name.clone(),
+            price_minor: product.price_minor,
+            currency: product.currency.clone(),
+            active: product.active,
+        });
         arguments.extend([
             product.product_id.clone(),
             product.rev.to_string(),
-            product.name.clone(),
-            product.price_minor.to_string(),
-            product.currency.clone(),
-            u8::from(product.active).to_string(),
+            text.map_err(|error| unwritable(&error))?,
         ]);
     }
     let replies = LEARN_PRODUCTS.run(keys, arguments).await?;
