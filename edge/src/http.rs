@@ -180,7 +180,7 @@ pub(crate) async fn read(request: Request, bytes_max: usize) -> Result<axum::htt
     if announced.is_some_and(|length| length > DISCARDED_BYTES_MAX) {
         return Err(too_large(bytes_max));
     }
-    let mut body = pin!(collect(body, bytes_max));
+    let mut body = pin!(collect(body, announced, bytes_max));
     // Most bodies have come with their heads: the timer is begun only for one that has not.
     let body = match poll_fn(|context| Poll::Ready(body.as_mut().poll(context))).await {
         Poll::Ready(body) => body,
@@ -197,10 +197,17 @@ pub(crate) async fn read(request: Request, bytes_max: usize) -> Result<axum::htt
     Ok(axum::http::Request::from_parts(parts, Body::from(body?)))
 }
 
-async fn collect(mut body: impl HttpBody<Data = Bytes> + Unpin, bytes_max: usize) -> Result<Bytes, Problem> {
+async fn collect(
+    mut body: impl HttpBody<Data = Bytes> + Unpin,
+    announced: Option<usize>,
+    bytes_max: usize,
+) -> Result<Bytes, Problem> {
     let mut read = BytesMut::new();
     let mut length = 0;
-    while let Some(frame) = body.frame().await {
+    // A body that is there whole needs no further look, which would wait for its end.
+    while announced != Some(length)
+        && let Some(frame) = body.frame().await
+    {
         let Ok(frame) = frame else {
             return Err(BODY_INCOMPLETE.with("the connection or the transfer coding broke off within the body"));
         };
