@@ -27,7 +27,7 @@ pub(super) async fn apply(delivery: &Delivery<'_>, receipt: &mut Receipt) -> Res
             if requests.is_empty() {
                 return Ok(());
             }
-            settle(receipt, entries, redis::allocate(&clock::now(), requests).await?);
+            settle(receipt, entries, redis::allocate(clock::now(), requests).await?);
         }
         OrderCancelRequested::STREAM => {
             let (entries, orders) = read(delivery, receipt, |wish: OrderCancelRequested| {
