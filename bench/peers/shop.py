@@ -21,7 +21,6 @@ def call(order):
     for line in lines:
         units[line["product_id"]] = units.get(line["product_id"], 0) + line["qty"]
     products = list(units)
-    number = {product: index + 1 for index, product in enumerate(products)}
     order_id = order["order_id"]
     keys = ["order-fulfilled", "refund-order", "low-stock", "allocation:" + order_id]
     keys += ["stock:" + product for product in products]
@@ -29,8 +28,5 @@ def call(order):
     now = time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(seconds)) + ".%03dZ" % (seconds % 1 * 1000)
     arguments = [now, 1, *products, order_id, uuid.uuid4().hex, json.dumps(lines, separators=(",", ":")), len(units)]
     for product, qty in units.items():
-        arguments += [number[product], qty]
-    arguments.append(len(lines))
-    for line in lines:
-        arguments += [line["line_id"], number[line["product_id"]]]
+        arguments += [product, qty]
     return keys, arguments

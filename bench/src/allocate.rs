@@ -1,7 +1,7 @@
 //! The warehouse's script and its arguments, as the component sends them: `warehouse-component/src/edge/redis/orders.rs`
 //! and `edge/src/redis.rs`, which exist for WebAssembly only. Whether they still fit, each run's check of the stock tells.
 
-use std::collections::HashMap;
+use std::collections::BTreeSet;
 use std::time::SystemTime;
 
 use anyhow::{Result, ensure};
@@ -19,6 +19,7 @@ pub(crate) const SCRIPT: &str = concat!(
     "#!lua\n",
     include_str!("../../edge/src/prelude.lua"),
     include_str!("../../warehouse-component/src/edge/redis/stock.lua"),
+    include_str!("../../warehouse-component/src/edge/redis/allocation.lua"),
     include_str!("../../warehouse-component/src/edge/redis/allocate.lua")
 );
 
@@ -28,18 +29,9 @@ pub(crate) type Entry = (String, Vec<(String, String)>);
 /// The call of the script for a batch of entries.
 pub(crate) fn call(sha1: &str, entries: &[Entry]) -> Result<redis::Cmd> {
     let now = humantime::format_rfc3339_millis(SystemTime::now()).to_string();
-    let mut numbers: HashMap<String, usize> = HashMap::new();
-    let mut product_ids = Vec::new();
-    let mut number = |product_id: &str| -> String {
-        let next = product_ids.len() + 1;
-        let number = *numbers.entry(product_id.to_owned()).or_insert_with(|| {
-            product_ids.push(product_id.to_owned());
-            next
-        });
-        number.to_string()
-    };
+    let mut product_ids = BTreeSet::new();
     let mut keys: Vec<String> = LEADING_KEYS.map(str::to_owned).into();
-    let mut orders = Vec::with_capacity(entries.len() * 13);
+    let mut orders = Vec::with_capacity(entries.len() * 8);
     for (_, fields) in entries {
         let field = |name: &str| Some(&*fields.iter().find(|(field, _)| field == name)?.1);
         let order: OrderCompleted = envelope::read(field).map_err(anyhow::Error::msg)?;
@@ -53,23 +45,21 @@ pub(crate) fn call(sha1: &str, entries: &[Entry]) -> Result<redis::Cmd> {
             needs.len().to_string(),
         ]);
         for need in needs {
-            orders.extend([number(&need.product_id), need.qty.to_string()]);
-        }
-        orders.push(order.lines.len().to_string());
-        for line in &order.lines {
-            orders.extend([line.line_id.to_string(), number(&line.product_id)]);
+            if !product_ids.contains(&need.product_id) {
+                product_ids.insert(need.product_id.clone());
+            }
+            orders.extend([need.product_id, need.qty.to_string()]);
         }
     }
     keys.extend(product_ids.iter().map(|id| format!("stock:{id}")));
     let mut command = redis::cmd("EVALSHA");
     command.arg(sha1).arg(keys.len()).arg(keys);
-    command.arg(now).arg(entries.len()).arg(product_ids).arg(orders);
+    command.arg(now).arg(entries.len()).arg(&product_ids).arg(orders);
     Ok(command)
 }
 
 /// Fails when the script found something damaged.
 pub(crate) fn check(replies: &[String]) -> Result<()> {
-    let fault = replies.iter().find(|reply| !reply.is_empty());
-    ensure!(fault.is_none(), "the script says {fault:?}");
+    ensure!(replies.is_empty(), "the script says {replies:?}");
     Ok(())
 }

@@ -164,20 +164,20 @@ pub(crate) fn check_fulfilment(redis: &Redis, orders: usize) -> Result<()> {
         let mut pipeline = redis::pipe();
         let numbers = begin..orders.min(begin + PIPELINE);
         for number in numbers.clone() {
-            pipeline
-                .cmd("HGET")
-                .arg(format!("allocation:{}", order_id(number)))
-                .arg("outcome");
+            pipeline.cmd("GET").arg(format!("allocation:{}", order_id(number)));
         }
-        let outcomes: Vec<Option<String>> = pipeline.query(&mut warehouse)?;
-        for (number, outcome) in numbers.zip(outcomes) {
+        let allocations: Vec<Option<String>> = pipeline.query(&mut warehouse)?;
+        for (number, allocation) in numbers.zip(allocations) {
+            let allocation: Value = serde_json::from_str(&allocation.unwrap_or_default())
+                .with_context(|| format!("the allocation of order {number}"))?;
+            let outcome = allocation["outcome"].as_str();
             let right = if number.is_multiple_of(SHORT_EVERY) {
                 "refunded"
             } else {
                 "fulfilled"
             };
             ensure!(
-                outcome.as_deref() == Some(right),
+                outcome == Some(right),
                 "order {number} is {outcome:?} and should be {right}"
             );
         }

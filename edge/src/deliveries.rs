@@ -32,16 +32,18 @@ const REMEMBERED_SECONDS: u64 = 2 * AGE_SECONDS_MAX + 1;
 pub const UNBELIEVED_DELIVERY: ProblemType =
     ProblemType::new(401, "unbelieved_delivery", "The delivery is not believed");
 
-/// Takes a delivery, has its entries applied, and answers with the receipt; `apply` is as in [`crate::events::handle`].
+/// Takes a delivery, has its entries applied, and answers with the receipt; `part_entries` and `apply` are as in
+/// [`crate::events::handle`].
 ///
 /// # Errors
 /// When the host refuses the answer.
 pub async fn serve(
     request: Request,
+    part_entries: usize,
     apply: impl AsyncFn(&Delivery<'_>, &mut Receipt) -> Result<(), Failure>,
 ) -> Result<types::Response, types::ErrorCode> {
     let turn = Turn::begin();
-    let response = receive(request, apply).await.unwrap_or_else(|problem| {
+    let response = receive(request, part_entries, apply).await.unwrap_or_else(|problem| {
         let mut response = problem.into_response();
         if response.status() == StatusCode::UNAUTHORIZED {
             let scheme = HeaderValue::from_static(SCHEME);
@@ -54,6 +56,7 @@ pub async fn serve(
 
 async fn receive(
     request: Request,
+    part_entries: usize,
     apply: impl AsyncFn(&Delivery<'_>, &mut Receipt) -> Result<(), Failure>,
 ) -> Result<Response, Problem> {
     let path = request.uri().path().to_owned();
@@ -100,7 +103,7 @@ async fn receive(
         );
         return Err(UNBELIEVED_DELIVERY.with(detail));
     }
-    Ok(json(StatusCode::OK, &settle(delivery, apply).await))
+    Ok(json(StatusCode::OK, &settle(delivery, part_entries, apply).await))
 }
 
 fn text<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> {

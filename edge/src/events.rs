@@ -6,13 +6,10 @@ use delivery::{Delivery, Receipt, Refusal};
 use crate::redis::{self, Failure};
 use crate::turns::take_turns;
 
-/// Entries that are applied together. The parts of a larger delivery take turns, so that one is read and decided while
-/// Redis commits the one before.
-const PART_ENTRIES: usize = 128;
-
 /// Reads a delivery, has its entries applied, and publishes the receipt.
 ///
-/// `apply` is called for one part of the delivery after another, without waiting for those before. It settles every
+/// `part_entries` is how many entries are applied together. The parts of a larger delivery take turns, so that one is read
+/// and decided while Redis commits the one before: `apply` is called for one part of the delivery after another, without waiting for those before. It settles every
 /// entry of its part in the receipt; a [`Failure`] that it returns makes all entries that are not settled by then wait
 /// until what the component depends on is back, and spends none of their attempts.
 ///
@@ -20,12 +17,13 @@ const PART_ENTRIES: usize = 128;
 /// When the message is no delivery, or when its receipt could not be published; Spin prints the error.
 pub async fn handle(
     message: &[u8],
+    part_entries: usize,
     apply: impl AsyncFn(&Delivery<'_>, &mut Receipt) -> Result<(), Failure>,
 ) -> anyhow::Result<()> {
     let delivery: Delivery<'_> =
         serde_json::from_slice(message).context("a message that is no delivery was dropped")?;
     let receipts = delivery.receipts.to_string();
-    let receipt = settle(delivery, apply).await;
+    let receipt = settle(delivery, part_entries, apply).await;
     let json = serde_json::to_string(&receipt).context("a receipt could not be written")?;
     redis::command("PUBLISH", [receipts, json])
         .await
@@ -36,12 +34,13 @@ pub async fn handle(
 /// Has a delivery's entries applied, and answers with the receipt.
 pub(crate) async fn settle(
     mut delivery: Delivery<'_>,
+    part_entries: usize,
     apply: impl AsyncFn(&Delivery<'_>, &mut Receipt) -> Result<(), Failure>,
 ) -> Receipt {
     let mut entries = std::mem::take(&mut delivery.entries).into_iter();
     let mut parts = Vec::new();
     while entries.len() > 0 {
-        let entries = entries.by_ref().take(PART_ENTRIES).collect();
+        let entries = entries.by_ref().take(part_entries).collect();
         parts.push(Delivery {
             entries,
             ..delivery.clone()

@@ -28,6 +28,15 @@ pub const TESTS: &[Test] = &[
 
 pub const OLD: &str = "2020-01-31T12:00:00.000Z";
 
+/// Has an allocation be made long ago.
+fn age(warehouse: &mut Courier, order: &str) {
+    let key = format!("allocation:{order}");
+    let allocation: String = warehouse.redis(&["GET", &key]);
+    let (start, rest) = allocation.split_once("\"at\":\"").unwrap();
+    let (_, end) = rest.split_once('"').unwrap();
+    let _: String = warehouse.redis(&["SET", &key, &format!("{start}\"at\":\"{OLD}\"{end}")]);
+}
+
 /// An order that reached this state long ago, in Redis's eyes.
 fn old(system: &System, courier: &mut Courier, closed: bool) -> String {
     let order = system.order(&[("cup", 1)]);
@@ -153,7 +162,7 @@ fn tool(runtime: Runtime) {
             "order-completed",
             &[("event".to_owned(), completed(&order, &[("cup", 1)]))],
         );
-        let _: u64 = warehouse.redis(&["HSET", &format!("allocation:{order}"), "at", OLD]);
+        age(&mut warehouse, &order);
         orders.push(order);
     }
     trim(&mut courier);
@@ -202,7 +211,7 @@ fn allocations(runtime: Runtime) {
         );
     }
     for order in ["old", "back"] {
-        let _: u64 = warehouse.redis(&["HSET", &format!("allocation:{order}"), "at", OLD]);
+        age(&mut warehouse, order);
     }
     let entry = json!({ "return_id": "r-1", "at": "2999-01-31T12:00:00.000Z", "lines": [] }).to_string();
     let _: u64 = warehouse.redis(&["RPUSH", "returns:back", &entry]);

@@ -12,6 +12,7 @@ pub const TESTS: &[Test] = &[
     ("a hundred clients for the last ten units", last_units),
     ("one movement, whoever sends it how often", one_movement),
     ("ten units come back ten times at the most", one_return_each),
+    ("one return, whoever sends it how often", one_return),
     ("twenty clients change what they have seen", one_change),
 ];
 
@@ -73,6 +74,24 @@ fn one_return_each(runtime: Runtime) {
     assert_eq!((with_status(&answers, 201), with_status(&answers, 409)), (10, 30));
     assert_eq!(system.stock_of("cup"), (10, 10, 10));
     assert_eq!(system.warehouse_redis::<u64>(&["XLEN", "return-received"]), 10);
+}
+
+fn one_return(runtime: Runtime) {
+    let system = System::start(runtime);
+    system.stock("cup", 3);
+    let order = system.order(&[("cup", 3)]);
+    assert_eq!(system.end_of(&order), "fulfilled");
+    // All that was sold: who comes second would be refused, were it not the same request.
+    let body = json!({ "order_id": order, "lines": [{ "line_id": 1, "qty": 3 }] }).to_string();
+    let answers = at_once(40, |_| {
+        system.post_text("/warehouse/returns", &[("Idempotency-Key", "the same")], &body)
+    });
+    for answer in &answers {
+        assert_eq!((answer.status, &answer.text), (201, &answers[0].text));
+    }
+    assert_eq!(system.stock_of("cup"), (3, 3, 3));
+    assert_eq!(system.allocation(&order)["returns"].as_array().unwrap().len(), 1);
+    assert_eq!(system.warehouse_redis::<u64>(&["XLEN", "return-received"]), 1);
 }
 
 fn one_change(runtime: Runtime) {

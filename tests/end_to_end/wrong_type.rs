@@ -34,12 +34,14 @@ fn warehouse_events(runtime: Runtime) {
     };
     spoil("stock:pot");
     spoil("allocation:o-2");
+    let _: u64 = system.warehouse_redis(&["HSET", "allocation:o-8", "outcome", "fulfilled"]);
     let _: u64 = system.warehouse_redis(&["HSET", "stock:pan", "on_hand", "many"]);
     for (order, lines) in [
         ("o-1", [("cup", 1), ("pot", 1)]),
         ("o-2", [("cup", 1), ("cup", 1)]),
         ("o-3", [("cup", 1), ("cup", 1)]),
         ("o-4", [("cup", 1), ("pan", 1)]),
+        ("o-8", [("cup", 1), ("cup", 1)]),
     ] {
         system.append_to_store("order-completed", &[("data", &completed(order, &lines))]);
     }
@@ -49,9 +51,17 @@ fn warehouse_events(runtime: Runtime) {
     assert_eq!(system.outcomes_told(), (1, 0));
     let letters = system.store_dead_letters("order-completed");
     let reasons: Vec<_> = letters.iter().map(|letter| field(letter, "dead_reason")).collect();
-    assert_eq!(reasons.len(), 3, "{reasons:?}");
-    for (key, reason) in ["stock:pot", "allocation:o-2", "stock:pan"].iter().zip(&reasons) {
-        assert!(reason.contains(key), "{reason} does not name {key}");
+    assert_eq!(reasons.len(), 4, "{reasons:?}");
+    for (words, reason) in [
+        "stock:pot",
+        "the key allocation:o-2 holds no allocation",
+        "stock:pan",
+        "the key allocation:o-8 holds a hash where a string belongs",
+    ]
+    .iter()
+    .zip(&reasons)
+    {
+        assert!(reason.contains(words), "{reason} does not say {words}");
     }
 
     spoil("refund-order");
@@ -62,7 +72,7 @@ fn warehouse_events(runtime: Runtime) {
     assert_eq!(system.get("/warehouse/allocations/o-5").status, 404);
     let letters = system.store_dead_letters("order-completed");
     assert!(
-        field(&letters[3], "dead_reason").contains("refund-order"),
+        field(&letters[4], "dead_reason").contains("refund-order"),
         "{letters:?}"
     );
     let _: u64 = system.warehouse_redis(&["DEL", "refund-order"]);
@@ -71,7 +81,7 @@ fn warehouse_events(runtime: Runtime) {
     spoil("order-fulfilled");
     system.append_to_store("order-completed", &[("data", &completed("o-7", &[("cup", 1)]))]);
     eventually("the order is a dead letter", || {
-        (system.store_dead_letters("order-completed").len() == 5).then_some(())
+        (system.store_dead_letters("order-completed").len() == 6).then_some(())
     });
     assert_eq!(system.stock_of("cup"), (7, 10, 3));
     assert_eq!(system.get("/warehouse/allocations/o-7").status, 404);
@@ -294,6 +304,7 @@ fn warehouse_requests(runtime: Runtime) {
         ("order-fulfilled", announce),
         ("product:pot", ("POST", "/warehouse/repair/products", "")),
         ("products", ("POST", "/warehouse/repair/products", "")),
+        ("allocation:o-1", remove),
         ("returns:o-1", remove),
         ("low-stock", ("GET", "/warehouse/products?low_stock=true", "")),
         ("products", ("GET", "/warehouse/products", "")),
@@ -301,17 +312,20 @@ fn warehouse_requests(runtime: Runtime) {
         ("allocation:o-1", ("GET", "/warehouse/allocations/o-1", "")),
     ] {
         let kept: Option<Vec<u8>> = system.warehouse_redis(&["DUMP", key]);
-        let _: u64 = system.warehouse_redis(&["DEL", key]);
-        let _: String = system.warehouse_redis(&["SET", key, "hello"]);
-        let before = everything(&system);
-        let answer = system.send(method, path, &[("Idempotency-Key", "k"), ("If-Match", "*")], body);
-        assert_eq!(
-            (answer.status, &answer.json()["type"]),
-            (500, &json!("corrupt_data")),
-            "{key}, {method} {path}: {answer:?}"
-        );
-        assert!(answer.json()["detail"].as_str().unwrap().contains(key), "{answer:?}");
-        assert_eq!(everything(&system), before, "{key}, {method} {path}");
+        // Where one of the two is of the right type, it is still nothing that the warehouse writes there.
+        for spoil in ["SET", "RPUSH"] {
+            let _: u64 = system.warehouse_redis(&["DEL", key]);
+            let _: redis::Value = system.warehouse_redis(&[spoil, key, "hello"]);
+            let before = everything(&system);
+            let answer = system.send(method, path, &[("Idempotency-Key", "k"), ("If-Match", "*")], body);
+            assert_eq!(
+                (answer.status, &answer.json()["type"]),
+                (500, &json!("corrupt_data")),
+                "{spoil} {key}, {method} {path}: {answer:?}"
+            );
+            assert!(answer.json()["detail"].as_str().unwrap().contains(key), "{answer:?}");
+            assert_eq!(everything(&system), before, "{spoil} {key}, {method} {path}");
+        }
         let _: u64 = system.warehouse_redis(&["DEL", key]);
         if let Some(kept) = kept {
             system.restore_in_warehouse(key, &kept);
@@ -324,8 +338,6 @@ fn warehouse_requests(runtime: Runtime) {
         ("stock:pot", "returned", "1e3"),
         ("stock:pot", "movements", "0x10"),
         ("stock:pot", "low_stock_at", "9999999999999999"),
-        ("allocation:o-1", "returned:2", "2"),
-        ("allocation:o-1", "lines", "[]"),
     ] {
         let kept: Option<String> = system.warehouse_redis(&["HGET", key, field]);
         let _: u64 = system.warehouse_redis(&["HSET", key, field, value]);
@@ -338,6 +350,31 @@ fn warehouse_requests(runtime: Runtime) {
             None => system.warehouse_redis(&["HDEL", key, field]),
         };
     }
+    // Allocations and returns that are none, or do not fit together.
+    let kept: String = system.warehouse_redis(&["GET", "allocation:o-1"]);
+    for (from, to, status) in [
+        ("\"fulfilled\"", "\"refunded\"", 500),
+        ("\"fulfilled\"", "\"fulfilled\",\"reason\":\"customer_cancelled\"", 500),
+        ("\"event_id\"", "\"event\"", 500),
+        ("\"qty\"", "\"requested\"", 500),
+        ("\"line_id\":2", "\"line_id\":3", 422),
+    ] {
+        let _: String = system.warehouse_redis(&["SET", "allocation:o-1", &kept.replace(from, to)]);
+        let before = everything(&system);
+        let answer = system.send(take_back.0, take_back.1, &[("Idempotency-Key", "k")], take_back.2);
+        assert_eq!(answer.status, status, "{to}: {answer:?}");
+        assert_eq!(everything(&system), before, "{to}");
+    }
+    let _: String = system.warehouse_redis(&["SET", "allocation:o-1", &kept]);
+    let too_much =
+        r#"{"return_id":"r","at":"2020-01-31T12:00:00.000Z","lines":[{"line_id":2,"product_id":"pot","qty":2}]}"#;
+    let _: u64 = system.warehouse_redis(&["RPUSH", "returns:o-1", too_much]);
+    let before = everything(&system);
+    let answer = system.send(take_back.0, take_back.1, &[("Idempotency-Key", "k")], take_back.2);
+    assert_eq!(answer.status, 500, "{answer:?}");
+    assert_eq!(everything(&system), before);
+    let _: u64 = system.warehouse_redis(&["DEL", "returns:o-1"]);
+
     for (key, stream, data) in [
         ("low-stock", "order-completed", completed("o-2", &[("cup", 1)])),
         (
@@ -351,13 +388,15 @@ fn warehouse_requests(runtime: Runtime) {
             r#"{"order_id":"o-4","reason":"x"}"#.to_owned(),
         ),
     ] {
-        let _: String = system.warehouse_redis(&["SET", key, "hello"]);
-        let before = everything(&system);
-        let settled = courier.deliver_data(stream, &[("event".to_owned(), data)]);
-        assert_eq!(settled[0].0, Settled::Reject, "{key}");
-        assert!(settled[0].1.contains(key), "{settled:?}");
-        assert_eq!(everything(&system), before, "{key}");
-        let _: u64 = system.warehouse_redis(&["DEL", key]);
+        for spoil in ["SET", "RPUSH"] {
+            let _: redis::Value = system.warehouse_redis(&[spoil, key, "hello"]);
+            let before = everything(&system);
+            let settled = courier.deliver_data(stream, &[("event".to_owned(), data.clone())]);
+            assert_eq!(settled[0].0, Settled::Reject, "{spoil} {key}");
+            assert!(settled[0].1.contains(key), "{settled:?}");
+            assert_eq!(everything(&system), before, "{spoil} {key}");
+            let _: u64 = system.warehouse_redis(&["DEL", key]);
+        }
     }
     assert_eq!(
         system

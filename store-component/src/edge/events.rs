@@ -16,9 +16,12 @@ use crate::domain::charge_order::{Charged, charge_order};
 use crate::domain::order::{Contradiction, Order, Steps};
 use crate::domain::refund_order::{self, ReturnedLine};
 
+/// Entries that are applied together: one part of a larger delivery is read and decided while Redis commits another.
+pub(super) const PART_ENTRIES: usize = 128;
+
 #[redis_subscriber]
 async fn on_message(message: Bytes) -> anyhow::Result<()> {
-    edge::events::handle(&message, apply).await
+    edge::events::handle(&message, PART_ENTRIES, apply).await
 }
 
 pub(super) async fn apply(delivery: &Delivery<'_>, receipt: &mut Receipt) -> Result<(), Failure> {

@@ -1,4 +1,5 @@
-//! Taking back units of a fulfilled order. The model of `edge/redis/take_back.lua`.
+//! Taking back units of a fulfilled order. What may come back is decided here; the limits of the stock are the model of
+//! `edge/redis/take_back.lua`, which holds them where the stock is.
 
 use std::collections::BTreeMap;
 
@@ -61,11 +62,11 @@ pub fn check(order_id: &str, lines: &[ReturnLine]) -> Result<(), Vec<(String, St
     if faults.is_empty() { Ok(()) } else { Err(faults) }
 }
 
-/// The order's lines that come back, each with its units.
+/// The order's lines that a request names, each with the units that come back.
 ///
 /// # Errors
 /// When the order has no such line.
-pub fn resolve(sold: &[OrderLine], lines: &[ReturnLine]) -> Result<Vec<OrderLine>, Refusal> {
+fn resolve(sold: &[OrderLine], lines: &[ReturnLine]) -> Result<Vec<OrderLine>, Refusal> {
     let find = |line_id: u32| sold.iter().find(|sold| sold.line_id == line_id);
     let unknown: Vec<usize> = lines
         .iter()
@@ -107,6 +108,20 @@ impl Sold {
         }
     }
 
+    /// A fulfilled order of which these returns are back; `None` where more is back than was sold.
+    #[must_use]
+    pub fn with_returns(lines: Vec<OrderLine>, returns: &[Vec<OrderLine>]) -> Option<Self> {
+        let mut order = Self::new(lines);
+        for line in returns.iter().flatten() {
+            if u64::from(line.qty) > order.left(line.line_id) {
+                return None;
+            }
+            *order.returned.entry(line.line_id).or_default() += u64::from(line.qty);
+        }
+        order.returns = returns.len();
+        Some(order)
+    }
+
     /// Units of a line that may still come back.
     #[must_use]
     pub fn left(&self, line_id: u32) -> u64 {
@@ -116,15 +131,11 @@ impl Sold {
     }
 }
 
-/// Takes units back into the stock, and gives the lines that came back; or says why not, and changes nothing.
+/// The order's lines that come back, each with its units, if they may.
 ///
 /// # Errors
 /// The first thing in the way.
-pub fn take_back(
-    order: &mut Sold,
-    lines: &[ReturnLine],
-    stocks: &mut BTreeMap<String, Stock>,
-) -> Result<Vec<OrderLine>, Refusal> {
+pub fn may_come_back(order: &Sold, lines: &[ReturnLine]) -> Result<Vec<OrderLine>, Refusal> {
     let back = resolve(&order.lines, lines)?;
     if order.returns >= RETURNS_MAX {
         return Err(Refusal::TooManyReturns);
@@ -138,6 +149,19 @@ pub fn take_back(
     if !too_many.is_empty() {
         return Err(Refusal::TooMany(too_many));
     }
+    Ok(back)
+}
+
+/// Takes units back into the stock, and gives the lines that came back; or says why not, and changes nothing.
+///
+/// # Errors
+/// The first thing in the way.
+pub fn take_back(
+    order: &mut Sold,
+    lines: &[ReturnLine],
+    stocks: &mut BTreeMap<String, Stock>,
+) -> Result<Vec<OrderLine>, Refusal> {
+    let back = may_come_back(order, lines)?;
     let units = needs(&back);
     for unit in &units {
         let stock = stocks.get(&unit.product_id).copied().unwrap_or_default();
@@ -211,6 +235,20 @@ mod tests {
             assert_eq!(take_back(&mut order, &wanted, &mut stocks), Err(refusal));
             assert_eq!((order.clone(), stocks.clone()), before);
         }
+    }
+
+    #[test]
+    fn what_is_listed_counts() {
+        let (mut order, mut stocks) = (sold(), stocks());
+        let listed: Vec<_> = [lines(&[(3, 1), (1, 2)]), lines(&[(3, 1)])]
+            .iter()
+            .map(|wanted| take_back(&mut order, wanted, &mut stocks).expect("legal"))
+            .collect();
+        assert_eq!(Sold::with_returns(sold().lines, &listed), Some(order.clone()));
+        let too_many = Err(Refusal::TooMany(vec![(0, 0)]));
+        assert_eq!(may_come_back(&order, &lines(&[(3, 1), (1, 1)])), too_many);
+        let twice = [&listed[..], &listed[..1]].concat();
+        assert_eq!(Sold::with_returns(sold().lines, &twice), None);
     }
 
     #[test]

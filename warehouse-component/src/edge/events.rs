@@ -11,9 +11,13 @@ use spin_sdk::redis_subscriber;
 
 use super::redis::{self, Corrupt, Request};
 
+/// Entries that are applied together. Redis reads and writes a product once for all orders of a part that want it, so a
+/// usual delivery is one.
+pub(super) const PART_ENTRIES: usize = 512;
+
 #[redis_subscriber]
 async fn on_message(message: Bytes) -> anyhow::Result<()> {
-    edge::events::handle(&message, apply).await
+    edge::events::handle(&message, PART_ENTRIES, apply).await
 }
 
 pub(super) async fn apply(delivery: &Delivery<'_>, receipt: &mut Receipt) -> Result<(), Failure> {
@@ -23,7 +27,7 @@ pub(super) async fn apply(delivery: &Delivery<'_>, receipt: &mut Receipt) -> Res
             if requests.is_empty() {
                 return Ok(());
             }
-            settle(receipt, entries, redis::allocate(&clock::now(), requests).await?);
+            settle(receipt, entries, redis::allocate(clock::now(), requests).await?);
         }
         OrderCancelRequested::STREAM => {
             let (entries, orders) = read(delivery, receipt, |wish: OrderCancelRequested| {

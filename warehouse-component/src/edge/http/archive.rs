@@ -14,7 +14,7 @@ use super::orders::{AllocationView, view};
 use super::problems::corrupt;
 use super::text;
 use crate::domain::archive::{Stay, may_leave};
-use crate::edge::redis::{self, Corrupt, Removal, Removed, StoredAllocation};
+use crate::edge::redis::{self, Removal, Removed, StoredAllocation};
 
 /// The least age: idempotency keys, which are kept for as long, must not outlive what they are of.
 const OLDER_THAN_DAYS_MIN: u64 = 1;
@@ -83,7 +83,7 @@ pub(super) async fn read(body: Bytes) -> Result<Response, Problem> {
             continue;
         };
         lines += &text(&ArchivedAllocation {
-            allocation: view(order_id, allocation)?,
+            allocation: view(allocation)?,
         })?;
         lines.push('\n');
     }
@@ -117,7 +117,7 @@ pub(super) async fn remove(body: Bytes) -> Result<Response, Problem> {
             answer.removed.push(order_id);
             continue;
         };
-        let changed_at = changed_at(&order_id, &allocation)?;
+        let changed_at = changed_at(&allocation)?;
         match may_leave(&changed_at, &changed_before, streams_from.as_deref()) {
             Ok(()) => removals.push(Removal {
                 order_id,
@@ -145,17 +145,9 @@ impl RemovedAllocations {
 }
 
 /// When the allocation was made, or something of it last came back.
-fn changed_at(order_id: &str, allocation: &StoredAllocation) -> Result<String, Problem> {
-    #[derive(Deserialize)]
-    struct Entry {
-        at: String,
-    }
-    match allocation.returns.last() {
-        None => Ok(allocation.at.clone()),
-        Some(last) => serde_json::from_str(last)
-            .map(|entry: Entry| entry.at)
-            .map_err(|error| corrupt(Corrupt(format!("the last return of the order {order_id}: {error}")))),
-    }
+fn changed_at(allocation: &StoredAllocation) -> Result<String, Problem> {
+    let last = allocation.returned().map_err(corrupt)?.pop();
+    Ok(last.map_or_else(|| allocation.decision.at.clone(), |last| last.at))
 }
 
 fn check(days: Option<u64>, order_ids: &[String]) -> Result<(), Problem> {

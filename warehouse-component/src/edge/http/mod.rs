@@ -26,6 +26,7 @@ use self::problems::{
     INSUFFICIENT_STOCK, NOT_FULFILLED, PRODUCT_EXISTS, RETURN_TOO_LARGE, STALE_REVISION, STOCK_TOO_LARGE,
     TOO_MANY_RETURNS, UNKNOWN_ALLOCATION, UNKNOWN_LINE, UNKNOWN_PRODUCT, unwritable,
 };
+use super::events::{PART_ENTRIES, apply};
 
 /// Where a sidecar that delivers over HTTP does so; no part of the public API.
 const DELIVERIES: &str = "/warehouse/deliveries";
@@ -37,7 +38,7 @@ thread_local! {
 #[http_service]
 async fn on_request(request: Request) -> Result<types::Response, types::ErrorCode> {
     if request.uri().path() == DELIVERIES {
-        return edge::deliveries::serve(request, super::events::apply).await;
+        return edge::deliveries::serve(request, PART_ENTRIES, apply).await;
     }
     edge::http::serve(request, ROUTES.with(Clone::clone)).await
 }

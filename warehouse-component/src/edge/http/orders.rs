@@ -3,6 +3,7 @@
 use axum::extract::Path;
 use axum::http::StatusCode;
 use axum::response::Response;
+use contracts::events::RefundReason;
 use contracts::limits::check_id;
 use edge::problem::Problem;
 use serde::Serialize;
@@ -11,7 +12,7 @@ use utoipa::ToSchema;
 
 use super::problems::{corrupt, unknown_allocation};
 use super::returns::LineView;
-use crate::edge::redis::{self, StoredAllocation};
+use crate::edge::redis::{self, Outcome, StoredAllocation};
 
 /// What the warehouse decided for an order.
 #[derive(Debug, Serialize, ToSchema)]
@@ -19,12 +20,12 @@ use crate::edge::redis::{self, StoredAllocation};
 pub(super) struct AllocationView {
     order_id: String,
     /// `fulfilled` or `refunded`.
-    #[schema(example = "fulfilled")]
-    outcome: String,
+    #[schema(value_type = String, example = "fulfilled")]
+    outcome: Outcome,
     /// Why it is refunded: `insufficient_stock`, `unknown_product` or `customer_cancelled`.
     #[serde(skip_serializing_if = "Option::is_none")]
-    #[schema(example = "insufficient_stock", nullable = false)]
-    reason: Option<String>,
+    #[schema(value_type = Option<String>, example = "insufficient_stock", nullable = false)]
+    reason: Option<RefundReason>,
     /// What was taken; or, of a refunded order, the lines that stood in the way.
     #[schema(value_type = Vec<AllocationLine>)]
     lines: Box<RawValue>,
@@ -87,20 +88,21 @@ struct ReturnEntryView {
 )]
 pub(super) async fn show_allocation(Path(order_id): Path<String>) -> Result<Response, Problem> {
     let allocation = decided(&order_id).await?;
-    Ok(edge::http::json(StatusCode::OK, &view(order_id, allocation)?))
+    Ok(edge::http::json(StatusCode::OK, &view(allocation)?))
 }
 
-pub(super) fn view(order_id: String, allocation: StoredAllocation) -> Result<AllocationView, Problem> {
+pub(super) fn view(allocation: StoredAllocation) -> Result<AllocationView, Problem> {
+    let StoredAllocation { order_id, decision, .. } = allocation;
     let raw = |json| {
         RawValue::from_string(json)
-            .map_err(|error| Problem::corrupt(format!("the allocation of the order {order_id}: {error}")))
+            .map_err(|error| Problem::corrupt(format!("the returns of the order {order_id}: {error}")))
     };
     Ok(AllocationView {
-        outcome: allocation.outcome,
-        reason: allocation.reason,
-        lines: raw(allocation.lines)?,
+        outcome: decision.outcome,
+        reason: decision.reason,
+        lines: decision.lines,
         returns: allocation.returns.into_iter().map(raw).collect::<Result<_, _>>()?,
-        at: allocation.at,
+        at: decision.at,
         order_id,
     })
 }

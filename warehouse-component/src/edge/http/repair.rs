@@ -5,6 +5,7 @@ use axum::extract::rejection::QueryRejection;
 use axum::extract::{Path, Query};
 use axum::http::StatusCode;
 use axum::response::Response;
+use contracts::events::{Event, OrderFulfilled, RefundOrder, ReturnReceived};
 use contracts::limits::check_id;
 use edge::clock;
 use edge::page::{Page, PageQuery};
@@ -12,8 +13,10 @@ use edge::problem::Problem;
 use serde::Serialize;
 use utoipa::ToSchema;
 
+use super::orders::decided;
 use super::problems::{corrupt, unknown_allocation};
-use crate::edge::redis;
+use super::text;
+use crate::edge::redis::{self, Again, Outcome, Returned};
 
 /// The products that were told of again.
 #[derive(Debug, Serialize, ToSchema)]
@@ -29,8 +32,8 @@ pub(super) struct AnnouncedProducts {
 pub(super) struct AnnouncedAllocation {
     order_id: String,
     /// `fulfilled` or `refunded`.
-    #[schema(example = "fulfilled")]
-    outcome: String,
+    #[schema(value_type = String, example = "fulfilled")]
+    outcome: Outcome,
     /// The id that the event had the first time, and has again.
     event_id: String,
     /// The returns that were told again with it.
@@ -58,18 +61,56 @@ pub(super) async fn announce_products(query: Result<Query<PageQuery>, QueryRejec
     responses((status = 200, description = "Told", body = AnnouncedAllocation)),
 )]
 pub(super) async fn announce_allocation(Path(order_id): Path<String>) -> Result<Response, Problem> {
-    check_id(&order_id).map_err(|_| unknown_allocation(&order_id))?;
-    let announced = redis::announce_allocation(&order_id, clock::now())
+    let allocation = decided(&order_id).await?;
+    let decision = &allocation.decision;
+    let outcome = match decision.reason {
+        None => again(
+            &decision.event_id,
+            &OrderFulfilled {
+                order_id: order_id.clone(),
+                lines: allocation.lines().map_err(corrupt)?,
+            },
+        ),
+        Some(reason) => again(
+            &decision.event_id,
+            &RefundOrder {
+                order_id: order_id.clone(),
+                reason,
+                lines: allocation.lines().map_err(corrupt)?,
+            },
+        ),
+    }?;
+    let (mut return_ids, mut returns) = (Vec::new(), Vec::new());
+    for Returned { return_id, lines, .. } in allocation.returned().map_err(corrupt)? {
+        let event = ReturnReceived {
+            order_id: order_id.clone(),
+            return_id: return_id.clone(),
+            lines,
+        };
+        returns.push(again(&return_id, &event)?.1);
+        return_ids.push(return_id);
+    }
+    let is_told = redis::announce_allocation(&allocation, outcome, returns, clock::now())
         .await?
-        .map_err(corrupt)?
-        .ok_or_else(|| unknown_allocation(&order_id))?;
-    Ok(edge::http::json(
-        StatusCode::OK,
-        &AnnouncedAllocation {
-            order_id,
-            outcome: announced.outcome,
-            event_id: announced.event_id,
-            return_ids: announced.return_ids,
-        },
-    ))
+        .map_err(corrupt)?;
+    if !is_told {
+        // It has left for the archive at this moment.
+        return Err(unknown_allocation(&order_id));
+    }
+    let answer = AnnouncedAllocation {
+        order_id,
+        outcome: decision.outcome,
+        event_id: decision.event_id.clone(),
+        return_ids,
+    };
+    Ok(edge::http::json(StatusCode::OK, &answer))
+}
+
+/// An event once more, and the stream that carries it.
+fn again<E: Event>(event_id: &str, event: &E) -> Result<(&'static str, Again), Problem> {
+    let event = Again {
+        event_id: event_id.to_owned(),
+        data: text(event)?,
+    };
+    Ok((E::STREAM, event))
 }

@@ -5,7 +5,7 @@ use axum::response::Response;
 use bytes::Bytes;
 use contracts::events::{OrderLine, ReturnReceived};
 use edge::http::json_text;
-use edge::idempotency::{self, Earlier};
+use edge::idempotency::{self, Earlier, Scope};
 use edge::problem::Problem;
 use edge::{clock, json};
 use serde::{Deserialize, Serialize};
@@ -13,13 +13,11 @@ use utoipa::ToSchema;
 
 use super::movements::{self, ReturnOf};
 use super::orders::decided;
-use super::problems::{corrupt, invalid, not_fulfilled, refused, unknown_allocation};
+use super::problems::{corrupt, invalid, not_fulfilled, refused};
 use super::text;
 use crate::domain::allocate::needs;
-use crate::domain::take_back::{self, Refusal, ReturnLine};
-use crate::edge::redis::{self, Return, TakenBack};
-
-const FULFILLED: &str = "fulfilled";
+use crate::domain::take_back::{self, RETURNS_MAX, Refusal, ReturnLine, Sold};
+use crate::edge::redis::{self, Outcome, Return, Returned, StoredAllocation, TakenBack};
 
 /// The body of `POST /warehouse/returns`.
 #[derive(Debug, Serialize, Deserialize, ToSchema)]
@@ -44,14 +42,6 @@ struct TakeBackLine {
     /// Units.
     #[schema(example = 1, minimum = 1, maximum = 1_000_000)]
     qty: u32,
-}
-
-/// A return as it is listed with its allocation; `announce_allocation.lua` takes it apart.
-#[derive(Debug, Serialize)]
-struct ReturnEntry<'a> {
-    return_id: &'a str,
-    at: &'a str,
-    lines: &'a [OrderLine],
 }
 
 /// A return as it is answered.
@@ -102,24 +92,42 @@ pub(super) async fn take_back(headers: HeaderMap, method: Method, body: Bytes) -
         })
         .collect();
     take_back::check(&request.order_id, &lines).map_err(invalid)?;
-    // A repeat is answered as before, even when the order was archived since.
-    match idempotency::earlier(&scope).await? {
-        Some(Earlier::Answer { body, .. }) => return Ok(json_text(StatusCode::CREATED, body)),
-        Some(Earlier::KeyReused) => return Err(idempotency::reused()),
-        None => {}
+    // Whoever comes in between adds a return, of which an order has so many at most.
+    for _ in 0..=RETURNS_MAX {
+        let allocation = decided(&request.order_id).await;
+        // A repeat is answered as before, even when the order was archived since. It is looked for once the allocation is
+        // read: what the same request has taken back at this moment is no reason to refuse it.
+        match idempotency::earlier(&scope).await? {
+            Some(Earlier::Answer { body, .. }) => return Ok(json_text(StatusCode::CREATED, body)),
+            Some(Earlier::KeyReused) => return Err(idempotency::reused()),
+            None => {}
+        }
+        let allocation = allocation?;
+        if allocation.decision.outcome != Outcome::Fulfilled {
+            return Err(not_fulfilled(&request.order_id));
+        }
+        let returned = allocation.returned().map_err(corrupt)?;
+        let returned: Vec<_> = returned.into_iter().map(|entry| entry.lines).collect();
+        let sold = Sold::with_returns(allocation.lines().map_err(corrupt)?, &returned)
+            .ok_or_else(|| Problem::corrupt(format!("more of the order {} is back than was sold", request.order_id)))?;
+        let back = take_back::may_come_back(&sold, &lines).map_err(refused)?;
+        match commit(&allocation, back, &scope).await? {
+            TakenBack::Taken(answer) => return Ok(json_text(StatusCode::CREATED, answer)),
+            TakenBack::KeyReused => return Err(idempotency::reused()),
+            TakenBack::StockTooLarge(product_id) => return Err(refused(Refusal::StockTooLarge(product_id))),
+            TakenBack::Changed => {}
+        }
     }
-    let order_id = request.order_id;
-    let allocation = decided(&order_id).await?;
-    if allocation.outcome != FULFILLED {
-        return Err(not_fulfilled(&order_id));
-    }
-    let sold: Vec<OrderLine> = serde_json::from_str(&allocation.lines)
-        .map_err(|error| Problem::corrupt(format!("the lines of the allocation of the order {order_id}: {error}")))?;
-    let back = take_back::resolve(&sold, &lines).map_err(refused)?;
+    let detail = format!("the allocation of the order {} keeps changing", request.order_id);
+    Err(Problem::corrupt(detail))
+}
 
+/// Takes the units back, if the order is still allocated as it was read.
+async fn commit(allocation: &StoredAllocation, back: Vec<OrderLine>, scope: &Scope) -> Result<TakenBack, Problem> {
+    let order_id = &allocation.order_id;
     let (return_id, now) = (clock::new_id(), clock::now());
     let cause = ReturnOf {
-        order_id: &order_id,
+        order_id,
         return_id: &return_id,
     };
     let movements = needs(&back)
@@ -129,38 +137,30 @@ pub(super) async fn take_back(headers: HeaderMap, method: Method, body: Bytes) -
             Ok((need, movement))
         })
         .collect::<Result<Vec<_>, Problem>>()?;
-    let wanted = Return {
-        order_id: &order_id,
-        sold_json: &allocation.lines,
-        sold: &sold,
-        back: &back,
+    let answer = text(&ReturnView {
         return_id: &return_id,
-        now: &now,
-        event_data: text(&ReturnReceived {
-            order_id: order_id.clone(),
-            return_id: return_id.clone(),
-            lines: back.clone(),
-        })?,
-        entry: text(&ReturnEntry {
-            return_id: &return_id,
-            at: &now,
-            lines: &back,
-        })?,
-        answer: text(&ReturnView {
-            return_id: &return_id,
-            order_id: &order_id,
-            at: &now,
-            lines: &back,
-        })?,
+        order_id,
+        at: &now,
+        lines: &back,
+    })?;
+    let event_data = text(&ReturnReceived {
+        order_id: order_id.clone(),
+        return_id: return_id.clone(),
+        lines: back.clone(),
+    })?;
+    let entry = text(&Returned {
+        return_id: return_id.clone(),
+        at: now.clone(),
+        lines: back,
+    })?;
+    let wanted = Return {
+        allocation,
+        return_id,
+        now,
+        event_data,
+        entry,
+        answer,
         scope,
     };
-    match redis::take_back(wanted, movements).await?.map_err(corrupt)? {
-        TakenBack::Taken(answer) => Ok(json_text(StatusCode::CREATED, answer)),
-        TakenBack::KeyReused => Err(idempotency::reused()),
-        TakenBack::Unknown => Err(unknown_allocation(&order_id)),
-        TakenBack::NotFulfilled => Err(not_fulfilled(&order_id)),
-        TakenBack::TooMany(lines) => Err(refused(Refusal::TooMany(lines))),
-        TakenBack::TooManyReturns => Err(refused(Refusal::TooManyReturns)),
-        TakenBack::StockTooLarge(product_id) => Err(refused(Refusal::StockTooLarge(product_id))),
-    }
+    redis::take_back(wanted, movements).await?.map_err(corrupt)
 }

@@ -3,31 +3,32 @@
 --
 -- KEYS: 1 the stream refund-order, then the orders' allocations
 -- ARGV: 1 time, then for each order its id and the id of the event that follows
--- Returns for each order '' (decided, now or before) or what is damaged.
+-- Returns {number, what is damaged, ...} of the orders that could not be decided, numbered from 1; all others are, now
+-- or before.
 -- An order that has an allocation keeps it, so whichever comes first, stands: this, or allocate.lua.
 
 local now = ARGV[1]
-
-local function cancel(allocation, order_id, event_id)
-  local decided = redis.pcall('HGET', allocation, 'outcome')
-  if type(decided) == 'table' and decided.err then
-    return misfit(allocation, 'hash')
-  end
-  if decided then
-    return ''
-  end
-  local fault = append_event(KEYS[1], 'refund-order', event_id, now,
-    '{"order_id":"' .. order_id .. '","reason":"customer_cancelled","lines":[]}')
-  if fault then
-    return fault
-  end
-  redis.call('HSET', allocation, 'outcome', 'refunded', 'reason', 'customer_cancelled', 'lines', '[]', 'at', now,
-    'event_id', event_id)
-  return ''
-end
-
-local reply = {}
+local outcomes = known_outcomes(2, #KEYS)
+local damaged, allocations = {}, {}
 for i = 1, #KEYS - 1 do
-  reply[i] = cancel(KEYS[i + 1], ARGV[2 * i], ARGV[2 * i + 1])
+  local allocation, order_id, event_id = KEYS[i + 1], ARGV[2 * i], ARGV[2 * i + 1]
+  local outcome = outcomes[allocation]
+  if not outcome then
+    outcome = append_event(KEYS[1], 'refund-order', event_id, now,
+      '{"order_id":"' .. order_id .. '","reason":"customer_cancelled","lines":[]}')
+    if not outcome then
+      outcome = DECIDED
+      -- The order may come once more in this batch.
+      outcomes[allocation] = DECIDED
+      allocations[#allocations + 1] = allocation
+      allocations[#allocations + 1] = '{"outcome":"refunded","reason":"customer_cancelled","event_id":"' .. event_id
+        .. '","at":"' .. now .. '","lines":[]}'
+    end
+  end
+  if outcome ~= DECIDED then
+    damaged[#damaged + 1] = i
+    damaged[#damaged + 1] = outcome
+  end
 end
-return reply
+write_strings(allocations)
+return damaged

@@ -3,17 +3,19 @@
 mod products;
 mod stock;
 mod orders;
+mod allocations;
+mod returns;
 mod archive;
 
 use edge::redis::{Failure, Reply, Script, as_text};
 
+pub(super) use allocations::{Again, Outcome, Returned, StoredAllocation, allocation, announce_allocation};
 pub(super) use archive::{Removal, Removed, oldest_event_ms, remove_allocations};
-pub(super) use orders::{
-    Request, Return, StoredAllocation, TakenBack, allocate, allocation, announce_allocation, cancel, take_back,
-};
+pub(super) use orders::{Request, allocate, cancel};
 pub(super) use products::{
     Changed, StoredProduct, announce_products, change_product, create_product, product_ids, products,
 };
+pub(super) use returns::{Return, TakenBack, take_back};
 pub(super) use stock::{Movement, move_stock, movements};
 
 /// All products, by id. Every member has the score 0.
@@ -39,7 +41,8 @@ fn movements_key(product_id: &str) -> String {
     format!("movements:{product_id}")
 }
 
-/// What was decided for an order: a hash.
+/// What was decided for an order: a JSON object. A string, since a hash of it would cost Redis more than all else that an
+/// order does.
 fn allocation_key(order_id: &str) -> String {
     format!("allocation:{order_id}")
 }

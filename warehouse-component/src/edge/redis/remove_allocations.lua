@@ -7,7 +7,7 @@
 local reply = {}
 for i = 1, #ARGV do
   local allocation, returns = KEYS[2 * i - 1], KEYS[2 * i]
-  local fault = first_misfit({allocation, 'hash', returns, 'list'})
+  local fault = first_misfit({allocation, 'string', returns, 'list'})
   if fault then
     reply[i] = 'corrupt ' .. fault
   elseif redis.call('LLEN', returns) ~= tonumber(ARGV[i]) then
