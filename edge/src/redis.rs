@@ -189,6 +189,17 @@ pub(crate) async fn connect() -> Result<(), Failure> {
     Ok(())
 }
 
+/// The reply as text, without a copy of it where it is text.
+#[must_use]
+pub fn into_text(reply: Reply) -> String {
+    match reply {
+        Reply::Binary(bytes) => {
+            String::from_utf8(bytes).unwrap_or_else(|error| String::from_utf8_lossy(error.as_bytes()).into_owned())
+        }
+        reply => as_text(&reply),
+    }
+}
+
 /// The reply as text; other replies than text are empty.
 #[must_use]
 pub fn as_text(reply: &Reply) -> String {

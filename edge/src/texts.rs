@@ -1,6 +1,6 @@
 //! Texts in Redis, many at a time: one MGET costs Redis a fraction of what a script or a hash per key does.
 
-use crate::redis::{Failure, Reply, Script, as_text, command};
+use crate::redis::{Failure, Reply, Script, command, into_text};
 
 /// Tells a key that holds nothing from one that holds no text; see the file.
 static READ_TEXTS: Script = Script::read_only(include_str!("read_texts.lua"));
@@ -24,7 +24,7 @@ pub async fn read_texts(keys: Vec<String>) -> Result<Vec<Text>, Failure> {
     if keys.is_empty() {
         return Ok(Vec::new());
     }
-    let mut texts: Vec<Text> = command("MGET", &keys).await?.iter().map(found).collect();
+    let mut texts: Vec<Text> = command("MGET", &keys).await?.into_iter().map(found).collect();
     let unseen: Vec<String> = keys
         .iter()
         .zip(&texts)
@@ -34,7 +34,7 @@ pub async fn read_texts(keys: Vec<String>) -> Result<Vec<Text>, Failure> {
     if !unseen.is_empty() {
         let mut again = READ_TEXTS.run(unseen, Vec::new()).await?.into_iter();
         for text in texts.iter_mut().filter(|text| **text == Text::Absent) {
-            *text = again.next().as_ref().map_or(Text::Absent, found);
+            *text = again.next().map_or(Text::Absent, found);
         }
     }
     if texts.len() == keys.len() {
@@ -46,10 +46,10 @@ pub async fn read_texts(keys: Vec<String>) -> Result<Vec<Text>, Failure> {
     }
 }
 
-fn found(reply: &Reply) -> Text {
+fn found(reply: Reply) -> Text {
     match reply {
         Reply::Nil => Text::Absent,
         Reply::Int64(_) => Text::Corrupt,
-        reply => Text::Found(as_text(reply)),
+        reply => Text::Found(into_text(reply)),
     }
 }
