@@ -87,7 +87,7 @@ pub(crate) struct Run {
 /// Measures it.
 pub(crate) fn measure(plan: &Plan) -> Result<Fulfilment> {
     let mut rows = Vec::new();
-    let (orders, slow_orders) = plan.either((100_000, 100_000), (20_000, 2_000));
+    let (orders, slow_orders) = plan.either((100_000, 20_000), (20_000, 2_000));
     rows.extend(compare(plan, Fsync::Everysec, orders, slow_orders, plan.runs())?);
     let (orders, slow_orders) = plan.either((100_000, 10_000), (10_000, 300));
     rows.extend(compare(plan, Fsync::Always, orders, slow_orders, plan.either(3, 1))?);
