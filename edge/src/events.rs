@@ -8,10 +8,11 @@ use crate::turns::take_turns;
 
 /// Reads a delivery, has its entries applied, and publishes the receipt.
 ///
-/// `part_entries` is how many entries are applied together. The parts of a larger delivery take turns, so that one is read
-/// and decided while Redis commits the one before: `apply` is called for one part of the delivery after another, without waiting for those before. It settles every
-/// entry of its part in the receipt; a [`Failure`] that it returns makes all entries that are not settled by then wait
-/// until what the component depends on is back, and spends none of their attempts.
+/// `part_entries` is how many entries are applied together. The parts of a larger delivery take turns, so that one is
+/// read and decided while Redis commits the one before: `apply` is called for one part of the delivery after another,
+/// without waiting for those before. It settles every entry of its part in the receipt; a [`Failure`] that it returns
+/// makes all entries that are not settled by then wait until what the component depends on is back, and spends none of
+/// their attempts.
 ///
 /// # Errors
 /// When the message is no delivery, or when its receipt could not be published; Spin prints the error.

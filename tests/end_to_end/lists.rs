@@ -100,7 +100,7 @@ fn load(courier: &mut Courier, id: &str, status: &str) {
     let lines = r#"[{"line_id":1,"product_id":"cup","name":"Cup","qty":1,"unit_price_minor":1000}]"#;
     let time = "2026-01-31T12:00:00.000Z";
     let text = format!(
-        r#"{{"rev":1,"status":"{status}","customer_id":"ada","currency":"EUR","lines":{lines},"subtotal_minor":1000,"fee_minor":200,"total_minor":1200,"created_at":"{time}","updated_at":"{time}","history":[]}}"#
+        r#"{{"rev":1,"updated_at":"{time}","status":"{status}","customer_id":"ada","currency":"EUR","lines":{lines},"subtotal_minor":1000,"fee_minor":200,"total_minor":1200,"created_at":"{time}","history":[]}}"#
     );
     let _: String = courier.redis(&["SET", &key, &text]);
     for list in ["orders", "orders:customer:ada", &format!("orders:status:{status}")] {

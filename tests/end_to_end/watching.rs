@@ -150,7 +150,7 @@ fn fifty(runtime: Runtime) {
     assert_eq!(system.show(&leave[0])["status"], json!("pending"));
     let looks = |courier: &mut Courier| -> u64 {
         let info: String = courier.redis(&["INFO", "commandstats"]);
-        let line = info.lines().find(|line| line.starts_with("cmdstat_mget:")).unwrap();
+        let line = info.lines().find(|line| line.starts_with("cmdstat_getrange:")).unwrap();
         line.split(['=', ',']).nth(1).unwrap().parse().unwrap()
     };
     let (mut last, mut since) = (looks(&mut courier), Instant::now());

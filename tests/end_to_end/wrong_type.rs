@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use contracts::events::ProductChanged;
 use serde_json::json;
 
 use crate::Test;
@@ -20,6 +21,7 @@ pub const TESTS: &[Test] = &[
     ("wrong types at the store's keys, by event", store_events),
     ("wrong types at the keys of requests", requests),
     ("wrong types at the keys of an order that leaves", removals),
+    ("wrong types at the keys of products that are told of", products),
     ("wrong types at the warehouse's other keys", warehouse_requests),
 ];
 
@@ -91,22 +93,25 @@ fn store_events(runtime: Runtime) {
     let mut system = System::start(runtime);
     system.stock("cup", 10);
     system.kill_sidecar();
-    let orders: Vec<_> = (0..3).map(|_| system.order(&[("cup", 1)])).collect();
-    let (list, text) = (format!("order:{}", orders[0]), format!("order:{}", orders[1]));
-    let _: u64 = system.store_redis(&["DEL", &list]);
-    let _: u64 = system.store_redis(&["RPUSH", &list, "hello"]);
-    let _: String = system.store_redis(&["SET", &text, "hello"]);
+    let orders: Vec<_> = (0..4).map(|_| system.order(&[("cup", 1)])).collect();
+    let keys: Vec<_> = orders[..3].iter().map(|order| format!("order:{order}")).collect();
+    let _: u64 = system.store_redis(&["DEL", &keys[0]]);
+    let _: u64 = system.store_redis(&["RPUSH", &keys[0], "hello"]);
+    let _: String = system.store_redis(&["SET", &keys[1], "hello"]);
+    // An order that somebody has edited, so that scripts could not tell its revision.
+    let edited = format!(" {}", system.store_redis::<String>(&["GET", &keys[2]]));
+    let _: String = system.store_redis(&["SET", &keys[2], &edited]);
     system.start_sidecar();
-    assert_eq!(system.end_of(&orders[2]), "fulfilled");
-    let letters = eventually("both orders are dead letters", || {
+    assert_eq!(system.end_of(&orders[3]), "fulfilled");
+    let letters = eventually("the orders are dead letters", || {
         let letters = system.store_dead_letters("order-placed");
-        (letters.len() == 2).then_some(letters)
+        (letters.len() == 3).then_some(letters)
     });
-    for (key, letter) in [&list, &text].iter().zip(&letters) {
+    for (key, letter) in keys.iter().zip(&letters) {
         assert!(field(letter, "dead_reason").contains(key.as_str()), "{letter:?}");
     }
     assert_eq!(system.store_redis::<u64>(&["XLEN", "order-completed"]), 1);
-    for order in &orders[..2] {
+    for order in &orders[..3] {
         let answer = system.get(&format!("/store/orders/{order}"));
         assert_eq!((answer.status, &answer.json()["type"]), (500, &json!("corrupt_data")));
     }
@@ -119,10 +124,10 @@ fn store_events(runtime: Runtime) {
     };
     let letters = eventually("the order is a dead letter", || {
         let letters = system.store_dead_letters("order-placed");
-        (letters.len() == 3).then_some(letters)
+        (letters.len() == 4).then_some(letters)
     });
     assert!(
-        field(&letters[2], "dead_reason").contains("order-completed"),
+        field(&letters[3], "dead_reason").contains("order-completed"),
         "{letters:?}"
     );
     assert_eq!(system.show(&stuck)["status"], "pending");
@@ -198,6 +203,33 @@ fn requests(runtime: Runtime) {
         }
     }
     assert_eq!(system.stock_of("cup"), (1, 1, 0));
+}
+
+fn products(runtime: Runtime) {
+    let mut system = System::with_redis(runtime);
+    system.start_runtime();
+    let mut courier = Courier::new(&system);
+    let event = ProductChanged {
+        product_id: "cup".to_owned(),
+        rev: 2,
+        name: "Cup".to_owned(),
+        price_minor: 1,
+        currency: "EUR".to_owned(),
+        active: true,
+    };
+    for (command, key, words) in [
+        ("RPUSH", "product:cup", "holds a list"),
+        ("SET", "product:cup", "does not begin with a revision"),
+        ("SET", "products", "holds a string"),
+    ] {
+        let _: redis::Value = courier.redis(&[command, key, "hello"]);
+        let (settled, reason) = courier.deliver(&[("event".to_owned(), event.clone())]).remove(0);
+        assert_eq!(settled, Settled::Reject, "{key}: {reason}");
+        assert!(reason.contains(key) && reason.contains(words), "{reason}");
+        let _: u64 = courier.redis(&["DEL", key]);
+        let left: Vec<String> = courier.redis(&["KEYS", "product*"]);
+        assert_eq!(left, Vec::<String>::new(), "{key}");
+    }
 }
 
 fn removals(runtime: Runtime) {

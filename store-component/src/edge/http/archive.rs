@@ -160,7 +160,7 @@ pub(super) async fn remove(body: Bytes) -> Result<Response, Problem> {
         match limits.may_leave(loaded.order.status, &loaded.stored.updated_at) {
             Ok(()) => removals.push(Removal {
                 order_id: order_id.to_owned(),
-                rev: loaded.order.rev,
+                beginning: loaded.stored.beginning(),
                 status: loaded.order.status,
                 customer_id: loaded.stored.customer_id,
             }),

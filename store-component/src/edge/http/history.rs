@@ -86,6 +86,12 @@ pub(super) async fn watch(Path(order_id): Path<String>, headers: HeaderMap) -> R
 }
 
 async fn look(order_id: String, seen: u64) -> Result<Look, Failure> {
+    if redis::order_rev(&order_id).await? == Some(seen) {
+        return Ok(Look {
+            events: Vec::new(),
+            ended: false,
+        });
+    }
     let order = redis::orders(&[&order_id]).await?.pop();
     let Some(Ok(Some(order))) = order else {
         // It was archived or damaged meanwhile: there is nothing more to tell.

@@ -136,6 +136,7 @@ async fn commit(
     };
     let stored = StoredOrder {
         rev: 1,
+        updated_at: now.clone(),
         status: Status::Pending.as_str().to_owned(),
         customer_id: wish.customer_id.clone(),
         currency: order.currency.clone(),
@@ -144,7 +145,6 @@ async fn commit(
         fee_minor: order.price.fee,
         total_minor: order.price.total,
         created_at: now.clone(),
-        updated_at: now.clone(),
         payment_token: wish.token.clone().unwrap_or_default(),
         payment_failures: 0,
         reason: None,

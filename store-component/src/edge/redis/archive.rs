@@ -3,7 +3,6 @@
 use contracts::names::{ORDER_CANCEL_REQUESTED, ORDER_COMPLETED, ORDER_PLACED};
 use edge::redis::{Failure, Script, as_text, command};
 
-use super::stored_order::StoredOrder;
 use super::{Corrupt, ORDERS, customer_index, order_key, status_index};
 use crate::domain::order::Status;
 
@@ -27,7 +26,8 @@ pub(in crate::edge) async fn oldest_event_ms() -> Result<Option<u64>, Failure> {
 /// An order that may leave, as it was read.
 pub(in crate::edge) struct Removal {
     pub(in crate::edge) order_id: String,
-    pub(in crate::edge) rev: u64,
+    /// How its text began.
+    pub(in crate::edge) beginning: String,
     pub(in crate::edge) status: Status,
     pub(in crate::edge) customer_id: String,
 }
@@ -56,7 +56,7 @@ pub(in crate::edge) async fn remove_orders(removals: &[Removal]) -> Result<Vec<R
             status_index(removal.status),
             customer_index(&removal.customer_id),
         ]);
-        arguments.extend([removal.order_id.clone(), StoredOrder::beginning(removal.rev)]);
+        arguments.extend([removal.order_id.clone(), removal.beginning.clone()]);
     }
     let replies = REMOVE_ORDERS.run(keys, arguments).await?;
     Ok(replies

@@ -59,7 +59,7 @@ pub(in crate::edge) enum Committed {
     Corrupt(Corrupt),
 }
 
-/// Commits changes, each for itself.
+/// Commits changes, each for itself. One order may come again only where none of its changes changes it.
 pub(in crate::edge) async fn commit_orders(now: &str, changes: Vec<Change<'_>>) -> Result<Vec<Committed>, Failure> {
     if changes.is_empty() {
         return Ok(Vec::new());
@@ -85,7 +85,7 @@ pub(in crate::edge) async fn commit_orders(now: &str, changes: Vec<Change<'_>>) 
             Some(event) => (number(event.stream.to_owned()), event.id, event.data),
             None => Default::default(),
         };
-        let beginning = StoredOrder::beginning(change.before.stored.rev);
+        let beginning = change.before.stored.beginning();
         let text = change.before.stored.changed(change.after, now, &change.steps);
         arguments.extend([
             change.order_id.to_owned(),

@@ -7,6 +7,7 @@
 -- ARGV: 1 time, 2 number of orders, then for each order: its id, how its text began when it was read, its text from now
 --       on, the number of the list of its state before, that of its state after, that of the stream for the event that
 --       follows ('' for none), the event's id, its data
+-- An order may come twice if its text stays as it is, for two events.
 -- Returns for each order 'committed', 'changed' (since it was read) or 'corrupt <what>'.
 
 local now, orders = ARGV[1], tonumber(ARGV[2])

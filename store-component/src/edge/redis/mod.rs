@@ -15,7 +15,7 @@ use crate::domain::order::Status;
 pub(super) use self::archive::{Removal, Removed, oldest_event_ms, remove_orders};
 pub(super) use self::changes::{Change, Committed, Event, Loaded, commit_orders, load_orders};
 pub(super) use self::lists::{Filter, oldest_order_ids, order_ids};
-pub(super) use self::orders::{NewOrder, Placed, orders, place_order};
+pub(super) use self::orders::{NewOrder, Placed, order_rev, orders, place_order};
 pub(super) use self::products::{Product, learn_products, product_ids, products, remembered_products};
 pub(super) use self::stored_order::{StoredOrder, StoredRefund, StoredStep};
 

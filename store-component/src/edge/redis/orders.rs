@@ -2,12 +2,15 @@
 
 use contracts::names::ORDER_PLACED;
 use edge::idempotency::{KEPT_MS, Scope};
-use edge::redis::{Failure, Script, as_text};
+use edge::redis::{Failure, Script, as_text, command};
 use edge::texts::{Text, read_texts};
 
 use super::stored_order::StoredOrder;
 use super::{Corrupt, ORDERS, Product, customer_index, no_text, order_key, product_key, status_index, unwritable};
 use crate::domain::order::Status;
+
+/// In so many characters of an order's text its revision ends.
+const REV_CHARS_MAX: usize = 32;
 
 static PLACE_ORDER: Script = Script::new(include_str!("place_order.lua"));
 
@@ -27,6 +30,13 @@ pub(in crate::edge) async fn orders(ids: &[&str]) -> Result<Vec<Result<Option<St
             },
         })
         .collect())
+}
+
+/// The revision of the order of this id, without reading all of the order; `None` where there is no telling.
+pub(in crate::edge) async fn order_rev(order_id: &str) -> Result<Option<u64>, Failure> {
+    let first = [order_key(order_id), "0".to_owned(), REV_CHARS_MAX.to_string()];
+    let beginning = command("GETRANGE", first).await?;
+    Ok(beginning.first().map(as_text).as_deref().and_then(StoredOrder::rev_of))
 }
 
 /// What is at an order's key is no order: why.

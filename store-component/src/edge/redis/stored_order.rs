@@ -1,7 +1,8 @@
-//! An order as it is stored: one JSON object, which begins with the order's revision.
+//! An order as it is stored: one JSON object, which begins with the order's revision and the time of its last change.
 //!
 //! So an order is read and written as a whole, and a whole batch of orders by one command; and a script that only wants
-//! to know whether somebody else has changed an order compares the beginning of a text.
+//! to know whether somebody else has changed an order compares the beginning of a text. The time is there since a Redis
+//! that was restored, or a replica that takes over, may give a revision a second time.
 
 use serde::{Deserialize, Serialize};
 use serde_json::value::{RawValue, to_raw_value};
@@ -10,10 +11,15 @@ use crate::domain::order::{Cancel, Line, Order, Refund, Status, Transition};
 use crate::domain::pricing::Price;
 
 /// An order with everything that the store keeps of it, but for its id, which is in its key.
+///
+/// A field that this version does not know is refused: written anew, the order would be without it.
 #[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub(in crate::edge) struct StoredOrder {
     /// The number of entries in the history. Stays the first field.
     pub(in crate::edge) rev: u64,
+    /// Stays the second field.
+    pub(in crate::edge) updated_at: String,
     pub(in crate::edge) status: String,
     pub(in crate::edge) customer_id: String,
     pub(in crate::edge) currency: String,
@@ -23,7 +29,6 @@ pub(in crate::edge) struct StoredOrder {
     pub(in crate::edge) fee_minor: u64,
     pub(in crate::edge) total_minor: u64,
     pub(in crate::edge) created_at: String,
-    pub(in crate::edge) updated_at: String,
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub(in crate::edge) payment_token: String,
     #[serde(default, skip_serializing_if = "is_zero")]
@@ -45,6 +50,9 @@ pub(in crate::edge) struct StoredOrder {
     pub(in crate::edge) history: Vec<Box<RawValue>>,
 }
 
+/// What comes before the revision.
+const REV_FIELD: &str = "{\"rev\":";
+
 fn is_zero(count: &u32) -> bool {
     *count == 0
 }
@@ -60,6 +68,7 @@ struct StoredLine {
 
 /// Money that went back, as it is stored.
 #[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub(in crate::edge) struct StoredRefund {
     pub(in crate::edge) amount_minor: u64,
     pub(in crate::edge) reason: String,
@@ -79,18 +88,23 @@ pub(in crate::edge) struct StoredStep<'a> {
 }
 
 impl StoredOrder {
-    /// How the text of an order of this revision begins.
-    pub(super) fn beginning(rev: u64) -> String {
-        format!("{{\"rev\":{rev},")
+    /// How its text begins: nobody has changed the order as long as it does.
+    pub(in crate::edge) fn beginning(&self) -> String {
+        format!("{REV_FIELD}{},\"updated_at\":\"{}\",", self.rev, self.updated_at)
+    }
+
+    /// The revision, by the beginning of a text.
+    pub(super) fn rev_of(beginning: &str) -> Option<u64> {
+        beginning.strip_prefix(REV_FIELD)?.split_once(',')?.0.parse().ok()
     }
 
     /// The order of this text; or what is wrong with it, in words.
     pub(super) fn parse(text: &str) -> Result<Self, String> {
         let order: Self = serde_json::from_str(text).map_err(|error| error.to_string())?;
-        if text.starts_with(&Self::beginning(order.rev)) {
+        if text.starts_with(&order.beginning()) {
             Ok(order)
         } else {
-            Err("its text does not begin with its revision".to_owned())
+            Err("its text does not begin with its revision and the time of its last change".to_owned())
         }
     }
 
