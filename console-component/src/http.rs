@@ -5,9 +5,9 @@ use axum::body::Body;
 use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::Response;
 use axum::routing::get;
-use spin_sdk::http::Request;
-use spin_sdk::http_service;
-use spin_sdk::wasip3::http::types;
+use edge::request::Request;
+use spin_sdk::wasip3::exports::http::handler::Guest;
+use spin_sdk::wasip3::http::{service, types};
 
 /// A file of the page, packed by `build.rs`.
 struct File {
@@ -48,9 +48,15 @@ thread_local! {
     }));
 }
 
-#[http_service]
-async fn on_request(request: Request) -> Result<types::Response, types::ErrorCode> {
-    edge::http::serve_open(request, ROUTES.with(Clone::clone)).await
+struct Service;
+
+// Not the SDK's `http_service`, which converts each request: see `edge::request`.
+service::export!(Service);
+
+impl Guest for Service {
+    async fn handle(request: types::Request) -> Result<types::Response, types::ErrorCode> {
+        edge::http::serve_open(Request::new(request)?, ROUTES.with(Clone::clone)).await
+    }
 }
 
 fn answer(file: &File, request: &HeaderMap) -> Response {

@@ -7,16 +7,13 @@ use axum::http::header::WWW_AUTHENTICATE;
 use axum::http::{HeaderMap, HeaderValue, Method, StatusCode};
 use axum::response::{IntoResponse, Response};
 use delivery::{AGE_SECONDS_MAX, BODY_BYTES_MAX, Delivery, Receipt, SIGNATURE_HEADER, TIMESTAMP_HEADER, verify};
-use http_body_util::BodyExt;
-use spin_sdk::http::Request;
 use spin_sdk::wasip3::http::types;
 
 use crate::events::{settle, unavailable};
-use crate::http::{Turn, answer, json, read};
-use crate::problem::{
-    BODY_INCOMPLETE, MALFORMED_JSON, METHOD_NOT_ALLOWED, MISCONFIGURED, Problem, ProblemType, UNKNOWN_ROUTE,
-};
+use crate::http::{Turn, answer, json};
+use crate::problem::{MALFORMED_JSON, METHOD_NOT_ALLOWED, MISCONFIGURED, Problem, ProblemType, UNKNOWN_ROUTE};
 use crate::redis::{self, Failure, Reply};
+use crate::request::Request;
 use crate::setting;
 
 /// The component's variable that holds the secret; empty for a component that takes no deliveries over HTTP.
@@ -59,12 +56,12 @@ async fn receive(
     part_entries: usize,
     apply: impl AsyncFn(&Delivery<'_>, &mut Receipt) -> Result<(), Failure>,
 ) -> Result<Response, Problem> {
-    let path = request.uri().path().to_owned();
+    let path = request.path().to_owned();
     let secret = setting::read(SECRET_VARIABLE)
         .await
         .map_err(|error| MISCONFIGURED.with(format!("the variable {SECRET_VARIABLE} is not set: {error}")))?;
     // The body is read in any case: a client that is still sending when the connection closes does not see the answer.
-    let request = read(request, BODY_BYTES_MAX).await;
+    let request = request.read(BODY_BYTES_MAX).await;
     if secret.is_empty() {
         let detail = format!("{path} takes deliveries only where the app's variable {SECRET_VARIABLE} is set");
         return Err(UNKNOWN_ROUTE.with(detail));
@@ -73,11 +70,6 @@ async fn receive(
     if parts.method != Method::POST {
         return Err(METHOD_NOT_ALLOWED.with(format!("{path} takes POST only")));
     }
-    let body = body
-        .collect()
-        .await
-        .map_err(|error| BODY_INCOMPLETE.with(error.to_string()))?
-        .to_bytes();
     let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     let header = |name| text(&parts.headers, name);
     verify(

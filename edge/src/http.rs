@@ -1,4 +1,4 @@
-//! Requests in, answers out.
+//! From a request to its answer.
 //!
 //! Spin's listener does not set `TCP_NODELAY`, so an answer whose head and body leave in two segments waits for the
 //! client's delayed acknowledgement: 44 ms. Both leave together because an answer with a whole body
@@ -9,9 +9,8 @@
 //! - is the only one that its instance is making.
 
 use std::future::poll_fn;
-use std::pin::{Pin, pin};
+use std::pin::Pin;
 use std::task::Poll;
-use std::time::Duration;
 
 use axum::Router;
 use axum::body::{Body, HttpBody};
@@ -19,34 +18,18 @@ use axum::http::header::{CACHE_CONTROL, CONTENT_LENGTH, CONTENT_TYPE, WWW_AUTHEN
 use axum::http::response::Parts;
 use axum::http::{HeaderValue, Method, StatusCode};
 use axum::response::{IntoResponse, Response};
-use bytes::{Bytes, BytesMut};
-use futures::future::{Either, select};
 use http_body_util::BodyExt;
-use percent_encoding::percent_decode_str;
 use serde::Serialize;
-use spin_sdk::http::Request;
 use spin_sdk::wasip3::http::types;
 use spin_sdk::wasip3::{wit_future, wit_stream};
-use spin_sdk::wit_bindgen::{FutureReader, StreamReader};
-use spin_sdk::{time, wit_bindgen};
+use spin_sdk::wit_bindgen::{self, FutureReader, StreamReader};
 use tower_service::Service;
 
 use crate::auth;
 use crate::deadline;
-use crate::problem::{
-    BODY_INCOMPLETE, BODY_TOO_LARGE, BODY_TOO_SLOW, INTERNAL, METHOD_NOT_ALLOWED, Problem, UNKNOWN_ROUTE,
-};
+use crate::problem::{INTERNAL, METHOD_NOT_ALLOWED, Problem, UNKNOWN_ROUTE};
 use crate::redis;
-
-/// The largest request body that is read.
-pub const BODY_BYTES_MAX: usize = 256 * 1024;
-
-/// A larger body is read up to here before it is refused: a client that is still sending when the connection closes
-/// does not see the answer.
-const DISCARDED_BYTES_MAX: usize = 4 * 1024 * 1024;
-
-/// How long a client may take to send its body.
-const BODY_DEADLINE_MS: u64 = 10_000;
+use crate::request::{BODY_BYTES_MAX, Request};
 
 /// Hands a request to the routes, if its sender may make it, and makes the answer one that leaves at once.
 ///
@@ -54,7 +37,7 @@ const BODY_DEADLINE_MS: u64 = 10_000;
 /// When the host refuses the answer, as it does for illegal headers.
 pub async fn serve(request: Request, routes: Router) -> Result<types::Response, types::ErrorCode> {
     let turn = Turn::begin();
-    let allowed = auth::check(request.method(), request.headers()).await;
+    let allowed = auth::check(&request.head.method, &request.head.headers).await;
     serve_if(allowed, request, routes, turn).await
 }
 
@@ -74,8 +57,8 @@ async fn serve_if(
     turn: Turn,
 ) -> Result<types::Response, types::ErrorCode> {
     // The body is read in any case: a client that is still sending when the connection closes does not see the answer.
-    let response = match (allowed, read(request, BODY_BYTES_MAX).await) {
-        (Ok(()), Ok(request)) => match deadline::share(routes.call(request)).await {
+    let response = match (allowed, request.read(BODY_BYTES_MAX).await) {
+        (Ok(()), Ok(request)) => match deadline::share(routes.call(request.map(Body::from))).await {
             Ok(response) => response,
             Err(never) => match never {},
         },
@@ -160,76 +143,6 @@ impl Drop for Turn {
     }
 }
 
-/// The request with its body read whole, within so many bytes and [`BODY_DEADLINE_MS`].
-pub(crate) async fn read(request: Request, bytes_max: usize) -> Result<axum::http::Request<Body>, Problem> {
-    let (parts, body) = request.into_parts();
-    // What a path names is text; the router would answer this in words of its own.
-    if percent_decode_str(parts.uri.path()).decode_utf8().is_err() {
-        return Err(UNKNOWN_ROUTE.with("the path is not UTF-8 once its percent signs are decoded"));
-    }
-    if matches!(
-        parts.method,
-        Method::GET | Method::HEAD | Method::DELETE | Method::OPTIONS
-    ) {
-        return Ok(axum::http::Request::from_parts(parts, Body::empty()));
-    }
-    let announced = parts
-        .headers
-        .get(CONTENT_LENGTH)
-        .and_then(|value| value.to_str().ok()?.parse::<usize>().ok());
-    if announced.is_some_and(|length| length > DISCARDED_BYTES_MAX) {
-        return Err(too_large(bytes_max));
-    }
-    let mut body = pin!(collect(body, announced, bytes_max));
-    // Most bodies have come with their heads: the timer is begun only for one that has not.
-    let body = match poll_fn(|context| Poll::Ready(body.as_mut().poll(context))).await {
-        Poll::Ready(body) => body,
-        Poll::Pending => {
-            let deadline = time::sleep(Duration::from_millis(BODY_DEADLINE_MS));
-            match select(body, pin!(deadline)).await {
-                Either::Left((body, _)) => body,
-                Either::Right(((), _)) => {
-                    Err(BODY_TOO_SLOW.with(format!("the body must arrive within {BODY_DEADLINE_MS} ms")))
-                }
-            }
-        }
-    };
-    Ok(axum::http::Request::from_parts(parts, Body::from(body?)))
-}
-
-async fn collect(
-    mut body: impl HttpBody<Data = Bytes> + Unpin,
-    announced: Option<usize>,
-    bytes_max: usize,
-) -> Result<Bytes, Problem> {
-    let mut read = BytesMut::new();
-    let mut length = 0;
-    // A body that is there whole needs no further look, which would wait for its end.
-    while announced != Some(length)
-        && let Some(frame) = body.frame().await
-    {
-        let Ok(frame) = frame else {
-            return Err(BODY_INCOMPLETE.with("the connection or the transfer coding broke off within the body"));
-        };
-        if let Some(data) = frame.data_ref() {
-            length += data.len();
-            if length <= bytes_max {
-                read.extend_from_slice(data);
-            } else if length > DISCARDED_BYTES_MAX {
-                break;
-            }
-        }
-    }
-    if length > bytes_max {
-        return Err(too_large(bytes_max));
-    }
-    Ok(read.freeze())
-}
-
-fn too_large(bytes_max: usize) -> Problem {
-    BODY_TOO_LARGE.with(format!("a body may have {bytes_max} bytes"))
-}
-
 pub(crate) async fn answer(response: Response, turn: Turn) -> Result<types::Response, types::ErrorCode> {
     let (mut parts, body) = response.into_parts();
     if body.size_hint().exact().is_none() {
@@ -294,8 +207,11 @@ fn head(
     let headers =
         types::Fields::from_list(&headers).map_err(|error| types::ErrorCode::InternalError(Some(error.to_string())))?;
     let (response, _sent) = types::Response::new(headers, Some(body), trailers);
-    response
-        .set_status_code(parts.status.as_u16())
-        .map_err(|()| types::ErrorCode::InternalError(Some("the status code is not legal".to_owned())))?;
+    // What it is anyway need not be said.
+    if parts.status != StatusCode::OK {
+        response
+            .set_status_code(parts.status.as_u16())
+            .map_err(|()| types::ErrorCode::InternalError(Some("the status code is not legal".to_owned())))?;
+    }
     Ok(response)
 }

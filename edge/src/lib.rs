@@ -23,6 +23,8 @@ pub mod page;
 #[cfg(target_family = "wasm")]
 mod auth;
 #[cfg(target_family = "wasm")]
+pub mod request;
+#[cfg(target_family = "wasm")]
 pub mod http;
 #[cfg(target_family = "wasm")]
 pub mod live;

@@ -158,6 +158,10 @@ fn requests(runtime: Runtime) {
         let left: Vec<String> = system.store_redis(&["KEYS", "order:*"]);
         assert_eq!(left, Vec::<String>::new(), "{key}");
         let _: u64 = system.store_redis(&["DEL", key]);
+        for list in &keys[..3] {
+            assert_eq!(system.store_redis::<u64>(&["ZCARD", list]), 0, "{key}: {list}");
+        }
+        assert_eq!(system.store_redis::<u64>(&["XLEN", "order-placed"]), 0, "{key}");
         if kept.is_some() {
             learn(&system, "cup", 1, "Cup", 900, true);
         }

@@ -10,24 +10,31 @@
 -- idempotency key; {'corrupt', what}.
 -- Run again with the same order id, it changes nothing.
 
+local order, stream = KEYS[1], KEYS[5]
 local products = #ARGV - 9
 local record = KEYS[6 + products]
-local fault = first_misfit({KEYS[2], 'zset', KEYS[3], 'zset', KEYS[4], 'zset', KEYS[5], 'stream'})
-if fault then
-  return {'corrupt', fault}
-end
--- For nearly every order, nothing is there yet.
-if redis.call('EXISTS', KEYS[1], record or KEYS[1]) > 0 then
-  fault = first_misfit({KEYS[1], 'string', record or KEYS[1], record and 'hash' or 'string'})
+if record and redis.call('EXISTS', record) == 1 then
+  local fault = first_misfit({record, 'hash'})
   if fault then
     return {'corrupt', fault}
   end
-  if redis.call('EXISTS', KEYS[1]) == 1 then
-    return {'placed'}
-  end
-  local earlier = record and earlier_answer(record, ARGV[6])
+  local earlier = redis.call('EXISTS', order) == 0 and earlier_answer(record, ARGV[6])
   if earlier then
     return earlier
+  end
+end
+
+-- Nearly every order fits in, so each write is tried rather than looked into beforehand, and what was written is taken
+-- back where one does not fit. Nobody sees what is between. The event comes last, since a stream tells of what was taken
+-- back.
+if not redis.call('SET', order, ARGV[2], 'NX') then
+  local fault = first_misfit({order, 'string'})
+  return fault and {'corrupt', fault} or {'placed'}
+end
+local function take_back(lists)
+  redis.call('DEL', order)
+  for i = 2, 1 + lists do
+    redis.call('ZREM', KEYS[i], ARGV[1])
   end
 end
 
@@ -36,18 +43,22 @@ end
 local found = redis.call('MGET', unpack(KEYS, 6, 5 + products))
 for i = 1, products do
   if found[i] ~= ARGV[9 + i] then
+    take_back(0)
     return {'changed'}
   end
 end
-
--- The one write that Redis may refuse, when the stream's ids are used up, comes first.
-fault = append_event(KEYS[5], 'order-placed', ARGV[3], ARGV[4], ARGV[5])
-if fault then
-  return {'corrupt', fault}
-end
-redis.call('SET', KEYS[1], ARGV[2])
 for i = 2, 4 do
-  redis.call('ZADD', KEYS[i], 0, ARGV[1])
+  local added = redis.pcall('ZADD', KEYS[i], 0, ARGV[1])
+  if type(added) == 'table' then
+    take_back(i - 2)
+    local fault = first_misfit({KEYS[i], 'zset'})
+    return fault and {'corrupt', fault} or added
+  end
+end
+local fault = append_event(stream, 'order-placed', ARGV[3], ARGV[4], ARGV[5])
+if fault then
+  take_back(3)
+  return {'corrupt', fault}
 end
 if record then
   keep_answer(record, ARGV[6], ARGV[7], ARGV[8], ARGV[9])

@@ -16,10 +16,10 @@ use edge::idempotency;
 use edge::if_match::{IF_MATCH_REQUIRED, MALFORMED_IF_MATCH};
 use edge::openapi::Api;
 use edge::problem::{IDEMPOTENCY_KEY_REQUIRED, Problem};
+use edge::request::Request;
 use serde::Serialize;
-use spin_sdk::http::Request;
-use spin_sdk::http_service;
-use spin_sdk::wasip3::http::types;
+use spin_sdk::wasip3::exports::http::handler::Guest;
+use spin_sdk::wasip3::http::{service, types};
 use utoipa_axum::routes;
 
 use self::problems::{
@@ -35,12 +35,19 @@ thread_local! {
     static ROUTES: Router = api().into_routes();
 }
 
-#[http_service]
-async fn on_request(request: Request) -> Result<types::Response, types::ErrorCode> {
-    if request.uri().path() == DELIVERIES {
-        return edge::deliveries::serve(request, PART_ENTRIES, apply).await;
+struct Service;
+
+// Not the SDK's `http_service`, which converts each request: see `edge::request`.
+service::export!(Service);
+
+impl Guest for Service {
+    async fn handle(request: types::Request) -> Result<types::Response, types::ErrorCode> {
+        let request = Request::new(request)?;
+        if request.path() == DELIVERIES {
+            return edge::deliveries::serve(request, PART_ENTRIES, apply).await;
+        }
+        edge::http::serve(request, ROUTES.with(Clone::clone)).await
     }
-    edge::http::serve(request, ROUTES.with(Clone::clone)).await
 }
 
 fn api() -> Api {
