@@ -17,7 +17,7 @@ use crate::domain::order::{Contradiction, Order, Steps};
 use crate::domain::refund_order::{self, ReturnedLine};
 
 /// Entries that are applied together: one part of a larger delivery is read and decided while Redis commits another.
-pub(super) const PART_ENTRIES: usize = 128;
+pub(super) const PART_ENTRIES: usize = 256;
 
 #[redis_subscriber]
 async fn on_message(message: Bytes) -> anyhow::Result<()> {
