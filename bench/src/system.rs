@@ -1,6 +1,8 @@
 //! The real processes: Redis, the runtime with the components, the sidecar.
 
+use std::collections::BTreeMap;
 use std::fmt;
+use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Duration;
@@ -156,6 +158,21 @@ impl fmt::Display for Runtime {
 /// As `make up` starts Spin.
 const REQUESTS_PER_INSTANCE: &str = "1024";
 
+/// The app's variables with their defaults.
+fn variables() -> Result<BTreeMap<String, String>> {
+    #[derive(Deserialize)]
+    struct Manifest {
+        variables: BTreeMap<String, Variable>,
+    }
+    #[derive(Deserialize)]
+    struct Variable {
+        default: String,
+    }
+    let manifest: Manifest = toml::from_str(&fs::read_to_string(project().join("spin.toml"))?)?;
+    let variables = manifest.variables.into_iter();
+    Ok(variables.map(|(name, variable)| (name, variable.default)).collect())
+}
+
 impl Runtime {
     /// `devhost`, and before it Spin where it is on PATH: the first is the one that stands for the project.
     pub(crate) fn present() -> Vec<Self> {
@@ -205,11 +222,15 @@ impl App {
         let mut command = runtime.command()?;
         command.arg("--from").arg(project().join("spin.toml"));
         command.args(["--listen", &address]).arg("--log-dir").arg(logs.path());
-        let host = format!("127.0.0.1:{}", redis.port);
-        for variable in ["SPIN_VARIABLE_STORE_REDIS_HOST", "SPIN_VARIABLE_WAREHOUSE_REDIS_HOST"] {
-            command.env(variable, &host);
+        // On the command line, as `make up` does it: Spin is slower to find a variable in its environment.
+        let mut variables = variables()?;
+        for service in ["store", "warehouse"] {
+            variables.insert(format!("{service}_redis_host"), format!("127.0.0.1:{}", redis.port));
         }
-        command.env("SPIN_VARIABLE_DELIVERY_SECRET", DELIVERY_SECRET);
+        variables.insert("delivery_secret".to_owned(), DELIVERY_SECRET.to_owned());
+        for (name, value) in variables {
+            command.arg("--variable").arg(format!("{name}={value}"));
+        }
         // A Spin that is killed leaves its temporary folder behind.
         command.env("TMPDIR", logs.path());
         command.current_dir(project());

@@ -49,8 +49,8 @@ pub(crate) struct Variable {
     pub(crate) default: Option<String>,
     #[serde(default, rename = "required")]
     _required: IgnoredAny,
-    #[serde(default, rename = "secret")]
-    _secret: IgnoredAny,
+    #[serde(default)]
+    pub(crate) secret: bool,
     #[serde(default, rename = "description")]
     _description: IgnoredAny,
 }

@@ -56,17 +56,10 @@ impl App {
     /// Loads a manifest, or the `spin.toml` in a folder, with variables from the command line, the environment, and a
     /// file `.env` beside the manifest.
     pub(crate) fn load(from: &Path, command_line: &BTreeMap<String, String>) -> Result<Self> {
-        let path = if from.is_dir() {
-            from.join(MANIFEST_NAME)
-        } else {
-            from.to_owned()
-        };
-        let text =
-            std::fs::read_to_string(&path).with_context(|| format!("cannot read the manifest {}", path.display()))?;
-        let folder = path.parent().unwrap_or(Path::new("")).to_owned();
-        let env_file = read_env_file(&folder.join(".env"))?;
-        let environment = |name: &str| std::env::var(name).ok().or_else(|| env_file.get(name).cloned());
-        Self::resolve(&text, folder, command_line, environment).with_context(|| format!("in {}", path.display()))
+        let source = Source::read(from)?;
+        let environment = |name: &str| source.environment(name);
+        Self::resolve(&source.text, source.folder.clone(), command_line, environment)
+            .with_context(|| format!("in {}", source.path.display()))
     }
 
     fn resolve(
@@ -115,6 +108,47 @@ impl App {
             routes,
             lanes,
         })
+    }
+}
+
+/// The variables of a manifest, resolved as for [`App::load`].
+pub(crate) fn variables(from: &Path, command_line: &BTreeMap<String, String>) -> Result<Variables> {
+    let source = Source::read(from)?;
+    Manifest::parse(&source.text)
+        .and_then(|manifest| Variables::resolve(&manifest.variables, command_line, |name| source.environment(name)))
+        .with_context(|| format!("in {}", source.path.display()))
+}
+
+/// A manifest's text, and what is beside it.
+struct Source {
+    path: PathBuf,
+    folder: PathBuf,
+    text: String,
+    env_file: BTreeMap<String, String>,
+}
+
+impl Source {
+    /// Reads a manifest, or the `spin.toml` in a folder.
+    fn read(from: &Path) -> Result<Self> {
+        let path = if from.is_dir() {
+            from.join(MANIFEST_NAME)
+        } else {
+            from.to_owned()
+        };
+        let text =
+            std::fs::read_to_string(&path).with_context(|| format!("cannot read the manifest {}", path.display()))?;
+        let folder = path.parent().unwrap_or(Path::new("")).to_owned();
+        let env_file = read_env_file(&folder.join(".env"))?;
+        Ok(Self {
+            path,
+            folder,
+            text,
+            env_file,
+        })
+    }
+
+    fn environment(&self, name: &str) -> Option<String> {
+        std::env::var(name).ok().or_else(|| self.env_file.get(name).cloned())
     }
 }
 

@@ -1,6 +1,6 @@
 //! The application's variables: declared in the manifest, set from outside.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use anyhow::{Result, bail};
 
@@ -14,6 +14,8 @@ pub(crate) const ENVIRONMENT_PREFIX: &str = "SPIN_VARIABLE_";
 #[derive(Debug)]
 pub(crate) struct Variables {
     values: BTreeMap<String, String>,
+    /// The names of those that are secret.
+    secret: BTreeSet<String>,
 }
 
 impl Variables {
@@ -48,7 +50,19 @@ impl Variables {
                 environment_name(example),
             );
         }
-        Ok(Self { values })
+        let secret = declared.iter().filter(|(_, variable)| variable.secret);
+        Ok(Self {
+            values,
+            secret: secret.map(|(name, _)| name.clone()).collect(),
+        })
+    }
+
+    /// Those that anybody may see, which a secret is while it is empty.
+    pub(crate) fn open(&self) -> impl Iterator<Item = (&str, &str)> {
+        self.values
+            .iter()
+            .filter(|(name, value)| value.is_empty() || !self.secret.contains(*name))
+            .map(|(name, value)| (name.as_str(), value.as_str()))
     }
 
     /// A manifest string with its `{{ name }}` replaced.
@@ -103,6 +117,21 @@ c = { default = 'default' }",
         assert_eq!(
             variables.expand("{{ a }} {{ b }} {{ c }}").unwrap(),
             "flag environment default"
+        );
+    }
+
+    #[test]
+    fn keeps_secrets_but_for_empty_ones() {
+        let declared = declared(
+            "host = { default = 'h:1' }
+password = { default = '', secret = true }
+token = { default = '', secret = true }",
+        );
+        let environment = |name: &str| (name == "SPIN_VARIABLE_TOKEN").then(|| "s3cret".to_owned());
+        let variables = Variables::resolve(&declared, &BTreeMap::new(), environment).unwrap();
+        assert_eq!(
+            variables.open().collect::<Vec<_>>(),
+            [("host", "h:1"), ("password", "")]
         );
     }
 

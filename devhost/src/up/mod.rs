@@ -153,7 +153,7 @@ async fn start_app(
     keepers: &mut Keepers,
 ) -> Result<Restarter> {
     say(&format!("starting the app with {runtime}"));
-    let app = keepers.start(runtime.service(this, listen, redis));
+    let app = keepers.start(runtime.service(this, listen, redis)?);
     let limit = Duration::from_millis(APP_READY_MS);
     for path in APP_READY_PATHS {
         keepers
