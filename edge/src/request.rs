@@ -28,8 +28,8 @@ pub const BODY_BYTES_MAX: usize = 256 * 1024;
 /// does not see the answer.
 const DISCARDED_BYTES_MAX: usize = 4 * 1024 * 1024;
 
-/// Room for what is read of a body at a time, if nobody said how long it is.
-const READ_BYTES: usize = 16 * 1024;
+/// Room for what is read of a body at a time: who announces more than that has not sent it yet.
+const READ_BYTES: usize = 64 * 1024;
 
 /// How long a client may take to send its body.
 const BODY_DEADLINE_MS: u64 = 10_000;
@@ -108,7 +108,7 @@ impl Request {
 async fn collect(request: types::Request, announced: Option<usize>, bytes_max: usize) -> Result<Vec<u8>, Problem> {
     let (_done, done) = wit_future::new(|| Ok(()));
     let (mut stream, trailers) = types::Request::consume_body(request, done);
-    let mut body = Vec::with_capacity(announced.unwrap_or(READ_BYTES).min(bytes_max));
+    let mut body = Vec::with_capacity(announced.unwrap_or(READ_BYTES).min(READ_BYTES));
     let mut length = 0;
     // A body that is there whole needs no further look, which would wait for its end.
     while announced != Some(length) && length <= DISCARDED_BYTES_MAX {
