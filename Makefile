@@ -33,7 +33,7 @@ check: setup
 
 # Measures everything beside what else could do the same work, for most of an hour, and writes bench/report.md.
 # devhost stays in its development profile, in which wasmtime is optimised enough: see bench/README.md.
-# QUICK=1 takes two minutes or so, CHECK=1 fails where a ratio has become worse than bench/expected.toml says, EXPECT=1 writes
+# QUICK=1 takes two minutes, CHECK=1 fails where a ratio has become worse than bench/expected.toml says, EXPECT=1 writes
 # that file, ONLY=http measures one part again, REPORT=1 measures nothing.
 bench: build
 	@bench/setup.sh

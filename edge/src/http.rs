@@ -6,7 +6,8 @@
 //! - is returned right after a yield. Spin's thread then comes afresh to the instance, and afterwards sends the answer
 //!   itself. At the end of a longer chain of wakes, tokio passes the sending on to another thread, which may find the
 //!   head before the body is there: seen in one of twenty answers to requests with two Redis commands.
-//! - is the only one that its instance is making.
+//! - is the only one that its instance is making. With sixteen at a time, one of a hundred answers took 40 ms on two to
+//!   eight connections.
 
 use std::future::poll_fn;
 use std::pin::Pin;
