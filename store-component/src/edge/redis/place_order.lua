@@ -24,18 +24,9 @@ if record and redis.call('EXISTS', record) == 1 then
   end
 end
 
--- Nearly every order fits in, so each write is tried rather than looked into beforehand, and what was written is taken
--- back where one does not fit. Nobody sees what is between. The event comes last, since a stream tells of what was taken
--- back.
-if not redis.call('SET', order, ARGV[2], 'NX') then
+local function placed_before()
   local fault = first_misfit({order, 'string'})
   return fault and {'corrupt', fault} or {'placed'}
-end
-local function take_back(lists)
-  redis.call('DEL', order)
-  for i = 2, 1 + lists do
-    redis.call('ZREM', KEYS[i], ARGV[1])
-  end
 end
 
 -- The whole text, since a Redis that was restored from a backup may give a revision a second time. A key that holds
@@ -43,8 +34,20 @@ end
 local found = redis.call('MGET', unpack(KEYS, 6, 5 + products))
 for i = 1, products do
   if found[i] ~= ARGV[9 + i] then
-    take_back(0)
-    return {'changed'}
+    return redis.call('EXISTS', order) == 1 and placed_before() or {'changed'}
+  end
+end
+
+-- Nearly every order fits in, so each write is tried rather than looked into beforehand, and what was written is taken
+-- back where one does not fit or is not allowed. Nobody sees what is between. The event comes last, since a stream tells
+-- of what was taken back.
+if not redis.call('SET', order, ARGV[2], 'NX') then
+  return placed_before()
+end
+local function take_back(lists)
+  redis.call('DEL', order)
+  for i = 2, 1 + lists do
+    redis.call('ZREM', KEYS[i], ARGV[1])
   end
 end
 for i = 2, 4 do
