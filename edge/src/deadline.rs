@@ -1,6 +1,7 @@
 //! How long Redis may take.
 //!
-//! A timer of Spin's costs a third of a cheap Redis command, so all commands of a request share one.
+//! A timer of Spin's costs a third of a cheap Redis command, so all commands of a request share one, and so do those of a
+//! delivery, but for the one that sends its receipt.
 
 use std::cell::RefCell;
 use std::future::poll_fn;
@@ -12,22 +13,22 @@ use futures::FutureExt;
 use futures::future::{BoxFuture, Either, Shared, select};
 use spin_sdk::time;
 
-/// How long Redis may take: for all commands of a request together, from the first; elsewhere for each command. Far
-/// below the sidecar's `answer_ms`.
+/// How long Redis may take: for all commands that [`share`] a timer together, from the first; elsewhere for each command.
+/// Far below the sidecar's `answer_ms`.
 pub(crate) const REDIS_DEADLINE_MS: u64 = 3_000;
 
 type Timer = Shared<BoxFuture<'static, ()>>;
 
 thread_local! {
-    /// The timer of the request whose work is being polled; none within other work.
+    /// The timer of the request or delivery whose work is being polled; none within other work.
     static CURRENT: RefCell<Option<Arc<OnceLock<Timer>>>> = const { RefCell::new(None) };
 }
 
-/// Does the work of one request: all that is awaited [`within`] shares one timer.
+/// Does the work of one request or delivery: all that is awaited [`within`] shares one timer.
 pub(crate) async fn share<F: Future>(work: F) -> F::Output {
     let mut work = pin!(work);
     let timer = Arc::default();
-    // Set only while this work is polled: a timer belongs to the request that began it, and no other may wait for it.
+    // Set only while this work is polled: a timer belongs to the task that began it, and no other may wait for it.
     poll_fn(|context| {
         let other = CURRENT.replace(Some(Arc::clone(&timer)));
         let outcome = work.as_mut().poll(context);
