@@ -215,7 +215,7 @@ async fn replay(config: &Config, change: Change) -> anyhow::Result<()> {
             println!("{gone} had been replayed or dropped meanwhile");
         }
         if lost > 0 {
-            println!("{lost} cannot be replayed: nothing of the original is left; they stay");
+            println!("{lost} cannot be replayed: nothing of the original is left, or no sidecar wrote it; they stay");
         }
     }
     Ok(())

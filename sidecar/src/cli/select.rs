@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use clap::Args;
+use clap::builder::PossibleValuesParser;
 use redis::Value;
 use serde::Serialize;
 
@@ -11,6 +12,7 @@ use super::link_to;
 use super::table::parse_duration;
 use crate::config::Config;
 use crate::dead_letter::dead_stream;
+use crate::decide::Cause;
 use crate::entry::EntryId;
 use crate::link::Link;
 use crate::read::{entry_id, list, raw_fields};
@@ -24,8 +26,8 @@ pub struct Selection {
     /// Only of this consumer group.
     #[arg(long)]
     group: Option<String>,
-    /// Only with this cause: rejected, exhausted, unanswered, too-large, not-text or deleted.
-    #[arg(long)]
+    /// Only with this cause.
+    #[arg(long, value_parser = PossibleValuesParser::new(Cause::ALL.map(Cause::as_str)))]
     cause: Option<String>,
     /// Only with this text in their reason.
     #[arg(long)]

@@ -298,6 +298,13 @@ impl Config {
                 return Err((format!("routes.{name}.group"), why));
             }
         }
+        // Mostly a name with a slip in it, whose settings go nowhere.
+        for name in self.services.keys() {
+            let mut ends = self.routes.values().flat_map(|route| [&route.from, &route.to]);
+            if !ends.any(|end| end == name) {
+                return Err((format!("services.{name}"), "no route leads from it or to it".into()));
+            }
+        }
         Ok(())
     }
 }

@@ -13,6 +13,10 @@
 local stream, dead, group, consumer, at = KEYS[1], KEYS[2], ARGV[1], ARGV[2], ARGV[3]
 -- More values than this do not fit into one call from Lua.
 local values_max = 7000
+-- What cannot be acknowledged would be copied again and again.
+if not redis.acl_check_cmd('XACK', stream, group, '0-0') then
+  return redis.error_reply('NOPERM the user may not run XACK on ' .. stream)
+end
 local moved = 0
 for i = 4, #ARGV, 4 do
   local id, cause = ARGV[i], ARGV[i + 1]

@@ -190,6 +190,32 @@ async fn dead_letters_are_listed_shown_replayed_and_dropped() {
 }
 
 #[tokio::test]
+async fn letters_that_no_sidecar_wrote_stay_as_they_are() {
+    let mut rig = Rig::new().await;
+    let (component, sidecar) = rig.ready(&[]).await;
+    component.on_delivery(|delivery| Some(sorted(delivery, |_| 'x')));
+    rig.append(0..1).await;
+    rig.until_settled().await;
+    for fields in [1, 7] {
+        let mut add = redis::cmd("XADD");
+        add.arg("work.dead").arg("*");
+        for number in 0..fields {
+            add.arg(format!("field-{number}")).arg("value");
+        }
+        add.exec_async(&mut rig.connection).await.unwrap();
+    }
+    component.on_delivery(|delivery| Some(all_done(delivery)));
+    let replayed = sidecar.command(&rig, &["dead", "replay", "--all", "--json"]);
+    assert_eq!(
+        replayed.trim(),
+        r#"{"dry_run":false,"gone":0,"lost":2,"replayed":1,"selected":3}"#
+    );
+    rig.until_settled().await;
+    let fields: Vec<_> = rig.dead().await.iter().map(|letter| letter.len()).collect();
+    assert_eq!(fields, [1, 7]);
+}
+
+#[tokio::test]
 async fn a_replay_by_reference_takes_the_entry_from_its_stream() {
     let mut rig = Rig::new().await;
     let (component, mut sidecar) = rig.ready(&[("LIMITS__ENTRY_BYTES_MAX", "1000")]).await;
