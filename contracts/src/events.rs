@@ -9,7 +9,7 @@ pub use crate::generated::{
     OrderCancelRequested, OrderCompleted, OrderFulfilled, OrderLine, OrderPlaced, ProductChanged, RefundOrder,
     RefundReason, ReturnReceived, ShortLine,
 };
-use crate::limits::{ORDER_LINES_MAX, check_currency, check_id, check_name, check_price, check_qty};
+use crate::limits::{ORDER_LINES_MAX, check_currency, check_id, check_name, check_price, check_qty, check_rev};
 use crate::names;
 
 /// An event of this contract: its stream, and what a legal one looks like.
@@ -111,6 +111,7 @@ impl Event for ProductChanged {
 
     fn check(&self) -> Result<(), String> {
         at("product_id", check_id(&self.product_id))?;
+        at("rev", check_rev(self.rev))?;
         at("name", check_name(&self.name))?;
         at("price_minor", check_price(self.price_minor))?;
         at("currency", check_currency(&self.currency))

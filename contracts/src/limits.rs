@@ -12,6 +12,8 @@ pub const ORDER_RETURNS_MAX: usize = 1_000;
 pub const PRICE_MINOR_MAX: u64 = 1_000_000_000;
 /// A product's name, in characters.
 pub const NAME_CHARS_MAX: usize = 200;
+/// A product's revision: as many digits as Lua keeps exact.
+pub const REV_MAX: u64 = 999_999_999_999_999;
 /// The largest integer that every JSON reader keeps exact.
 pub const JSON_INTEGER_MAX: u64 = (1 << 53) - 1;
 
@@ -40,6 +42,18 @@ pub fn check_qty(qty: u32) -> Result<(), String> {
         Ok(())
     } else {
         Err(format!("must be an integer from 1 to {QTY_MAX}, is {qty}"))
+    }
+}
+
+/// Whether a revision is 0 to [`REV_MAX`].
+///
+/// # Errors
+/// The range.
+pub fn check_rev(rev: u64) -> Result<(), String> {
+    if rev <= REV_MAX {
+        Ok(())
+    } else {
+        Err(format!("must be an integer from 0 to {REV_MAX}, is {rev}"))
     }
 }
 

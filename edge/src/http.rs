@@ -153,8 +153,10 @@ pub(crate) async fn answer(response: Response, turn: Turn) -> Result<types::Resp
         Ok(body) => body.to_bytes(),
         Err(error) => return Err(types::ErrorCode::InternalError(Some(error.to_string()))),
     };
-    if parts.status != StatusCode::NO_CONTENT {
-        parts.headers.insert(CONTENT_LENGTH, HeaderValue::from(body.len()));
+    // An answer to HEAD has the length of another body already, and one that says that nothing has changed has none.
+    if !matches!(parts.status, StatusCode::NO_CONTENT | StatusCode::NOT_MODIFIED) {
+        let length = parts.headers.entry(CONTENT_LENGTH);
+        length.or_insert_with(|| HeaderValue::from(body.len()));
     }
     wit_bindgen::yield_async().await;
     let (mut writer, reader) = wit_stream::new();

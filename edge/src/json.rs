@@ -36,10 +36,10 @@ fn malformed(error: &serde_json::Error) -> Problem {
     MALFORMED_JSON.with(format!("the body must be one JSON object: {error}"))
 }
 
-/// The field at fault: for a missing or unknown one, serde's path ends at the object that lacks or has it.
+/// The field at fault: for a missing, unknown or repeated one, serde's path ends at the object.
 fn field(path: String, error: &serde_json::Error) -> String {
     let text = error.to_string();
-    let name = ["missing field `", "unknown field `"]
+    let name = ["missing field `", "unknown field `", "duplicate field `"]
         .iter()
         .find_map(|start| text.strip_prefix(start))
         .and_then(|rest| rest.split('`').next());
@@ -80,6 +80,8 @@ mod tests {
             ("7", 422, Some("body")),
             ("{}", 422, Some("lines")),
             (r#"{"lines":[],"colour":1}"#, 422, Some("colour")),
+            (r#"{"lines":[],"lines":[]}"#, 422, Some("lines")),
+            (r#"{"lines":[{"qty":1,"qty":2}]}"#, 422, Some("lines[0].qty")),
             (r#"{"lines":[{"qty":-3}]}"#, 422, Some("lines[0].qty")),
             (r#"{"lines":[{"qty":1.5}]}"#, 422, Some("lines[0].qty")),
             (r#"{"lines":[{"qty":"5"}]}"#, 422, Some("lines[0].qty")),

@@ -1,5 +1,16 @@
 -- Comes before every script.
 
+-- Redis refuses a command that the user may not run only when its turn comes, and by then others are done. So a script
+-- that writes names all of its commands first, and runs none unless it may run all. Each has keys, as here the first.
+local function must_be_allowed(...)
+  for _, command in ipairs({...}) do
+    if not redis.acl_check_cmd(command, KEYS[1], KEYS[1], KEYS[1]) then
+      error({err = 'NOPERM the user of this service may not run ' .. command .. ' on ' .. KEYS[1]
+        .. ', which one of its scripts does: deploy/redis/users.acl has the rights that it needs'})
+    end
+  end
+end
+
 -- Whether the key holds a value of this type, or nothing.
 local function may_hold(key, wanted)
   local found = redis.call('TYPE', key).ok
@@ -64,8 +75,8 @@ local function quoted(text)
   return '"' .. string.gsub(text, '["\\]', '\\%0') .. '"'
 end
 
--- Appends an event; nil, or why the stream does not take it. Redis refuses this write when the stream's ids are used
--- up, or when the key holds something else, so it comes before all others.
+-- Appends an event; nil, or why the stream does not take it: its ids are used up, or the key holds something else. So it
+-- comes before what cannot be taken back.
 local function append_event(stream, kind, event_id, now, data)
   local added = redis.pcall('XADD', stream, '*', 'id', event_id, 'type', kind, 'v', '1', 'time', now, 'data', data)
   if added.err then

@@ -9,6 +9,9 @@ end
 local reply = {}
 for i, key in ipairs(KEYS) do
   local values = redis.pcall('HMGET', key, unpack(ARGV))
+  if values.err and not string.find(values.err, '^WRONGTYPE') then
+    return values
+  end
   reply[i] = values.err and no_hash or values
 end
 return reply

@@ -5,6 +5,12 @@
 local reply = {}
 for i, key in ipairs(KEYS) do
   local text = redis.pcall('GET', key)
-  reply[i] = type(text) == 'table' and -1 or text
+  if type(text) ~= 'table' then
+    reply[i] = text
+  elseif string.find(text.err, '^WRONGTYPE') then
+    reply[i] = -1
+  else
+    return text
+  end
 end
 return reply

@@ -4,14 +4,14 @@
 //! that broke says nothing about whether the server had done the work, so it is done again on a new one.
 
 use std::cell::RefCell;
-use std::sync::{Arc, OnceLock};
+use std::sync::Arc;
 
 pub use spin_sdk::redis::RedisResult as Reply;
 use spin_sdk::redis::{Connection, Error, RedisParameter};
 
 use crate::deadline::{self, REDIS_DEADLINE_MS};
 use crate::problem::{CORRUPT_DATA, Problem, STORAGE_FULL, STORAGE_UNAVAILABLE};
-use crate::setting;
+use crate::{read_only_script, setting};
 
 /// The component's variable that holds the URL of its Redis database.
 const URL_VARIABLE: &str = "redis_url";
@@ -54,51 +54,52 @@ impl From<Failure> for Problem {
     }
 }
 
-/// Functions that every script may use; see the file.
-const PRELUDE: &str = include_str!("prelude.lua");
-
 /// Reads fields of many hashes in one step; see the file.
-static READ_HASHES: Script = Script::read_only(include_str!("read_hashes.lua"));
+static READ_HASHES: Script = read_only_script!("read_hashes.lua");
 
-/// The first line of a script that writes: out of memory, Redis refuses it whole, rather than a write in its middle.
-const WRITES: &str = "#!lua\n";
-/// The first line of a script that only reads, which Redis runs out of memory too.
-const READS: &str = "#!lua flags=no-writes\n";
-
-/// What a Redis that does not know such first lines says of them.
+/// What a Redis that does not know the first lines of scripts says of them.
 const OLD_REDIS: &str = "unexpected symbol near '#'";
 
 /// A Lua script that is one atomic commit, or one look.
 pub struct Script {
-    first_line: &'static str,
-    body: &'static str,
-    whole: OnceLock<Source>,
+    text: &'static str,
+    /// By which Redis knows it, in hexadecimal digits.
+    sha1: [u8; 40],
 }
 
-struct Source {
-    text: String,
-    sha1: String,
+/// The [`redis::Script`](Script) in these files, each of which may use what those before it define, and all of them what
+/// `prelude.lua` defines. Out of memory, Redis refuses it whole, rather than a write in its middle.
+#[macro_export]
+macro_rules! script {
+    ($($file:literal),+) => { $crate::script_with_first_line!("#!lua\n", $($file),+) };
+}
+
+/// The same for a script that changes nothing, which Redis runs out of memory too.
+#[macro_export]
+macro_rules! read_only_script {
+    ($($file:literal),+) => { $crate::script_with_first_line!("#!lua flags=no-writes\n", $($file),+) };
+}
+
+/// What both are made of.
+#[doc(hidden)]
+#[macro_export]
+macro_rules! script_with_first_line {
+    ($first_line:literal, $($file:literal),+) => {
+        $crate::redis::Script::new(concat!(
+            $first_line,
+            include_str!(concat!(env!("CARGO_MANIFEST_DIR"), "/../edge/src/prelude.lua")),
+            $(include_str!($file)),+
+        ))
+    };
 }
 
 impl Script {
-    /// The script of this source text, which may use the functions of `prelude.lua`.
+    /// The script of this text. Its hash is made by the compiler, since each delivery through Spin's Redis trigger has a
+    /// new instance, which would make it anew.
     #[must_use]
-    pub const fn new(body: &'static str) -> Self {
-        Self {
-            first_line: WRITES,
-            body,
-            whole: OnceLock::new(),
-        }
-    }
-
-    /// The same for a script that changes nothing.
-    #[must_use]
-    pub const fn read_only(body: &'static str) -> Self {
-        Self {
-            first_line: READS,
-            body,
-            whole: OnceLock::new(),
-        }
+    pub const fn new(text: &'static str) -> Self {
+        let sha1 = hexadecimal(const_sha1::sha1(text.as_bytes()).as_bytes());
+        Self { text, sha1 }
     }
 
     /// Runs the script, by its hash where the server knows it.
@@ -106,24 +107,30 @@ impl Script {
     /// # Errors
     /// When Redis is away, full, or refuses the script as a whole.
     pub async fn run(&self, keys: Vec<String>, arguments: Vec<String>) -> Result<Vec<Reply>, Failure> {
-        let source = self.whole.get_or_init(|| {
-            let text = format!("{}{PRELUDE}{}", self.first_line, self.body);
-            let sha1 = sha1_smol::Sha1::from(&text).hexdigest();
-            Source { text, sha1 }
-        });
         let count = i64::try_from(keys.len()).unwrap_or(i64::MAX);
         let mut parameters = Vec::with_capacity(2 + keys.len() + arguments.len());
-        parameters.push(text(source.sha1.clone()));
+        parameters.push(RedisParameter::Binary(self.sha1.to_vec()));
         parameters.push(RedisParameter::Int64(count));
         parameters.extend(keys.into_iter().chain(arguments).map(text));
         match execute("EVALSHA", &parameters).await {
             Err(Failure::Unavailable(error)) if is_unknown_script(&error) => {
-                parameters[0] = text(source.text.clone());
+                parameters[0] = text(self.text.to_owned());
                 execute("EVAL", &parameters).await
             }
             outcome => outcome,
         }
     }
+}
+
+const fn hexadecimal(bytes: [u8; 20]) -> [u8; 40] {
+    let mut digits = [0; 40];
+    let mut at = 0;
+    while at < digits.len() {
+        let nibble = (bytes[at / 2] >> (4 * (1 - at % 2))) & 0xf;
+        digits[at] = b"0123456789abcdef"[nibble as usize];
+        at += 1;
+    }
+    digits
 }
 
 /// What [`read_hashes`] found at a key.
@@ -187,17 +194,6 @@ pub(crate) async fn connect() -> Result<(), Failure> {
         KEPT.set(Some(within_deadline(open()).await?));
     }
     Ok(())
-}
-
-/// The reply as text, without a copy of it where it is text.
-#[must_use]
-pub fn into_text(reply: Reply) -> String {
-    match reply {
-        Reply::Binary(bytes) => {
-            String::from_utf8(bytes).unwrap_or_else(|error| String::from_utf8_lossy(error.as_bytes()).into_owned())
-        }
-        reply => as_text(&reply),
-    }
 }
 
 /// The reply as text; other replies than text are empty.

@@ -6,6 +6,8 @@
 -- Returns {'corrupt', what}, {'unknown'}, {'lost'} if nothing of the original is left, in which case the dead letter
 -- stays, or {'replayed', the new entry's id, the original entry's id, the group}.
 
+must_be_allowed('TYPE', 'XADD', 'XDEL', 'XRANGE')
+
 -- The sidecar's own fields come first in a dead letter; then those of the original.
 local own_names = {'dead_cause', 'dead_reason', 'dead_attempts', 'dead_entry', 'dead_group', 'dead_at'}
 -- More values than this do not fit into one call from Lua.

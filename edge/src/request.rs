@@ -47,7 +47,11 @@ impl Request {
     /// When its method, its path or a header is none that HTTP knows.
     pub fn new(request: types::Request) -> Result<Self, ErrorCode> {
         let method = Method::try_from(request.get_method()).map_err(|_| ErrorCode::HttpRequestMethodInvalid)?;
-        let uri = request.get_path_with_query().unwrap_or_else(|| "/".to_owned());
+        let mut uri = request.get_path_with_query().unwrap_or_else(|| "/".to_owned());
+        // A target like http://host?query has no path of its own.
+        if uri.starts_with('?') {
+            uri.insert(0, '/');
+        }
         let uri = Uri::try_from(uri).map_err(|_| ErrorCode::HttpRequestUriInvalid)?;
         let (mut head, ()) = axum::http::Request::new(()).into_parts();
         head.method = method;

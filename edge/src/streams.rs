@@ -17,11 +17,12 @@ use crate::http::json;
 use crate::page::{Items, Page, PageQuery};
 use crate::problem::{Problem, ProblemType};
 use crate::redis::{Reply, Script, as_text};
+use crate::{read_only_script, script};
 
-static READ_STREAMS: Script = Script::read_only(include_str!("read_streams.lua"));
-static READ_DEAD_LETTERS: Script = Script::read_only(include_str!("read_dead_letters.lua"));
-static REPLAY_DEAD_LETTER: Script = Script::new(include_str!("replay_dead_letter.lua"));
-static DROP_DEAD_LETTER: Script = Script::new(include_str!("drop_dead_letter.lua"));
+static READ_STREAMS: Script = read_only_script!("read_streams.lua");
+static READ_DEAD_LETTERS: Script = read_only_script!("read_dead_letters.lua");
+static REPLAY_DEAD_LETTER: Script = script!("replay_dead_letter.lua");
+static DROP_DEAD_LETTER: Script = script!("drop_dead_letter.lua");
 
 /// A page of dead letters ends behind the one that passes this.
 const PAGE_BYTES_MAX: usize = 512 * 1024;

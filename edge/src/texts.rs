@@ -1,9 +1,10 @@
 //! Texts in Redis, many at a time: one MGET costs Redis a fraction of what a script or a hash per key does.
 
-use crate::redis::{Failure, Reply, Script, command, into_text};
+use crate::read_only_script;
+use crate::redis::{Failure, Reply, Script, command};
 
 /// Tells a key that holds nothing from one that holds no text; see the file.
-static READ_TEXTS: Script = Script::read_only(include_str!("read_texts.lua"));
+static READ_TEXTS: Script = read_only_script!("read_texts.lua");
 
 /// What [`read_texts`] found at a key.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -49,7 +50,8 @@ pub async fn read_texts(keys: Vec<String>) -> Result<Vec<Text>, Failure> {
 fn found(reply: Reply) -> Text {
     match reply {
         Reply::Nil => Text::Absent,
-        Reply::Int64(_) => Text::Corrupt,
-        reply => Text::Found(into_text(reply)),
+        // Bytes that are no UTF-8 are no text either.
+        Reply::Binary(bytes) => String::from_utf8(bytes).map_or(Text::Corrupt, Text::Found),
+        Reply::Int64(_) | Reply::Status(_) => Text::Corrupt,
     }
 }

@@ -56,6 +56,7 @@ fn bad_orders(runtime: Runtime) {
         ),
         ("this is no JSON".to_owned(), 400, "malformed_json", "JSON"),
         (String::new(), 400, "malformed_json", "JSON"),
+        ("[".repeat(100_000), 400, "malformed_json", "JSON"),
         (large, 413, "body_too_large", "262144"),
     ] {
         let answer = system.post_text("/store/orders", &[], &body);

@@ -15,6 +15,7 @@ use crate::shop::order_body;
 pub const TESTS: &[Test] = &[
     ("a client that falls silent within its body", silent),
     ("clients that go away within their bodies", gone),
+    ("heads without bodies, and a target without a path", heads),
 ];
 
 const HALF: &str = "POST /store/orders HTTP/1.1\r\nHost: localhost\r\nContent-Length: 100\r\n\r\n{\"customer_id\"";
@@ -52,4 +53,31 @@ fn gone(runtime: Runtime) {
     let answer = system.post("/store/orders", &order_body(&[("cup", 1)]));
     assert_eq!((answer.status, &answer.json()["status"]), (201, &json!("pending")));
     assert_eq!(system.store_redis::<u64>(&["ZCARD", "orders"]), 1);
+}
+
+fn heads(runtime: Runtime) {
+    let (system, _) = store(runtime);
+    let order = system.order(&[("cup", 1)]);
+    let ask = |method: &str, target: &str| -> String {
+        let mut stream = send(
+            &system,
+            &format!("{method} {target} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n"),
+        );
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).unwrap();
+        answer
+    };
+    let length = |answer: &str| -> Option<usize> {
+        let (_, rest) = answer.split_once("content-length: ")?;
+        rest.split("\r\n").next()?.parse().ok()
+    };
+    for path in [&*format!("/store/orders/{order}"), "/store/healthz", "/"] {
+        let (whole, head) = (ask("GET", path), ask("HEAD", path));
+        let (headers, body) = whole.split_once("\r\n\r\n").unwrap();
+        assert_eq!(length(headers), Some(body.len()), "{whole}");
+        assert!(head.ends_with("\r\n\r\n"), "{head}");
+        assert_eq!(length(&head), Some(body.len()), "{head}");
+    }
+    let answer = ask("GET", "http://localhost?colour=red");
+    assert!(answer.starts_with("HTTP/1.1 200 "), "{answer}");
 }

@@ -105,14 +105,17 @@ fn every_line(runtime: Runtime) {
     learn(&system, "p-50", 1, "Cup", 11, true);
     assert_eq!(subtotal(&place("fourth")), 1_026);
     // A damaged product is noticed, though an instance remembers how it was.
-    let damaged = product_text(1, "Cup", 10, true).replace("price_minor", "price");
-    let _: String = system.store_redis(&["SET", "product:p-7", &damaged]);
-    let answer = place("fifth");
-    assert_eq!(
-        (answer.status, &answer.json()["type"]),
-        (500, &Value::from("corrupt_data")),
-        "{answer:?}"
-    );
+    let whole = product_text(1, "Cup", 10, true);
+    let no_text = [whole.as_bytes(), b"\xff"].concat();
+    for damaged in [whole.replace("price_minor", "price").as_bytes(), &no_text] {
+        system.put_into_store("product:p-7", damaged);
+        let answer = place("fifth");
+        assert_eq!(
+            (answer.status, &answer.json()["type"]),
+            (500, &Value::from("corrupt_data")),
+            "{answer:?}"
+        );
+    }
     assert_eq!(system.store_redis::<u64>(&["XLEN", "order-placed"]), 4);
 }
 

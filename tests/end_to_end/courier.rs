@@ -76,6 +76,30 @@ impl Courier {
 
     /// The same for data of any kind.
     pub fn deliver_data(&mut self, stream: &str, events: &[(String, String)]) -> Vec<(Settled, String)> {
+        let (names, receipt) = self.deliver_for_receipt(stream, events);
+        assert_eq!(receipt.unavailable, None, "{receipt:?}");
+        let settled: Vec<_> = names
+            .iter()
+            .map(|name| {
+                let refused = |list: &[delivery::Refusal]| {
+                    let refusal = list.iter().find(|refusal| refusal.entry == *name)?;
+                    Some(refusal.reason.clone())
+                };
+                match (refused(&receipt.retry), refused(&receipt.reject)) {
+                    (None, None) if receipt.done.contains(name) => (Settled::Done, String::new()),
+                    (Some(reason), None) => (Settled::Retry, reason),
+                    (None, Some(reason)) => (Settled::Reject, reason),
+                    _ => panic!("{name} is settled otherwise than once: {receipt:?}"),
+                }
+            })
+            .collect();
+        let count = receipt.done.len() + receipt.retry.len() + receipt.reject.len();
+        assert_eq!(count, settled.len(), "{receipt:?}");
+        settled
+    }
+
+    /// Delivers events, each with its id; gives the names of their entries, and the receipt.
+    pub fn deliver_for_receipt(&mut self, stream: &str, events: &[(String, String)]) -> (Vec<String>, Receipt) {
         let entries: Vec<_> = events
             .iter()
             .map(|(id, data)| {
@@ -98,26 +122,7 @@ impl Courier {
             receipts: self.receipts.clone().into(),
             entries,
         };
-        let receipt = self.exchange(&delivery);
-        assert_eq!(receipt.unavailable, None, "{receipt:?}");
-        let settled: Vec<_> = names
-            .iter()
-            .map(|name| {
-                let refused = |list: &[delivery::Refusal]| {
-                    let refusal = list.iter().find(|refusal| refusal.entry == *name)?;
-                    Some(refusal.reason.clone())
-                };
-                match (refused(&receipt.retry), refused(&receipt.reject)) {
-                    (None, None) if receipt.done.contains(name) => (Settled::Done, String::new()),
-                    (Some(reason), None) => (Settled::Retry, reason),
-                    (None, Some(reason)) => (Settled::Reject, reason),
-                    _ => panic!("{name} is settled otherwise than once: {receipt:?}"),
-                }
-            })
-            .collect();
-        let count = receipt.done.len() + receipt.retry.len() + receipt.reject.len();
-        assert_eq!(count, settled.len(), "{receipt:?}");
-        settled
+        (names, self.exchange(&delivery))
     }
 
     fn exchange(&mut self, delivery: &Delivery<'_>) -> Receipt {

@@ -271,6 +271,12 @@ impl System {
         self.redis_command(WAREHOUSE_DATABASE, command)
     }
 
+    /// Puts bytes at a key of the store, text or not.
+    pub fn put_into_store(&self, key: &str, value: &[u8]) {
+        let mut connection = self.connect(STORE_DATABASE).unwrap();
+        redis::cmd("SET").arg(key).arg(value).exec(&mut connection).unwrap();
+    }
+
     /// Puts back what `DUMP` gave of a key of the warehouse.
     pub fn restore_in_warehouse(&self, key: &str, dump: &[u8]) {
         let mut connection = self.connect(WAREHOUSE_DATABASE).unwrap();

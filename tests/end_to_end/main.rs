@@ -25,6 +25,7 @@ mod malformed;
 mod kills;
 mod redis_restart;
 mod wrong_type;
+mod rights;
 mod storage_full;
 mod bad_requests;
 mod http_api;
@@ -99,6 +100,7 @@ fn main() -> ExitCode {
         kills::TESTS,
         redis_restart::TESTS,
         wrong_type::TESTS,
+        rights::TESTS,
         storage_full::TESTS,
         bad_requests::TESTS,
         http_api::TESTS,

@@ -17,7 +17,7 @@ pub const TESTS: &[Test] = &[
     ("a return through the sidecar", through_the_sidecar),
 ];
 
-fn returned(return_id: &str, order_id: &str, lines: &[(u32, u32)]) -> (String, ReturnReceived) {
+pub fn returned(return_id: &str, order_id: &str, lines: &[(u32, u32)]) -> (String, ReturnReceived) {
     let lines = lines.iter().map(|(line_id, qty)| OrderLine {
         line_id: *line_id,
         product_id: "cup".to_owned(),

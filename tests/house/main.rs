@@ -5,6 +5,7 @@ mod worlds;
 mod messages;
 mod documents;
 mod files;
+mod scripts;
 
 use std::path::{Path, PathBuf};
 

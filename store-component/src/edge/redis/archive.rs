@@ -2,11 +2,12 @@
 
 use contracts::names::{ORDER_CANCEL_REQUESTED, ORDER_COMPLETED, ORDER_PLACED};
 use edge::redis::{Failure, Script, as_text, command};
+use edge::script;
 
 use super::{Corrupt, ORDERS, customer_index, order_key, status_index};
 use crate::domain::order::Status;
 
-static REMOVE_ORDERS: Script = Script::new(include_str!("remove_orders.lua"));
+static REMOVE_ORDERS: Script = script!("remove_orders.lua");
 
 /// When the oldest event that is still in one of the store's streams was appended, in milliseconds since 1970.
 pub(in crate::edge) async fn oldest_event_ms() -> Result<Option<u64>, Failure> {

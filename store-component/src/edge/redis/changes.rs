@@ -1,13 +1,14 @@
 //! Orders in Redis: read for a decision, and changed by it.
 
 use edge::redis::{Failure, Script, as_text};
+use edge::script;
 
 use super::orders::{no_order, orders};
 use super::stored_order::StoredOrder;
 use super::{Corrupt, order_key, status_index, unwritable};
 use crate::domain::order::{Order, Transition};
 
-static COMMIT_ORDERS: Script = Script::new(include_str!("commit_orders.lua"));
+static COMMIT_ORDERS: Script = script!("commit_orders.lua");
 
 /// An order for a decision.
 #[derive(Clone)]

@@ -10,6 +10,8 @@
 -- An order may come twice if its text stays as it is, for two events.
 -- Returns for each order 'committed', 'changed' (since it was read) or 'corrupt <what>'.
 
+must_be_allowed('MGET', 'MSET', 'TYPE', 'XADD', 'ZADD', 'ZREM')
+
 local now, orders = ARGV[1], tonumber(ARGV[2])
 
 -- What orders share is looked at once, and what is decided is written once, for all of them.

@@ -2,12 +2,13 @@
 //! is and however many orders there are.
 
 use edge::page::Page;
+use edge::read_only_script;
 use edge::redis::{Failure, Script, as_text};
 
 use super::{Corrupt, ORDERS, customer_index, ids, status_index};
 use crate::domain::order::Status;
 
-static SCAN_CUSTOMER: Script = Script::read_only(include_str!("scan_customer.lua"));
+static SCAN_CUSTOMER: Script = read_only_script!("scan_customer.lua");
 
 /// Orders of a customer that are looked at for one page of those in a state.
 pub(in crate::edge) const SCANNED_MAX: usize = 1_000;

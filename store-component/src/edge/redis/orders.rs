@@ -3,6 +3,7 @@
 use contracts::names::ORDER_PLACED;
 use edge::idempotency::{KEPT_MS, Scope};
 use edge::redis::{Failure, Script, as_text, command};
+use edge::script;
 use edge::texts::{Text, read_texts};
 
 use super::stored_order::StoredOrder;
@@ -12,7 +13,7 @@ use crate::domain::order::Status;
 /// In so many characters of an order's text its revision ends.
 const REV_CHARS_MAX: usize = 32;
 
-static PLACE_ORDER: Script = Script::new(include_str!("place_order.lua"));
+static PLACE_ORDER: Script = script!("place_order.lua");
 
 /// The orders of these ids, each where there is one.
 pub(in crate::edge) async fn orders(ids: &[&str]) -> Result<Vec<Result<Option<StoredOrder>, Corrupt>>, Failure> {

@@ -10,6 +10,8 @@
 -- idempotency key; {'corrupt', what}.
 -- Run again with the same order id, it changes nothing.
 
+must_be_allowed('DEL', 'EXISTS', 'HMGET', 'HSET', 'MGET', 'PEXPIRE', 'SET', 'TYPE', 'XADD', 'ZADD', 'ZREM')
+
 local order, stream = KEYS[1], KEYS[5]
 local products = #ARGV - 9
 local record = KEYS[6 + products]

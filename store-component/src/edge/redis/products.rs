@@ -6,13 +6,14 @@ use std::collections::HashMap;
 use contracts::events::ProductChanged;
 use edge::page::Page;
 use edge::redis::{Failure, Script, as_text};
+use edge::script;
 use edge::texts::{Text, read_texts};
 use serde::{Deserialize, Serialize};
 
 use super::{Corrupt, PRODUCTS, ids, no_text, product_key, unwritable};
 use crate::domain::place_order::CatalogueProduct;
 
-static LEARN_PRODUCTS: Script = Script::new(include_str!("learn_products.lua"));
+static LEARN_PRODUCTS: Script = script!("learn_products.lua");
 
 /// Products that an instance remembers at the most.
 const REMEMBERED_MAX: usize = 1_000;

@@ -5,6 +5,8 @@
 -- ARGV: for each order: its id, how its text began when it was read
 -- Returns for each order 'removed', 'changed' or 'corrupt <what>'.
 
+must_be_allowed('DEL', 'GET', 'TYPE', 'ZREM')
+
 local function remove(id, beginning, order, ...)
   local lists = {...}
   local fault = first_misfit({order, 'string', lists[1], 'zset', lists[2], 'zset', lists[3], 'zset'})

@@ -14,7 +14,7 @@ use super::orders::{AllocationView, view};
 use super::problems::corrupt;
 use super::text;
 use crate::domain::archive::{Stay, may_leave};
-use crate::edge::redis::{self, Removal, Removed, StoredAllocation};
+use crate::edge::redis::{self, Removed, StoredAllocation};
 
 /// The least age: idempotency keys, which are kept for as long, must not outlive what they are of.
 const OLDER_THAN_DAYS_MIN: u64 = 1;
@@ -63,7 +63,7 @@ pub(super) struct RemovedAllocations {
 struct KeptAllocation {
     order_id: String,
     /// `too_young`: changed too recently. `in_streams`: the warehouse's streams may still hold events about it.
-    /// `changed`: units came back at this moment.
+    /// `changed`: units came back at this moment, or it was decided anew.
     #[schema(example = "in_streams")]
     reason: &'static str,
 }
@@ -119,10 +119,7 @@ pub(super) async fn remove(body: Bytes) -> Result<Response, Problem> {
         };
         let changed_at = changed_at(&allocation)?;
         match may_leave(&changed_at, &changed_before, streams_from.as_deref()) {
-            Ok(()) => removals.push(Removal {
-                order_id,
-                returns: allocation.returns.len(),
-            }),
+            Ok(()) => removals.push(allocation),
             Err(Stay::TooYoung) => answer.keep(order_id, "too_young"),
             Err(Stay::InStreams) => answer.keep(order_id, "in_streams"),
         }

@@ -9,6 +9,8 @@
 -- or before.
 -- An order that has an allocation keeps it: run again, this changes nothing and tells nothing.
 
+must_be_allowed('EXISTS', 'HMGET', 'HSET', 'MGET', 'MSET', 'TYPE', 'XADD', 'ZADD', 'ZREM')
+
 local ARGV, KEYS = ARGV, KEYS
 local now, orders = ARGV[1], tonumber(ARGV[2])
 local products = #KEYS - 3 - orders

@@ -3,13 +3,14 @@
 use contracts::events::{OrderLine, RefundReason};
 use contracts::names::RETURN_RECEIVED;
 use edge::redis::Script;
+use edge::{read_only_script, script};
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
 use super::{Corrupt, Found, allocation_key, corrupt, returns_key, run};
 
-static SHOW_ALLOCATION: Script = Script::read_only(include_str!("show_allocation.lua"));
-static ANNOUNCE_ALLOCATION: Script = Script::new(include_str!("announce_allocation.lua"));
+static SHOW_ALLOCATION: Script = read_only_script!("show_allocation.lua");
+static ANNOUNCE_ALLOCATION: Script = script!("announce_allocation.lua");
 
 /// An allocation, as it is stored.
 pub(in crate::edge) struct StoredAllocation {

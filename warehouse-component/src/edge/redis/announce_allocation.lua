@@ -2,8 +2,10 @@
 -- KEYS: 1 the allocation, 2 the stream of its outcome, 3 the stream return-received
 -- ARGV: 1 the allocation as it was read, 2 time, 3 the outcome's event id, 4 its event data, then the same two of each
 --       return
--- Returns {'announced'}, {'changed'} or {'corrupt', what}.
+-- Returns {'announced'}, {'changed'} or {'corrupt', what}; then what comes first may be told already.
 -- Run again, it tells again, which changes nothing.
+
+must_be_allowed('GET', 'TYPE', 'XADD')
 
 local fault = first_misfit({KEYS[1], 'string', KEYS[2], 'stream', KEYS[3], 'stream'})
 if fault then

@@ -2,6 +2,8 @@
 -- KEYS: 1 the stream product-changed, then the products. ARGV: 1 time, then the products' ids.
 -- Returns {'announced'} or {'corrupt', what}; then nothing is told. Run again, it tells again, which changes nothing.
 
+must_be_allowed('HMGET', 'TYPE', 'XADD')
+
 local events = {}
 for i = 2, #KEYS do
   local found = redis.pcall('HMGET', KEYS[i], 'changed_by', 'rev', 'name', 'price_minor', 'currency', 'active')

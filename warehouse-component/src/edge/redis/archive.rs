@@ -2,10 +2,11 @@
 
 use contracts::names::{ORDER_FULFILLED, REFUND_ORDER, RETURN_RECEIVED};
 use edge::redis::{Failure, Script, as_text, command};
+use edge::script;
 
-use super::{Corrupt, allocation_key, returns_key};
+use super::{Corrupt, StoredAllocation, allocation_key, returns_key};
 
-static REMOVE_ALLOCATIONS: Script = Script::new(include_str!("remove_allocations.lua"));
+static REMOVE_ALLOCATIONS: Script = script!("remove_allocations.lua");
 
 /// When the oldest event about an order that is still in one of the warehouse's streams was appended, in milliseconds
 /// since 1970.
@@ -23,33 +24,29 @@ pub(in crate::edge) async fn oldest_event_ms() -> Result<Option<u64>, Failure> {
     Ok(oldest)
 }
 
-/// An allocation that may leave, as it was read.
-pub(in crate::edge) struct Removal {
-    pub(in crate::edge) order_id: String,
-    /// How many returns it had.
-    pub(in crate::edge) returns: usize,
-}
-
-/// What became of a [`Removal`].
+/// What became of an allocation that was to be removed.
 pub(in crate::edge) enum Removed {
     /// It is gone.
     Done,
-    /// Something came back since it was read: nothing was done.
+    /// It is not as it was read, or something came back since: nothing was done.
     Changed,
     /// Data in Redis is damaged: nothing was done.
     Corrupt(Corrupt),
 }
 
-/// Removes allocations, each for itself.
-pub(in crate::edge) async fn remove_allocations(removals: &[Removal]) -> Result<Vec<Removed>, Failure> {
-    if removals.is_empty() {
+/// Removes allocations, each for itself, as they were read.
+pub(in crate::edge) async fn remove_allocations(allocations: &[StoredAllocation]) -> Result<Vec<Removed>, Failure> {
+    if allocations.is_empty() {
         return Ok(Vec::new());
     }
-    let keys = removals
+    let keys = allocations
         .iter()
-        .flat_map(|removal| [allocation_key(&removal.order_id), returns_key(&removal.order_id)])
+        .flat_map(|allocation| [allocation_key(&allocation.order_id), returns_key(&allocation.order_id)])
         .collect();
-    let arguments = removals.iter().map(|removal| removal.returns.to_string()).collect();
+    let arguments = allocations
+        .iter()
+        .flat_map(|allocation| [allocation.text(), allocation.returns.len().to_string()])
+        .collect();
     let replies = REMOVE_ALLOCATIONS.run(keys, arguments).await?;
     Ok(replies
         .iter()

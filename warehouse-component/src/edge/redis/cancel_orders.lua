@@ -7,6 +7,8 @@
 -- or before.
 -- An order that has an allocation keeps it, so whichever comes first, stands: this, or allocate.lua.
 
+must_be_allowed('EXISTS', 'MGET', 'MSET', 'TYPE', 'XADD')
+
 local now = ARGV[1]
 local outcomes = known_outcomes(2, #KEYS)
 local damaged, allocations = {}, {}

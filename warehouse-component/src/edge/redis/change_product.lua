@@ -8,6 +8,8 @@
 --         on_hand, supplied, sold, returned, written_off; {'unknown'}, {'stale', rev} or {'corrupt', what}.
 -- Run again with the same event id, it changes nothing.
 
+must_be_allowed('EXISTS', 'HMGET', 'HSET', 'TYPE', 'XADD', 'ZADD', 'ZREM')
+
 local fault = first_misfit({KEYS[1], 'hash', KEYS[2], 'hash', KEYS[3], 'zset', KEYS[4], 'stream'})
 if fault then
   return {'corrupt', fault}

@@ -7,6 +7,8 @@
 --       4 at how many units the stock is low, 5 event id, 6 time, 7 event data, 8... the product's fields and values
 -- Returns {'created'}, {'exists'} or {'corrupt', what}. Run again with the same event id, it changes nothing.
 
+must_be_allowed('EXISTS', 'HGET', 'HSET', 'TYPE', 'XADD', 'ZADD', 'ZREM', 'ZREMRANGEBYSCORE')
+
 local fault = first_misfit({
   KEYS[1], 'hash', KEYS[2], 'hash', KEYS[3], 'zset', KEYS[4], 'zset', KEYS[5], 'zset', KEYS[6], 'stream',
 })

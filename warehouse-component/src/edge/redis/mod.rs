@@ -10,7 +10,7 @@ mod archive;
 use edge::redis::{Failure, Reply, Script, as_text};
 
 pub(super) use allocations::{Again, Outcome, Returned, StoredAllocation, allocation, announce_allocation};
-pub(super) use archive::{Removal, Removed, oldest_event_ms, remove_allocations};
+pub(super) use archive::{Removed, oldest_event_ms, remove_allocations};
 pub(super) use orders::{Request, allocate, cancel};
 pub(super) use products::{
     Changed, StoredProduct, announce_products, change_product, create_product, product_ids, products,

@@ -8,6 +8,8 @@
 -- Returns {'moved', movement}; {'stored', location, movement} or {'key_reused'} for a used idempotency key;
 --         {'unknown'}, {'insufficient', units}, {'too_much'} or {'corrupt', what}.
 
+must_be_allowed('EXISTS', 'HMGET', 'HSET', 'PEXPIRE', 'TYPE', 'ZADD', 'ZREM', 'ZREMRANGEBYSCORE')
+
 local fault = first_misfit({KEYS[2], 'zset', KEYS[3], 'zset', KEYS[4], 'hash'})
 if fault then
   return {'corrupt', fault}

@@ -5,19 +5,13 @@ use std::collections::BTreeSet;
 use contracts::events::OrderCompleted;
 use contracts::names::{ORDER_FULFILLED, REFUND_ORDER};
 use edge::redis::{Failure, Reply, Script, as_text};
+use edge::script;
 
 use super::{Corrupt, LOW_STOCK, allocation_key, stock_key};
 use crate::domain::allocate::needs;
 
-static ALLOCATE: Script = Script::new(concat!(
-    include_str!("stock.lua"),
-    include_str!("allocation.lua"),
-    include_str!("allocate.lua")
-));
-static CANCEL_ORDERS: Script = Script::new(concat!(
-    include_str!("allocation.lua"),
-    include_str!("cancel_orders.lua")
-));
+static ALLOCATE: Script = script!("stock.lua", "allocation.lua", "allocate.lua");
+static CANCEL_ORDERS: Script = script!("allocation.lua", "cancel_orders.lua");
 
 /// An order for which stock is wanted.
 pub(in crate::edge) struct Request {

@@ -4,16 +4,17 @@ use contracts::names::PRODUCT_CHANGED;
 use edge::if_match::IfMatch;
 use edge::page::Page;
 use edge::redis::{Hash, Script, read_hashes};
+use edge::{read_only_script, script};
 
 use super::{Corrupt, Found, LOW_STOCK, PRODUCTS, corrupt, movements_key, product_key, run, stock_key};
 use crate::domain::change_product::{Change, Changeable};
 use crate::domain::create_product::NewProduct;
 use crate::domain::stock::Stock;
 
-static LIST_IDS: Script = Script::read_only(include_str!("list_ids.lua"));
-static CREATE_PRODUCT: Script = Script::new(concat!(include_str!("stock.lua"), include_str!("create_product.lua")));
-static CHANGE_PRODUCT: Script = Script::new(concat!(include_str!("stock.lua"), include_str!("change_product.lua")));
-static ANNOUNCE_PRODUCTS: Script = Script::new(include_str!("announce_products.lua"));
+static LIST_IDS: Script = read_only_script!("list_ids.lua");
+static CREATE_PRODUCT: Script = script!("stock.lua", "create_product.lua");
+static CHANGE_PRODUCT: Script = script!("stock.lua", "change_product.lua");
+static ANNOUNCE_PRODUCTS: Script = script!("announce_products.lua");
 
 /// A product and its stock, as they are stored.
 pub(in crate::edge) struct StoredProduct {

@@ -1,16 +1,19 @@
--- Removes allocations with their returns, each if nothing of it came back since it was read.
+-- Removes allocations with their returns, each if it is as it was read, and nothing of it came back since.
 -- Which allocations may leave is the model in domain/archive.rs; nothing is decided here.
 --
--- KEYS: for each order: 1 the allocation, 2 its returns. ARGV: for each order the number of returns that was read
+-- KEYS: for each order: 1 the allocation, 2 its returns
+-- ARGV: for each order: the allocation as it was read, the number of returns that was read
 -- Returns for each order 'removed', 'changed' or 'corrupt <what>'.
 
+must_be_allowed('DEL', 'GET', 'LLEN', 'TYPE')
+
 local reply = {}
-for i = 1, #ARGV do
+for i = 1, #ARGV / 2 do
   local allocation, returns = KEYS[2 * i - 1], KEYS[2 * i]
   local fault = first_misfit({allocation, 'string', returns, 'list'})
   if fault then
     reply[i] = 'corrupt ' .. fault
-  elseif redis.call('LLEN', returns) ~= tonumber(ARGV[i]) then
+  elseif redis.call('GET', allocation) ~= ARGV[2 * i - 1] or redis.call('LLEN', returns) ~= tonumber(ARGV[2 * i]) then
     reply[i] = 'changed'
   else
     redis.call('DEL', allocation, returns)

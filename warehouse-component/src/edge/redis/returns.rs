@@ -3,13 +3,14 @@
 use contracts::names::RETURN_RECEIVED;
 use edge::idempotency::{KEPT_MS, Scope};
 use edge::redis::Script;
+use edge::script;
 
 use super::allocations::StoredAllocation;
 use super::{Found, LOW_STOCK, MOVEMENTS_KEPT, allocation_key, corrupt, movements_key, returns_key, run, stock_key};
 use crate::domain::allocate::Need;
 use crate::domain::stock::{LIFETIME_MAX, ON_HAND_MAX};
 
-static TAKE_BACK: Script = Script::new(concat!(include_str!("stock.lua"), include_str!("take_back.lua")));
+static TAKE_BACK: Script = script!("stock.lua", "take_back.lua");
 
 /// Units of a fulfilled order that come back.
 pub(in crate::edge) struct Return<'a> {

@@ -3,13 +3,14 @@
 use edge::idempotency::{KEPT_MS, Scope};
 use edge::page::Page;
 use edge::redis::Script;
+use edge::{read_only_script, script};
 
 use super::{Found, LOW_STOCK, MOVEMENTS_KEPT, corrupt, movements_key, run, stock_key};
 use crate::domain::move_stock::Kind;
 use crate::domain::stock::{LIFETIME_MAX, ON_HAND_MAX};
 
-static MOVE_STOCK: Script = Script::new(concat!(include_str!("stock.lua"), include_str!("move_stock.lua")));
-static LIST_MOVEMENTS: Script = Script::read_only(include_str!("list_movements.lua"));
+static MOVE_STOCK: Script = script!("stock.lua", "move_stock.lua");
+static LIST_MOVEMENTS: Script = read_only_script!("list_movements.lua");
 
 /// What became of a movement.
 pub(in crate::edge) enum Movement {

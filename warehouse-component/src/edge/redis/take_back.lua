@@ -11,6 +11,9 @@
 -- Returns {'taken', answer}; {'stored', location, answer} or {'key_reused'} for a used idempotency key; {'changed'},
 --         {'stock_too_large', product id} or {'corrupt', what}.
 
+must_be_allowed('EXISTS', 'GET', 'HMGET', 'HSET', 'LLEN', 'PEXPIRE',
+  'RPUSH', 'TYPE', 'XADD', 'ZADD', 'ZREM', 'ZREMRANGEBYSCORE')
+
 local fault = first_misfit({
   KEYS[1], 'string', KEYS[2], 'list', KEYS[3], 'hash', KEYS[4], 'stream', KEYS[5], 'zset',
 })
