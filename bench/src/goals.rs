@@ -233,22 +233,27 @@ pub(crate) fn check(goals: &[Goal], quick: bool) -> Result<()> {
     } else {
         expected.tolerance
     };
-    let mut worse = Vec::new();
+    let (mut worse, mut compared) = (Vec::new(), 0);
     for (name, was) in &expected.ratios {
         let Some(goal) = goals.iter().find(|goal| goal.name == *name) else {
             println!("not measured: {name}");
             continue;
         };
+        compared += 1;
         let least = was * (1.0 - tolerance);
-        let verdict = if goal.value >= least { "good" } else { "WORSE" };
+        // What is no number is not good either.
+        let is_good = goal.value >= least;
+        let verdict = if is_good { "good" } else { "WORSE" };
         println!(
             "{verdict}: {name}: {:.2}, expected {was:.2}, at least {least:.2}",
             goal.value
         );
-        if goal.value < least {
+        if !is_good {
             worse.push(name.as_str());
         }
     }
+    println!("{compared} of {} ratios were measured", expected.ratios.len());
+    ensure!(compared > 0, "nothing was compared");
     ensure!(worse.is_empty(), "slower than expected: {}", worse.join("; "));
     Ok(())
 }
