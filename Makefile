@@ -2,16 +2,18 @@
 
 .PHONY: up test test-all test-web screenshot chaos check bench build setup
 
-# Starts everything with demo products, and stays until Ctrl-C.
+# Starts everything with demo products, and stays until Ctrl-C. ARGS='--no-seed --listen 127.0.0.1:4000' and the like.
 up: build
-	@target/debug/devhost up
+	@target/debug/devhost up $(ARGS)
 
 # Unit tests, contract tests, and the whole system on every runtime that is there.
 test: build
+	@tools/docker-registry.sh
 	cargo test --locked --workspace
 
 # Every end-to-end test in every way: by the Redis trigger and over HTTP, with a bare Redis and with TLS and users.
 test-all: build
+	@tools/docker-registry.sh
 	END_TO_END=all cargo test --locked -p tests --test end_to_end
 
 # The page in a real browser, on every runtime that is there. What it looked like stays in target/web/screens.

@@ -1,9 +1,10 @@
 #!/bin/sh
-# Makes sure that a registry for images is there, to which the tests push the apps: Debian's docker-registry, unpacked and
-# not installed, since its package starts a service. Silent when all is.
+# Makes sure that a registry for images is there, to which the tests push the apps where Spin is: Debian's
+# docker-registry, unpacked and not installed, since its package starts a service. Silent when all is.
 set -eu
 cd "$(dirname "$0")/.."
 
+command -v spin >/dev/null || exit 0
 folder=target/docker-registry
 if command -v docker-registry >/dev/null || [ -x "$folder/usr/bin/docker-registry" ]; then
     exit 0

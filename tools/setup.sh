@@ -1,6 +1,5 @@
 #!/bin/sh
-# Makes sure that what cargo does not bring is there: the WebAssembly target, Redis, and beside Spin a registry. Silent when
-# all is.
+# Makes sure that what cargo does not bring is there: the WebAssembly target and Redis. Silent when all is.
 set -eu
 
 # Reading rust-toolchain.toml, rustup installs the toolchain itself where it may.
@@ -34,8 +33,4 @@ if [ "$version" -lt 7 ]; then
     echo "redis-server is too old: $(redis-server --version | cut -d ' ' -f 3), and 7 or later is needed." >&2
     echo "https://redis.io/docs/latest/operate/oss_and_stack/install/ has newer ones for every system." >&2
     exit 1
-fi
-
-if command -v spin >/dev/null; then
-    "$(dirname "$0")/docker-registry.sh"
 fi

@@ -14,7 +14,8 @@ use serde_json::Value;
 use tokio::net::TcpStream;
 use tokio::time::timeout;
 
-use crate::app::ENVIRONMENT_PREFIX;
+/// What the token of the app is read from, by the app and by whoever asks it.
+pub(crate) const TOKEN_VARIABLE: &str = "SPIN_VARIABLE_API_TOKEN";
 
 const IDEMPOTENCY_KEY: HeaderName = HeaderName::from_static("idempotency-key");
 
@@ -64,7 +65,7 @@ pub(crate) async fn ready(address: SocketAddr, path: &str) -> Result<()> {
 
 /// The token that the app wants of whoever changes something, where the environment sets one.
 fn api_token() -> Option<String> {
-    let token = std::env::var(format!("{ENVIRONMENT_PREFIX}API_TOKEN")).ok()?;
+    let token = std::env::var(TOKEN_VARIABLE).ok()?;
     (!token.is_empty()).then_some(token)
 }
 
@@ -97,7 +98,9 @@ async fn exchange(
     body: Option<&Value>,
     headers: Vec<(HeaderName, String)>,
 ) -> Result<(StatusCode, Bytes)> {
-    let stream = TcpStream::connect(address).await?;
+    let stream = TcpStream::connect(address)
+        .await
+        .with_context(|| format!("nothing answers at {address}"))?;
     let (mut sender, connection) = http1::handshake(TokioIo::new(stream)).await?;
     // The connection's own error reaches the request as well.
     tokio::spawn(connection);

@@ -13,7 +13,7 @@ use tokio::time::{sleep, timeout};
 
 use crate::cli::SeedArguments;
 use crate::exit::Failure;
-use crate::http;
+use crate::http::{self, TOKEN_VARIABLE};
 
 /// The catalogue, each product as the warehouse's API takes it.
 const PRODUCTS: &str = include_str!("../../demo-products.json");
@@ -51,6 +51,7 @@ pub(crate) async fn seed(app: SocketAddr) -> Result<usize> {
                 added.extend(product["product_id"].as_str());
             }
             StatusCode::CONFLICT => {}
+            StatusCode::UNAUTHORIZED => bail!("the app wants its token: set {TOKEN_VARIABLE}"),
             _ => bail!(
                 "POST /warehouse/products answered {status}: {}",
                 String::from_utf8_lossy(&body)
@@ -108,10 +109,14 @@ fn ids(catalogue: &Value) -> BTreeSet<&str> {
 }
 
 /// Lines to paste: an order that succeeds, one that is refunded, and a look at both.
-pub(crate) fn lines_to_paste(app: SocketAddr, redis_cli: &str) -> String {
+pub(crate) fn lines_to_paste(app: SocketAddr, is_open: bool, redis_cli: &str) -> String {
+    let token = match is_open {
+        true => String::new(),
+        false => format!("-H \"authorization: Bearer ${TOKEN_VARIABLE}\" "),
+    };
     let order = |variable: &str, lines: &str| {
         format!(
-            "  {variable}=$(curl -s {app}/store/orders -H 'content-type: application/json' \\\n    \
+            "  {variable}=$(curl -s {app}/store/orders -H 'content-type: application/json' {token}\\\n    \
              -d '{{\"customer_id\":\"ada\",\"lines\":[{lines}]}}' | sed 's/.*\"order_id\":\"\\([^\"]*\\)\".*/\\1/')\n"
         )
     };
@@ -143,7 +148,10 @@ mod tests {
         let catalogue = serde_json::json!({ "items": products });
         let ids = ids(&catalogue);
         assert_eq!(ids.len(), products.len());
-        let lines = lines_to_paste("127.0.0.1:3000".parse().unwrap(), "redis-cli");
+        let app = "127.0.0.1:3000".parse().unwrap();
+        assert!(lines_to_paste(app, false, "redis-cli").contains("Bearer $SPIN_VARIABLE_API_TOKEN\" "));
+        let lines = lines_to_paste(app, true, "redis-cli");
+        assert!(!lines.contains("Bearer"));
         assert!(lines.contains("curl -s 127.0.0.1:3000/store/orders "));
         for id in ["espresso-cup", "milk-jug", "hand-grinder"] {
             assert!(lines.contains(id) && ids.contains(id), "{id}");

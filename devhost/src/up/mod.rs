@@ -41,6 +41,7 @@ pub(crate) fn up(arguments: UpArguments) -> Result<(), Failure> {
         .as_deref()
         .map(RedisAddress::parse)
         .transpose()
+        .context("--redis-url, or REDIS_URL in the environment")
         .map_err(Failure::configuration)?;
     // One thread only: the kernel ends the children when the thread that started them ends.
     let runtime = tokio::runtime::Builder::new_current_thread()
@@ -90,19 +91,20 @@ async fn run(arguments: &UpArguments, redis: &RedisSource, keepers: &mut Keepers
         }
     }
 
-    let who = if http::is_open(listen).await.unwrap_or(true) {
+    let is_open = http::is_open(listen).await.unwrap_or(true);
+    let who = if is_open {
         "open: without a token in SPIN_VARIABLE_API_TOKEN, everybody may change everything"
     } else {
-        "whoever changes something needs the token"
+        "whoever changes something needs the token, as SPIN_VARIABLE_API_TOKEN has it"
     };
     let http = http::reachable(listen);
     print_plain(&format!(
-        "\nEverything runs; http://{http} shows it:\n\n  store      http://{http}/store\n  warehouse  http://{http}/warehouse\n  \
+        "\nEverything runs; http://{http} shows it:\n\n  store      http://{http}/store/openapi.json\n  warehouse  http://{http}/warehouse/openapi.json\n  \
          access     {who}\n  app        {runtime}\n  Redis      {} ({})\n  sidecar    http://{admin}/readyz",
         redis.address.shown(),
         redis.whose,
     ));
-    print_plain(&demo::lines_to_paste(http, &redis.address.cli()));
+    print_plain(&demo::lines_to_paste(http, is_open, &redis.address.cli()));
     say("Ctrl-C stops everything");
 
     tokio::select! {
