@@ -140,8 +140,7 @@ fn summary(text: &mut String, goals: &[Goal]) -> Result<()> {
     if goals.is_empty() {
         return Ok(());
     }
-    *text +=
-        "\n## Targets\n\nRatios are medians of the ratios of runs that followed each other; more is better in each.\n";
+    *text += "\n## Targets\n\nRatios are medians of the ratios of runs that followed each other, or of two medians for the whole cycle; more is better in each.\n";
     *text += "\n| what | measured | target | |\n|---|---|---|---|\n";
     for goal in goals {
         let target = match goal.target {
