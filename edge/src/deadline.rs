@@ -13,24 +13,34 @@ use futures::FutureExt;
 use futures::future::{BoxFuture, Either, Shared, select};
 use spin_sdk::time;
 
-/// How long Redis may take: for all commands that [`share`] a timer together, from the first; elsewhere for each command.
-/// Far below the sidecar's `answer_ms`.
-pub(crate) const REDIS_DEADLINE_MS: u64 = 3_000;
+/// How long Redis may take for all commands of a request together, from the first; elsewhere for each command.
+pub(crate) const REQUEST_MS: u64 = 3_000;
+/// How long it may take for all commands of a delivery together; with the receipt, below the sidecar's `answer_ms`.
+pub(crate) const DELIVERY_MS: u64 = 6_000;
 
 type Timer = Shared<BoxFuture<'static, ()>>;
 
+/// What the commands of a request or a delivery share.
+struct Common {
+    limit_ms: u64,
+    timer: OnceLock<Timer>,
+}
+
 thread_local! {
-    /// The timer of the request or delivery whose work is being polled; none within other work.
-    static CURRENT: RefCell<Option<Arc<OnceLock<Timer>>>> = const { RefCell::new(None) };
+    /// That of the request or delivery whose work is being polled; none within other work.
+    static CURRENT: RefCell<Option<Arc<Common>>> = const { RefCell::new(None) };
 }
 
 /// Does the work of one request or delivery: all that is awaited [`within`] shares one timer.
-pub(crate) async fn share<F: Future>(work: F) -> F::Output {
+pub(crate) async fn share<F: Future>(limit_ms: u64, work: F) -> F::Output {
     let mut work = pin!(work);
-    let timer = Arc::default();
+    let common = Arc::new(Common {
+        limit_ms,
+        timer: OnceLock::new(),
+    });
     // Set only while this work is polled: a timer belongs to the task that began it, and no other may wait for it.
     poll_fn(|context| {
-        let other = CURRENT.replace(Some(Arc::clone(&timer)));
+        let other = CURRENT.replace(Some(Arc::clone(&common)));
         let outcome = work.as_mut().poll(context);
         CURRENT.set(other);
         outcome
@@ -38,18 +48,28 @@ pub(crate) async fn share<F: Future>(work: F) -> F::Output {
     .await
 }
 
-/// The outcome of work that waits for Redis; `None` when it took too long.
-pub(crate) async fn within<F: Future>(work: F) -> Option<F::Output> {
-    let timer = CURRENT.with_borrow(|current| match current {
-        Some(timer) => timer.get_or_init(begin).clone(),
-        None => begin(),
+/// The outcome of work that waits for Redis.
+///
+/// # Errors
+/// The limit in milliseconds, when it took longer.
+pub(crate) async fn within<F: Future>(work: F) -> Result<F::Output, u64> {
+    let (limit_ms, timer) = CURRENT.with_borrow(|current| match current {
+        Some(common) => {
+            let timer = common.timer.get_or_init(|| begin(common.limit_ms));
+            (common.limit_ms, timer.clone())
+        }
+        None => (REQUEST_MS, begin(REQUEST_MS)),
     });
+    // Nothing more is sent once the time is over.
+    if timer.peek().is_some() {
+        return Err(limit_ms);
+    }
     match select(pin!(work), timer).await {
-        Either::Left((outcome, _)) => Some(outcome),
-        Either::Right(((), _)) => None,
+        Either::Left((outcome, _)) => Ok(outcome),
+        Either::Right(((), _)) => Err(limit_ms),
     }
 }
 
-fn begin() -> Timer {
-    time::sleep(Duration::from_millis(REDIS_DEADLINE_MS)).boxed().shared()
+fn begin(limit_ms: u64) -> Timer {
+    time::sleep(Duration::from_millis(limit_ms)).boxed().shared()
 }

@@ -9,7 +9,7 @@ use axum::response::{IntoResponse, Response};
 use delivery::{AGE_SECONDS_MAX, BODY_BYTES_MAX, Delivery, Receipt, SIGNATURE_HEADER, TIMESTAMP_HEADER, verify};
 use spin_sdk::wasip3::http::types;
 
-use crate::deadline;
+use crate::deadline::{self, DELIVERY_MS};
 use crate::events::{settle, unavailable};
 use crate::http::{Turn, answer, json};
 use crate::problem::{MALFORMED_JSON, METHOD_NOT_ALLOWED, MISCONFIGURED, Problem, ProblemType, UNKNOWN_ROUTE};
@@ -41,7 +41,7 @@ pub async fn serve(
     apply: impl AsyncFn(&Delivery<'_>, &mut Receipt) -> Result<(), Failure>,
 ) -> Result<types::Response, types::ErrorCode> {
     let turn = Turn::begin();
-    let response = deadline::share(receive(request, part_entries, apply)).await;
+    let response = deadline::share(DELIVERY_MS, receive(request, part_entries, apply)).await;
     let response = response.unwrap_or_else(|problem| {
         let mut response = problem.into_response();
         if response.status() == StatusCode::UNAUTHORIZED {

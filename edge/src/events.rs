@@ -3,7 +3,7 @@
 use anyhow::Context;
 use delivery::{Delivery, Receipt, Refusal};
 
-use crate::deadline;
+use crate::deadline::{self, DELIVERY_MS};
 use crate::redis::{self, Failure};
 use crate::turns::take_turns;
 
@@ -25,7 +25,7 @@ pub async fn handle(
     let delivery: Delivery<'_> =
         serde_json::from_slice(message).context("a message that is no delivery was dropped")?;
     let receipts = delivery.receipts.to_string();
-    let receipt = deadline::share(settle(delivery, part_entries, apply)).await;
+    let receipt = deadline::share(DELIVERY_MS, settle(delivery, part_entries, apply)).await;
     let json = serde_json::to_string(&receipt).context("a receipt could not be written")?;
     redis::command("PUBLISH", [receipts, json])
         .await

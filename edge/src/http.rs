@@ -27,7 +27,7 @@ use spin_sdk::wit_bindgen::{self, FutureReader, StreamReader};
 use tower_service::Service;
 
 use crate::auth;
-use crate::deadline;
+use crate::deadline::{self, REQUEST_MS};
 use crate::problem::{INTERNAL, METHOD_NOT_ALLOWED, Problem, UNKNOWN_ROUTE};
 use crate::redis;
 use crate::request::{BODY_BYTES_MAX, Request};
@@ -59,7 +59,7 @@ async fn serve_if(
 ) -> Result<types::Response, types::ErrorCode> {
     // The body is read in any case: a client that is still sending when the connection closes does not see the answer.
     let response = match (allowed, request.read(BODY_BYTES_MAX).await) {
-        (Ok(()), Ok(request)) => match deadline::share(routes.call(request.map(Body::from))).await {
+        (Ok(()), Ok(request)) => match deadline::share(REQUEST_MS, routes.call(request.map(Body::from))).await {
             Ok(response) => response,
             Err(never) => match never {},
         },
@@ -153,15 +153,18 @@ pub(crate) async fn answer(response: Response, turn: Turn) -> Result<types::Resp
         Ok(body) => body.to_bytes(),
         Err(error) => return Err(types::ErrorCode::InternalError(Some(error.to_string()))),
     };
-    // An answer to HEAD has the length of another body already, and one that says that nothing has changed has none.
-    if !matches!(parts.status, StatusCode::NO_CONTENT | StatusCode::NOT_MODIFIED) {
-        let length = parts.headers.entry(CONTENT_LENGTH);
-        length.or_insert_with(|| HeaderValue::from(body.len()));
+    if matches!(parts.status, StatusCode::NO_CONTENT | StatusCode::NOT_MODIFIED) {
+        parts.headers.remove(CONTENT_LENGTH);
     }
+    let (trailers_writer, trailers) = wit_future::new(|| Ok(None));
+    if body.is_empty() {
+        // To HEAD, with the length that the body of GET has: no body of another length may come with it.
+        return head(&parts, None, trailers);
+    }
+    parts.headers.insert(CONTENT_LENGTH, HeaderValue::from(body.len()));
     wit_bindgen::yield_async().await;
     let (mut writer, reader) = wit_stream::new();
-    let (trailers_writer, trailers) = wit_future::new(|| Ok(None));
-    let response = head(&parts, reader, trailers)?;
+    let response = head(&parts, Some(reader), trailers)?;
     let mut write: Pin<Box<dyn Future<Output = ()>>> = Box::pin(async move {
         // A client that went away wants no body: what could not be written is of no use.
         let _ = writer.write_all(body.to_vec()).await;
@@ -181,7 +184,7 @@ pub(crate) async fn answer(response: Response, turn: Turn) -> Result<types::Resp
 fn stream(parts: Parts, mut body: Body, turn: Turn) -> Result<types::Response, types::ErrorCode> {
     let (mut writer, reader) = wit_stream::new();
     let (trailers_writer, trailers) = wit_future::new(|| Ok(None));
-    let response = head(&parts, reader, trailers)?;
+    let response = head(&parts, Some(reader), trailers)?;
     wit_bindgen::spawn(async move {
         drop(turn);
         while let Some(Ok(frame)) = body.frame().await {
@@ -199,7 +202,7 @@ fn stream(parts: Parts, mut body: Body, turn: Turn) -> Result<types::Response, t
 
 fn head(
     parts: &Parts,
-    body: StreamReader<u8>,
+    body: Option<StreamReader<u8>>,
     trailers: FutureReader<Result<Option<types::Trailers>, types::ErrorCode>>,
 ) -> Result<types::Response, types::ErrorCode> {
     let headers: Vec<_> = parts
@@ -209,7 +212,7 @@ fn head(
         .collect();
     let headers =
         types::Fields::from_list(&headers).map_err(|error| types::ErrorCode::InternalError(Some(error.to_string())))?;
-    let (response, _sent) = types::Response::new(headers, Some(body), trailers);
+    let (response, _sent) = types::Response::new(headers, body, trailers);
     // What it is anyway need not be said.
     if parts.status != StatusCode::OK {
         response

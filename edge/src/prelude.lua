@@ -5,7 +5,7 @@
 local function must_be_allowed(...)
   for _, command in ipairs({...}) do
     if not redis.acl_check_cmd(command, KEYS[1], KEYS[1], KEYS[1]) then
-      error({err = 'NOPERM the user of this service may not run ' .. command .. ' on ' .. KEYS[1]
+      error({err = 'NOPERM the user of this service may not run ' .. command
         .. ', which one of its scripts does: deploy/redis/users.acl has the rights that it needs'})
     end
   end

@@ -9,7 +9,7 @@ use std::sync::Arc;
 pub use spin_sdk::redis::RedisResult as Reply;
 use spin_sdk::redis::{Connection, Error, RedisParameter};
 
-use crate::deadline::{self, REDIS_DEADLINE_MS};
+use crate::deadline;
 use crate::problem::{CORRUPT_DATA, Problem, STORAGE_FULL, STORAGE_UNAVAILABLE};
 use crate::{read_only_script, setting};
 
@@ -267,7 +267,7 @@ fn forget() {
 async fn within_deadline<T>(work: impl Future<Output = Result<T, Failure>>) -> Result<T, Failure> {
     deadline::within(work)
         .await
-        .unwrap_or_else(|| Err(Failure::Unavailable(format!("no answer within {REDIS_DEADLINE_MS} ms"))))
+        .unwrap_or_else(|limit_ms| Err(Failure::Unavailable(format!("no answer within {limit_ms} ms"))))
 }
 
 fn failure(error: Error) -> Failure {

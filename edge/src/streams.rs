@@ -245,7 +245,7 @@ async fn replay_dead_letter(
         )),
         "unknown" => Err(unknown_dead_letter(&stream, &entry)),
         "lost" => Err(NOTHING_TO_REPLAY.with(format!(
-            "the dead letter {entry} of {stream} has no fields to append again; it can only be dropped"
+            "nothing of the original of the dead letter {entry} of {stream} is left, or no sidecar wrote it; it can only be dropped"
         ))),
         _ => Err(Problem::corrupt(replies.text()?)),
     }

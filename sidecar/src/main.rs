@@ -117,13 +117,21 @@ fn block_on(work: impl Future<Output = anyhow::Result<()>>) -> anyhow::Result<()
 
 fn look_at(command: ConfigCommand, config: Config) -> anyhow::Result<()> {
     match command {
-        ConfigCommand::Check => println!("the configuration is good: {} routes", config.routes.len()),
+        ConfigCommand::Check => {
+            for name in config.idle_services() {
+                println!("services.{name}: no route leads from it or to it: is its name right?");
+            }
+            println!("the configuration is good: {} routes", config.routes.len());
+        }
         ConfigCommand::Show => print!("{}", toml::to_string(&config.masked())?),
     }
     Ok(())
 }
 
 async fn deliver(config: Config, address_file: Option<PathBuf>) -> anyhow::Result<()> {
+    for name in config.idle_services() {
+        tracing::warn!("services.{name}: no route leads from it or to it: is its name right?");
+    }
     let mut terminate = signal(SignalKind::terminate()).context("SIGTERM cannot be handled")?;
     let mut interrupt = signal(SignalKind::interrupt()).context("SIGINT cannot be handled")?;
     let (second, stopped_at_once) = tokio::sync::oneshot::channel();

@@ -68,15 +68,11 @@ fn a_script_that_writes_first_names_all_commands_that_it_runs() {
         let lua = read(&file);
         let run = run_by(&lua, &functions);
         let named: BTreeSet<String> = match lua.split_once("\nmust_be_allowed(") {
-            Some((_, rest)) => rest
-                .split(')')
-                .next()
-                .unwrap()
-                .split('\'')
-                .skip(1)
-                .step_by(2)
-                .map(str::to_owned)
-                .collect(),
+            Some((before, rest)) => {
+                assert!(!before.contains("call("), "{file} runs something before it asks");
+                let names = rest.split(')').next().unwrap();
+                names.split('\'').skip(1).step_by(2).map(str::to_owned).collect()
+            }
             None => BTreeSet::new(),
         };
         if run.iter().any(|command| writing.contains(command.as_str())) {

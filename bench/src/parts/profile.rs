@@ -67,8 +67,8 @@ pub(crate) fn measure(plan: &Plan) -> Result<Profile> {
         let entries = stream_length(&mut watcher, stream)?;
         let before = Counted::read(&mut connection)?;
         let cpu = app.process.cpu_s();
-        let sidecar = Sidecar::begin(&redis, &[route], &[])?;
-        let seconds = watch_group(&mut watcher, (stream, group), 0, entries, || Ok(()))?;
+        let mut sidecar = Sidecar::begin(&redis, &[route], &[])?;
+        let seconds = watch_group(&mut watcher, (stream, group), 0, entries, || sidecar.process.check())?;
         let counted = Counted::read(&mut connection)?.since(&before);
         let app_cpu_s = app.process.cpu_s() - cpu;
         let sidecar_cpu_s = sidecar.process.cpu_s();

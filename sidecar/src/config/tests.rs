@@ -64,6 +64,7 @@ fn variables_set_every_value() {
             ("STREAM_SIDECAR__ADMIN__LISTEN", ""),
             ("STREAM_SIDECAR__STREAMS__X__FROM", "store"),
             ("STREAM_SIDECAR__STREAMS__X__REQUIRED_GROUPS", "a, b"),
+            ("STREAM_SIDECAR__SERVICES__STOR__REDIS_URL", "redis://elsewhere:1"),
             ("PATH", "/bin"),
         ],
     )
@@ -76,6 +77,7 @@ fn variables_set_every_value() {
     assert_eq!(config.limits.lease_ms, 60_000);
     assert_eq!(config.admin.listen, "");
     assert_eq!(config.streams["x"].required_groups, ["a", "b"]);
+    assert_eq!(config.idle_services().collect::<Vec<_>>(), ["stor"]);
 }
 
 #[test]

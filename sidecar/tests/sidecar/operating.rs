@@ -30,10 +30,11 @@ async fn metrics_tell_what_waits_and_what_happened() {
         lines.iter().all(|line| page.contains(line.as_str()))
     })
     .await;
-    // Redis does not know the lag of a group when an entry that it has not had was deleted.
+    // Redis does not know the lag of a group when an entry that it has not had was deleted: one behind all that the
+    // sidecar may hold.
     component.hang(true);
-    let ids = rig.append(0..600).await;
-    let _: i64 = rig.redis(&format!("XDEL work {}", ids[599])).await;
+    let ids = rig.append(0..3_000).await;
+    let _: i64 = rig.redis(&format!("XDEL work {}", ids[2_999])).await;
     let (_, page) = sidecar.get("/metrics").await;
     assert!(!page.contains("stream_sidecar_lag{"), "{page}");
 }
@@ -213,6 +214,27 @@ async fn letters_that_no_sidecar_wrote_stay_as_they_are() {
     rig.until_settled().await;
     let fields: Vec<_> = rig.dead().await.iter().map(|letter| letter.len()).collect();
     assert_eq!(fields, [1, 7]);
+}
+
+#[tokio::test]
+async fn without_the_right_to_take_away_nothing_is_copied() {
+    let mut rig = Rig::new().await;
+    let (component, sidecar) = rig.ready(&[]).await;
+    component.on_delivery(|delivery| Some(sorted(delivery, |_| 'x')));
+    let _: String = rig.redis("ACL SETUSER default -xack").await;
+    rig.append(0..1).await;
+    sidecar.until_logged("may not run XACK").await;
+    assert!(rig.dead().await.is_empty());
+    let _: String = rig.redis("ACL SETUSER default +xack").await;
+    rig.until_settled().await;
+    assert_eq!(rig.dead().await.len(), 1);
+
+    let length: u64 = rig.redis("XLEN work").await;
+    let _: String = rig.redis("ACL SETUSER default -xdel").await;
+    let (code, said) = sidecar.try_command(&rig, &["dead", "replay", "--all"]);
+    assert!(code == 1 && said.contains("may not run XDEL"), "{code} {said}");
+    assert_eq!(rig.redis::<u64>("XLEN work").await, length);
+    assert_eq!(rig.dead().await.len(), 1);
 }
 
 #[tokio::test]

@@ -13,11 +13,9 @@ local function known_outcomes(first, last)
   local outcomes = {}
   for begin = first, last, VALUES_MAX do
     local final = math.min(begin + VALUES_MAX - 1, last)
-    -- Asked for in any case: whoever may not read strings must be refused before anything is written.
-    local texts = redis.call('MGET', unpack(KEYS, begin, final))
     -- Mostly there is nothing at all, which one command tells.
     if redis.call('EXISTS', unpack(KEYS, begin, final)) > 0 then
-      for i, found in ipairs(texts) do
+      for i, found in ipairs(redis.call('MGET', unpack(KEYS, begin, final))) do
         local key = KEYS[begin + i - 1]
         if not found then
           -- There is nothing, or something that is no string.

@@ -1,6 +1,7 @@
 -- Tells of products again, as they are now: the store learns what it does not know, and nothing else.
 -- KEYS: 1 the stream product-changed, then the products. ARGV: 1 time, then the products' ids.
--- Returns {'announced'} or {'corrupt', what}; then nothing is told. Run again, it tells again, which changes nothing.
+-- Returns {'announced'} or {'corrupt', what}; then what comes first may be told already. Run again, it tells again, which
+-- changes nothing.
 
 must_be_allowed('HMGET', 'TYPE', 'XADD')
 

@@ -7,13 +7,19 @@
 
 must_be_allowed('DEL', 'GET', 'LLEN', 'TYPE')
 
+-- One that is gone counts as removed.
+local function is_as_read(allocation, text, returns, count)
+  local found = redis.call('GET', allocation)
+  return not found or found == text and redis.call('LLEN', returns) == tonumber(count)
+end
+
 local reply = {}
 for i = 1, #ARGV / 2 do
   local allocation, returns = KEYS[2 * i - 1], KEYS[2 * i]
   local fault = first_misfit({allocation, 'string', returns, 'list'})
   if fault then
     reply[i] = 'corrupt ' .. fault
-  elseif redis.call('GET', allocation) ~= ARGV[2 * i - 1] or redis.call('LLEN', returns) ~= tonumber(ARGV[2 * i]) then
+  elseif not is_as_read(allocation, ARGV[2 * i - 1], returns, ARGV[2 * i]) then
     reply[i] = 'changed'
   else
     redis.call('DEL', allocation, returns)
