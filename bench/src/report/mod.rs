@@ -62,7 +62,8 @@ pub(crate) fn write(results: &Results, goals: &[Goal], quick: bool) -> Result<Pa
     }
     if let Some(one) = &results.latency {
         text += "\n## Latency of one order\n\nFrom the answer to `POST` until a `GET` shows `fulfilled`, on an idle ";
-        text += "system and beside 2,000 orders per second.\n";
+        text +=
+            "system and beside 2,000 orders per second. Here all runs together; the targets are of their medians.\n";
         text += &picture("latency", "Share of the orders that were fulfilled within a time");
         tables::latency(&mut text, &one.figures)?;
     }
