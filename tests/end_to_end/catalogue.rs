@@ -1,8 +1,10 @@
 //! Orders follow the store's copy of the catalogue, whatever an instance of the store remembers of it.
 
+use contracts::events::ProductChanged;
 use serde_json::Value;
 
 use crate::Test;
+use crate::courier::{Courier, Settled};
 use crate::harness::{Answer, System};
 use crate::runtime::Runtime;
 use crate::shop::order_body;
@@ -15,6 +17,7 @@ pub const TESTS: &[Test] = &[
     ),
     ("prices change while orders come", prices_change),
     ("every line follows its own product", every_line),
+    ("the store keeps the highest revision, and of two the last", revisions),
 ];
 
 fn priced_by_the_moment(runtime: Runtime) {
@@ -117,6 +120,34 @@ fn every_line(runtime: Runtime) {
         );
     }
     assert_eq!(system.store_redis::<u64>(&["XLEN", "order-placed"]), 4);
+}
+
+fn revisions(runtime: Runtime) {
+    let mut system = System::with_redis(runtime);
+    system.start_runtime();
+    let mut courier = Courier::new(&system);
+    // The last but one is as after the warehouse was restored from a backup.
+    for (rev, name, kept) in [
+        (2, "Cup", "Cup"),
+        (1, "Bowl", "Cup"),
+        (2, "Cup", "Cup"),
+        (2, "Mug", "Mug"),
+        (3, "Jug", "Jug"),
+    ] {
+        let event = ProductChanged {
+            product_id: "cup".to_owned(),
+            rev,
+            name: name.to_owned(),
+            price_minor: 1,
+            currency: "EUR".to_owned(),
+            active: true,
+        };
+        let (settled, reason) = courier.deliver(&[(format!("{rev} {name}"), event)]).remove(0);
+        assert_eq!(settled, Settled::Done, "{reason}");
+        let text: String = system.store_redis(&["GET", "product:cup"]);
+        let stored: Value = serde_json::from_str(&text).unwrap();
+        assert_eq!(stored["name"], kept, "after {rev} {name}");
+    }
 }
 
 /// An order's price, and the product's before the request and after the answer.

@@ -41,8 +41,8 @@ for i = 1, products do
 end
 
 -- Nearly every order fits in, so each write is tried rather than looked into beforehand, and what was written is taken
--- back where one does not fit or is not allowed. Nobody sees what is between. The event comes last, since a stream tells
--- of what was taken back.
+-- back where one does not fit. Nobody sees what is between. The event comes last, since a stream tells of what was taken
+-- back.
 if not redis.call('SET', order, ARGV[2], 'NX') then
   return placed_before()
 end
