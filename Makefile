@@ -30,7 +30,7 @@ screenshot: build
 check: setup
 	cargo fmt --all --check
 	cargo clippy --locked --workspace --all-targets -- --deny warnings
-	cargo clippy --locked --target wasm32-wasip2 -p store-component -p warehouse-component -p console-component -p word-count -p edge -- --deny warnings
+	cargo clippy --locked --target wasm32-wasip2 -p store-component -p warehouse-component -p console-component -p word-count -p kit -- --deny warnings
 	tools/check-deploy.sh
 
 # Measures everything beside what else could do the same work, for most of an hour, and writes bench/report.md.

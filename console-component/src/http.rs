@@ -5,7 +5,7 @@ use axum::body::Body;
 use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::Response;
 use axum::routing::get;
-use edge::request::Request;
+use kit::web::service::{serve_read_only, with_fallbacks};
 use spin_sdk::wasip3::exports::http::handler::Guest;
 use spin_sdk::wasip3::http::{service, types};
 
@@ -43,19 +43,19 @@ const SECURITY_HEADERS: [(&str, &str); 5] = [
 ];
 
 thread_local! {
-    static ROUTES: Router = edge::http::routes(FILES.iter().fold(Router::new(), |routes, file| {
+    static ROUTES: Router = with_fallbacks(FILES.iter().fold(Router::new(), |routes, file| {
         routes.route(file.path, get(async |headers: HeaderMap| answer(file, &headers)))
     }));
 }
 
 struct Service;
 
-// Not the SDK's `http_service`, which converts each request: see `edge::request`.
+// Not the SDK's `http_service`, which converts each request: see `kit::web::request`.
 service::export!(Service);
 
 impl Guest for Service {
     async fn handle(request: types::Request) -> Result<types::Response, types::ErrorCode> {
-        edge::http::serve_open(Request::new(request)?, ROUTES.with(Clone::clone)).await
+        serve_read_only(request, ROUTES.with(Clone::clone)).await
     }
 }
 

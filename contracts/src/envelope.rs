@@ -1,5 +1,7 @@
 //! The envelope around an event: the fields of its stream entry.
 
+use serde::Serialize;
+
 use crate::events::Event;
 
 /// The version of every event's `data`; raised when a meaning changes.
@@ -42,8 +44,23 @@ fn fault<E: Event>(json: &str) -> String {
     }
 }
 
-/// The fields of an event's entry but its `data`, in the order in which they are appended: `id`, `type`, `v`, `time`.
+/// The fields of an event's entry, in the order in which they are appended. `time` is RFC 3339, UTC, milliseconds.
 #[must_use]
-pub fn header<'a>(id: &'a str, stream: &'a str, time: &'a str) -> [(&'a str, &'a str); 4] {
-    [("id", id), ("type", stream), ("v", VERSION), ("time", time)]
+pub fn write<E: Event>(id: &str, time: &str, event: &E) -> [(&'static str, String); 5] {
+    [
+        ("id", id.to_owned()),
+        ("type", E::STREAM.to_owned()),
+        ("v", VERSION.to_owned()),
+        ("time", time.to_owned()),
+        ("data", to_json(event)),
+    ]
+}
+
+/// A value of this program's own types as JSON.
+///
+/// # Panics
+/// When it cannot be written, which its type would have to allow: a map with other keys than strings, say.
+#[must_use]
+pub fn to_json(value: &impl Serialize) -> String {
+    serde_json::to_string(value).unwrap_or_else(|error| panic!("a value has no form in JSON: {error}"))
 }

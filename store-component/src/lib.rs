@@ -1,7 +1,15 @@
 //! The store: takes orders, charges for them, and keeps its own copy of the warehouse's catalogue.
 //!
-//! [`domain`] decides and touches nothing; the edge, compiled for WebAssembly only, asks it and commits.
+//! [`domain`] decides and does no I/O. Everything else is compiled for WebAssembly only, so the compiler holds this: `http`
+//! and `events` take requests and deliveries in, `app` has one file for each use case, and `storage` alone knows Redis keys.
 
 pub mod domain;
+
 #[cfg(target_family = "wasm")]
-mod edge;
+mod storage;
+#[cfg(target_family = "wasm")]
+mod app;
+#[cfg(target_family = "wasm")]
+mod http;
+#[cfg(target_family = "wasm")]
+mod events;

@@ -49,7 +49,7 @@ fn every_path_in_the_documents_exists() {
 }
 
 /// The services whose errors `docs/errors.md` lists.
-const ERROR_FOLDERS: [&str; 3] = ["edge/src/", "store-component/src/", "warehouse-component/src/"];
+const ERROR_FOLDERS: [&str; 3] = ["kit/src/", "store-component/src/", "warehouse-component/src/"];
 
 #[test]
 fn every_error_is_in_the_table_and_in_the_code() {

@@ -4,7 +4,7 @@ use crate::{read, tracked_files};
 
 /// What comes before every script, or before some.
 const SHARED: [&str; 3] = [
-    "edge/src/prelude.lua",
+    "kit/src/prelude.lua",
     "warehouse-component/src/edge/redis/stock.lua",
     "warehouse-component/src/edge/redis/allocation.lua",
 ];
@@ -58,7 +58,7 @@ fn a_script_that_writes_first_names_all_commands_that_it_runs() {
     .into();
     let mut checked = 0;
     for file in tracked_files() {
-        let of_a_component = ["edge/", "store-component/", "warehouse-component/"];
+        let of_a_component = ["kit/", "store-component/", "warehouse-component/"];
         if !file.ends_with(".lua")
             || SHARED.contains(&file.as_str())
             || !of_a_component.iter().any(|folder| file.starts_with(folder))

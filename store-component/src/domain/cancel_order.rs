@@ -2,7 +2,7 @@
 
 use super::order::{Cancel, Cause, Contradiction, Order, Status, Steps};
 
-/// What the customer is told.
+/// The answer to the customer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Answer {
     /// The order is cancelled, and nothing was charged.

@@ -3,7 +3,7 @@
 
 use super::order::{Contradiction, Order, Status, Steps};
 
-/// What came of charging for an order.
+/// The result of charging for an order.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Charged {
     /// It is paid or declined, now or from before.
@@ -31,7 +31,7 @@ pub fn charge_order(order: &mut Order) -> Result<(Charged, Steps), Contradiction
     Ok((Charged::Settled, steps))
 }
 
-/// What the payment provider answers.
+/// The payment provider's answer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Charge {
     /// The money is there.

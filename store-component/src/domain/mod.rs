@@ -2,8 +2,8 @@
 
 pub mod order;
 pub mod pricing;
+pub mod catalogue;
 pub mod place_order;
 pub mod charge_order;
 pub mod cancel_order;
 pub mod refund_order;
-pub mod archive_orders;

@@ -2,9 +2,11 @@
 
 use std::fmt;
 
+use serde::{Deserialize, Serialize};
+
 use super::pricing::Price;
 
-/// Where an order stands.
+/// The state of an order.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Status {
     /// Placed, not paid yet.
@@ -23,7 +25,7 @@ pub enum Status {
     Returned,
 }
 
-/// Why an order's history has an entry.
+/// The cause of a transition.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Cause {
     /// The payment went through.
@@ -32,7 +34,7 @@ pub enum Cause {
     PaymentDeclined,
     /// The customer cancelled before paying.
     Cancelled,
-    /// The customer wants out after paying.
+    /// The customer asks to cancel after paying.
     CancelRequested,
     /// The stock was taken.
     Fulfilled,
@@ -44,7 +46,7 @@ pub enum Cause {
     Returned,
 }
 
-/// What a cause does to an order.
+/// The effect of a cause on an order in some state.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Effect {
     /// The order moves to this state, which may be the one that it is in.
@@ -58,15 +60,12 @@ pub enum Effect {
 /// An entry of an order's history.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Transition {
-    /// The state before.
     pub from: Status,
-    /// The state after.
     pub to: Status,
-    /// Why.
     pub cause: Cause,
 }
 
-/// What became of the customer's wish to cancel after paying.
+/// The outcome of a cancel after payment.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Cancel {
     /// The warehouse was told; the order's state says what it decided.
@@ -75,58 +74,57 @@ pub enum Cancel {
     Refused,
 }
 
-/// Something does not fit what is known of the order: what, in words.
+/// What is said of an order does not fit what is known of it; in words.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Contradiction(pub String);
 
-/// Money that went back.
-#[derive(Debug, Clone, PartialEq, Eq)]
+/// Money that went back; this is also its form in Redis and in responses.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(target_family = "wasm", derive(utoipa::ToSchema))]
+#[serde(deny_unknown_fields)]
 pub struct Refund {
     /// In minor units of the order's currency.
+    #[cfg_attr(target_family = "wasm", schema(example = 1_200))]
     pub amount_minor: u64,
-    /// A word for why.
+    /// `insufficient_stock`, `unknown_product`, `customer_cancelled` or `returned`.
+    #[cfg_attr(target_family = "wasm", schema(example = "returned"))]
     pub reason: String,
-    /// When.
+    #[cfg_attr(target_family = "wasm", schema(example = "2026-01-31T12:00:00.000Z"))]
     pub at: String,
     /// The return that it is for.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub return_id: Option<String>,
 }
 
-/// A line of an order, and what came back of it.
-#[derive(Debug, Clone, PartialEq, Eq)]
+/// A line of an order, read from its form in Redis, and the units of it that came back.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 pub struct Line {
     /// From 1.
     pub line_id: u32,
-    /// The product.
     pub product_id: String,
-    /// Units bought.
     pub qty: u32,
     /// Minor units each.
     pub unit_price_minor: u64,
-    /// Units that came back; never more than were bought.
+    /// Never more than were bought.
+    #[serde(skip)]
     pub returned: u32,
 }
 
-/// What decides over an order's future.
+/// The part of an order that decisions are made on.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Order {
-    /// Where it stands.
     pub status: Status,
     /// The number of entries in its history.
     pub rev: u64,
-    /// What it costs.
     pub price: Price,
-    /// What was bought.
     pub lines: Vec<Line>,
-    /// How it is paid.
+    /// The payment token; empty for none.
     pub token: String,
-    /// How often the payment provider was not reached.
     pub payment_failures: u32,
     /// Why it failed or was refunded or cancelled.
     pub reason: Option<String>,
-    /// What became of a wish to cancel after paying.
     pub cancel: Option<Cancel>,
-    /// The customer's words for it.
+    /// The customer's reason.
     pub cancel_reason: Option<String>,
     /// The request that cancelled it before it was paid.
     pub cancelled_by: Option<String>,
@@ -134,7 +132,7 @@ pub struct Order {
     pub refunds: Vec<Refund>,
 }
 
-/// The entries that something adds to an order's history; none when it has had its effect before.
+/// The transitions that something makes; none when it has had its effect before.
 pub type Steps = Vec<Transition>;
 
 impl Order {
@@ -223,13 +221,13 @@ impl Status {
         }
     }
 
-    /// The status of this word.
+    /// The status with this word.
     #[must_use]
     pub fn parse(word: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|status| status.as_str() == word)
     }
 
-    /// Whether an order may stay here for ever.
+    /// Whether this is a final state: no further event is waited for.
     #[must_use]
     pub fn is_end(self) -> bool {
         !matches!(self, Self::Pending | Self::Completed)
@@ -312,7 +310,7 @@ impl Cancel {
         }
     }
 
-    /// The value of this word.
+    /// The value with this word.
     #[must_use]
     pub fn parse(word: &str) -> Option<Self> {
         [Self::Requested, Self::Refused]

@@ -1,34 +1,22 @@
 //! Placing an order: is it legal, and what does it cost?
 
 use contracts::limits::{ORDER_LINES_MAX, check_id, check_qty};
+use serde::Serialize;
 
+use super::catalogue::Product;
 use super::pricing::{self, Price};
 
 /// Length of a payment token, in characters.
 const TOKEN_CHARS_MAX: usize = 64;
 
-/// What a customer asks for.
+/// An order as a customer wants it.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Wish {
-    /// Who orders.
+pub struct OrderRequest {
     pub customer_id: String,
     /// Product and quantity, line by line.
     pub lines: Vec<(String, u32)>,
     /// The payment token, if one was given.
     pub token: Option<String>,
-}
-
-/// A product as the store knows it.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct CatalogueProduct {
-    /// Its name.
-    pub name: String,
-    /// Its price, in minor units.
-    pub price_minor: u64,
-    /// ISO 4217.
-    pub currency: String,
-    /// Whether it is on sale.
-    pub active: bool,
 }
 
 /// An order that may be placed.
@@ -42,24 +30,26 @@ pub struct PricedOrder {
     pub price: Price,
 }
 
-/// A line with the product's name and price of this moment.
-#[derive(Debug, Clone, PartialEq, Eq)]
+/// A line with the product's name and price of the moment of the order; this is also its form in Redis and in responses.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[cfg_attr(target_family = "wasm", derive(utoipa::ToSchema), schema(as = Line))]
 pub struct PricedLine {
     /// From 1.
     pub line_id: u32,
-    /// The product.
+    #[cfg_attr(target_family = "wasm", schema(example = "espresso-cup"))]
     pub product_id: String,
-    /// Its name.
+    #[cfg_attr(target_family = "wasm", schema(example = "Espresso cup"))]
     pub name: String,
-    /// Units.
+    #[cfg_attr(target_family = "wasm", schema(example = 2))]
     pub qty: u32,
-    /// Minor units each.
+    /// In minor units.
+    #[cfg_attr(target_family = "wasm", schema(example = 1_000))]
     pub unit_price_minor: u64,
 }
 
 /// Why an order cannot be placed. Paths are those of the request.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Refusal {
+pub enum PlaceOrderError {
     /// Fields with illegal values: path and reason of each.
     Invalid(Vec<(String, String)>),
     /// Lines whose product the store does not know.
@@ -72,33 +62,33 @@ pub enum Refusal {
     TotalTooLarge,
 }
 
-/// Whether the wish is legal in itself.
+/// Checks everything that does not depend on the catalogue.
 ///
 /// # Errors
 /// Every field at fault.
-pub fn check(wish: &Wish) -> Result<(), Refusal> {
+pub fn check(request: &OrderRequest) -> Result<(), PlaceOrderError> {
     let mut faults = Vec::new();
     let mut note = |path: String, check: Result<(), String>| {
         if let Err(reason) = check {
             faults.push((path, reason));
         }
     };
-    note("customer_id".to_owned(), check_id(&wish.customer_id));
-    if wish.lines.is_empty() || wish.lines.len() > ORDER_LINES_MAX {
-        let reason = format!("must hold 1 to {ORDER_LINES_MAX} lines, holds {}", wish.lines.len());
+    note("customer_id".to_owned(), check_id(&request.customer_id));
+    if request.lines.is_empty() || request.lines.len() > ORDER_LINES_MAX {
+        let reason = format!("must hold 1 to {ORDER_LINES_MAX} lines, holds {}", request.lines.len());
         note("lines".to_owned(), Err(reason));
     }
-    for (index, (product_id, qty)) in wish.lines.iter().take(ORDER_LINES_MAX).enumerate() {
+    for (index, (product_id, qty)) in request.lines.iter().take(ORDER_LINES_MAX).enumerate() {
         note(format!("lines[{index}].product_id"), check_id(product_id));
         note(format!("lines[{index}].qty"), check_qty(*qty));
     }
-    if let Some(token) = &wish.token {
+    if let Some(token) = &request.token {
         note("payment.token".to_owned(), check_token(token));
     }
     if faults.is_empty() {
         Ok(())
     } else {
-        Err(Refusal::Invalid(faults))
+        Err(PlaceOrderError::Invalid(faults))
     }
 }
 
@@ -113,12 +103,12 @@ fn check_token(token: &str) -> Result<(), String> {
     }
 }
 
-/// Prices a legal wish with the products of its lines, one for each line.
+/// Prices a legal request with the products of its lines, one for each line.
 ///
 /// # Errors
 /// Why it cannot be placed.
-pub fn price(wish: &Wish, products: Vec<Option<CatalogueProduct>>) -> Result<PricedOrder, Refusal> {
-    let paths_where = |fails: &dyn Fn(&Option<CatalogueProduct>) -> bool| -> Vec<String> {
+pub fn price(request: &OrderRequest, products: Vec<Option<Product>>) -> Result<PricedOrder, PlaceOrderError> {
+    let paths_where = |fails: &dyn Fn(&Option<Product>) -> bool| -> Vec<String> {
         let at_fault = products.iter().enumerate().filter(|(_, product)| fails(product));
         at_fault
             .map(|(index, _)| format!("lines[{index}].product_id"))
@@ -126,11 +116,11 @@ pub fn price(wish: &Wish, products: Vec<Option<CatalogueProduct>>) -> Result<Pri
     };
     let unknown = paths_where(&|product| product.is_none());
     if !unknown.is_empty() {
-        return Err(Refusal::UnknownProduct(unknown));
+        return Err(PlaceOrderError::UnknownProduct(unknown));
     }
     let inactive = paths_where(&|product| product.as_ref().is_some_and(|product| !product.active));
     if !inactive.is_empty() {
-        return Err(Refusal::InactiveProduct(inactive));
+        return Err(PlaceOrderError::InactiveProduct(inactive));
     }
     let currency = products
         .iter()
@@ -140,10 +130,10 @@ pub fn price(wish: &Wish, products: Vec<Option<CatalogueProduct>>) -> Result<Pri
         .unwrap_or_default();
     let foreign = paths_where(&|product| product.as_ref().is_some_and(|product| product.currency != currency));
     if !foreign.is_empty() {
-        return Err(Refusal::MixedCurrencies(foreign));
+        return Err(PlaceOrderError::MixedCurrencies(foreign));
     }
     let lines: Vec<PricedLine> = (1..)
-        .zip(&wish.lines)
+        .zip(&request.lines)
         .zip(products.into_iter().flatten())
         .map(|((line_id, (product_id, qty)), product)| PricedLine {
             line_id,
@@ -153,8 +143,8 @@ pub fn price(wish: &Wish, products: Vec<Option<CatalogueProduct>>) -> Result<Pri
             unit_price_minor: product.price_minor,
         })
         .collect();
-    let price =
-        pricing::price(lines.iter().map(|line| (line.qty, line.unit_price_minor))).ok_or(Refusal::TotalTooLarge)?;
+    let price = pricing::price(lines.iter().map(|line| (line.qty, line.unit_price_minor)))
+        .ok_or(PlaceOrderError::TotalTooLarge)?;
     Ok(PricedOrder { currency, lines, price })
 }
 
@@ -162,16 +152,16 @@ pub fn price(wish: &Wish, products: Vec<Option<CatalogueProduct>>) -> Result<Pri
 mod tests {
     use super::*;
 
-    fn wish(lines: &[(&str, u32)]) -> Wish {
-        Wish {
+    fn request(lines: &[(&str, u32)]) -> OrderRequest {
+        OrderRequest {
             customer_id: "ada".to_owned(),
             lines: lines.iter().map(|(id, qty)| ((*id).to_owned(), *qty)).collect(),
             token: None,
         }
     }
 
-    fn product(price_minor: u64, currency: &str, active: bool) -> Option<CatalogueProduct> {
-        Some(CatalogueProduct {
+    fn product(price_minor: u64, currency: &str, active: bool) -> Option<Product> {
+        Some(Product {
             name: "Cup".to_owned(),
             price_minor,
             currency: currency.to_owned(),
@@ -181,10 +171,10 @@ mod tests {
 
     #[test]
     fn every_illegal_field_is_named() {
-        let mut wish = wish(&[("cup", 0), ("no good", 1), ("pot", 1_000_001)]);
-        wish.customer_id.clear();
-        wish.token = Some("a b".to_owned());
-        let Err(Refusal::Invalid(faults)) = check(&wish) else {
+        let mut request = request(&[("cup", 0), ("no good", 1), ("pot", 1_000_001)]);
+        request.customer_id.clear();
+        request.token = Some("a b".to_owned());
+        let Err(PlaceOrderError::Invalid(faults)) = check(&request) else {
             panic!("legal")
         };
         let paths: Vec<_> = faults.iter().map(|(path, _)| path.as_str()).collect();
@@ -202,31 +192,34 @@ mod tests {
 
     #[test]
     fn one_to_a_hundred_lines() {
-        assert!(check(&wish(&[])).is_err());
-        assert_eq!(check(&wish(&[("cup", 1); 100])), Ok(()));
-        assert!(check(&wish(&[("cup", 1); 101])).is_err());
+        assert!(check(&request(&[])).is_err());
+        assert_eq!(check(&request(&[("cup", 1); 100])), Ok(()));
+        assert!(check(&request(&[("cup", 1); 101])).is_err());
     }
 
     #[test]
     fn a_line_at_fault_is_named() {
-        let wish = wish(&[("cup", 1), ("pot", 1)]);
+        let request = request(&[("cup", 1), ("pot", 1)]);
         let path = || vec!["lines[1].product_id".to_owned()];
         let good = || product(100, "EUR", true);
-        assert_eq!(price(&wish, vec![good(), None]), Err(Refusal::UnknownProduct(path())));
         assert_eq!(
-            price(&wish, vec![good(), product(1, "EUR", false)]),
-            Err(Refusal::InactiveProduct(path()))
+            price(&request, vec![good(), None]),
+            Err(PlaceOrderError::UnknownProduct(path()))
         );
         assert_eq!(
-            price(&wish, vec![good(), product(1, "USD", true)]),
-            Err(Refusal::MixedCurrencies(path()))
+            price(&request, vec![good(), product(1, "EUR", false)]),
+            Err(PlaceOrderError::InactiveProduct(path()))
+        );
+        assert_eq!(
+            price(&request, vec![good(), product(1, "USD", true)]),
+            Err(PlaceOrderError::MixedCurrencies(path()))
         );
     }
 
     #[test]
     fn lines_are_numbered_and_priced() {
         let order = price(
-            &wish(&[("cup", 2), ("pot", 1)]),
+            &request(&[("cup", 2), ("pot", 1)]),
             vec![product(150, "EUR", true), product(700, "EUR", true)],
         );
         let order = order.expect("both products are on sale");

@@ -66,13 +66,13 @@ pub fn take_back(
             order.status
         )));
     }
-    let places = lines
+    let indices = lines
         .iter()
-        .map(|line| place(&order.lines, line))
+        .map(|line| line_index(&order.lines, line))
         .collect::<Result<Vec<_>, _>>()?;
     let mut subtotal = 0;
-    for (place, line) in places.iter().zip(lines) {
-        subtotal += u64::from(line.qty) * order.lines[*place].unit_price_minor;
+    for (index, line) in indices.iter().zip(lines) {
+        subtotal += u64::from(line.qty) * order.lines[*index].unit_price_minor;
     }
 
     let mut steps = if order.status == Status::Completed {
@@ -80,8 +80,8 @@ pub fn take_back(
     } else {
         Steps::new()
     };
-    for (place, line) in places.iter().zip(lines) {
-        order.lines[*place].returned += line.qty;
+    for (index, line) in indices.iter().zip(lines) {
+        order.lines[*index].returned += line.qty;
     }
     let all = order.lines.iter().all(|line| line.returned == line.qty);
     steps.extend(order.step(if all { Cause::Returned } else { Cause::PartlyReturned })?);
@@ -99,12 +99,12 @@ pub fn take_back(
     Ok(steps)
 }
 
-/// Where the line is in the order, if that many of its units are still with the customer.
-fn place(bought: &[Line], line: &ReturnedLine<'_>) -> Result<usize, Contradiction> {
-    let Some(place) = bought.iter().position(|other| other.line_id == line.line_id) else {
+/// The index of a returned line in the order, if that many of its units have not come back yet.
+fn line_index(bought: &[Line], line: &ReturnedLine<'_>) -> Result<usize, Contradiction> {
+    let Some(index) = bought.iter().position(|other| other.line_id == line.line_id) else {
         return Err(Contradiction(format!("the order has no line {}", line.line_id)));
     };
-    let other = &bought[place];
+    let other = &bought[index];
     if other.product_id != line.product_id {
         return Err(Contradiction(format!(
             "line {} of the order is of {}, not of {}",
@@ -118,7 +118,7 @@ fn place(bought: &[Line], line: &ReturnedLine<'_>) -> Result<usize, Contradictio
             line.qty, line.line_id, other.qty
         )));
     }
-    Ok(place)
+    Ok(index)
 }
 
 /// This part of the subtotal, and its share of the fee rounded down, so that all shares together never pass the total;
@@ -254,15 +254,15 @@ mod tests {
         #[test]
         fn refunds_never_pass_the_total_and_end_at_it(
             lines in prop::collection::vec((1_u32..40, 0_u64..=1_000_000_000), 1..6),
-            wishes in prop::collection::vec(prop::collection::vec((0_usize..6, 1_u32..20), 1..4), 0..60),
+            attempts in prop::collection::vec(prop::collection::vec((0_usize..6, 1_u32..20), 1..4), 0..60),
         ) {
             let mut order = order(Status::Fulfilled, &lines);
-            for (number, wish) in wishes.iter().enumerate() {
+            for (number, attempt) in attempts.iter().enumerate() {
                 let before = order.clone();
-                let mut wish = wish.clone();
-                wish.sort_unstable();
-                wish.dedup_by_key(|(index, _)| *index);
-                let lines: Vec<_> = wish
+                let mut attempt = attempt.clone();
+                attempt.sort_unstable();
+                attempt.dedup_by_key(|(index, _)| *index);
+                let lines: Vec<_> = attempt
                     .iter()
                     .filter(|(index, _)| *index < order.lines.len())
                     .map(|(index, qty)| (order.lines[*index].line_id, order.lines[*index].product_id.clone(), *qty))

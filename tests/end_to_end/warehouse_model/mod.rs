@@ -1,6 +1,7 @@
 //! The warehouse's scripts against the model that the domain is: random requests and events, and after every step what
 //! is in Redis equals what the domain says.
 
+mod allocate;
 mod model;
 mod steps;
 mod look;

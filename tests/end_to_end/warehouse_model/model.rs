@@ -6,13 +6,15 @@ use contracts::events::{
     Event, OrderCompleted, OrderFulfilled, OrderLine, ProductChanged, RefundOrder, RefundReason, ReturnReceived,
     ShortLine,
 };
-use warehouse_component::domain::allocate::{Outcome, allocate, needs};
 use warehouse_component::domain::cancel::{Cancel, cancel};
 use warehouse_component::domain::change_product::{Change, Changeable, Effect, change};
 use warehouse_component::domain::create_product::NewProduct;
-use warehouse_component::domain::move_stock::{self, Kind, move_stock};
+use warehouse_component::domain::move_stock::{Kind, MoveStockError, move_stock};
+use warehouse_component::domain::needs::needs;
 use warehouse_component::domain::stock::Stock;
-use warehouse_component::domain::take_back::{Refusal, ReturnLine, Sold, take_back};
+use warehouse_component::domain::take_back::{ReturnLine, Sold, TakeBackError, take_back};
+
+use super::allocate::{Outcome, allocate};
 
 /// What was decided for an order.
 #[derive(Debug)]
@@ -115,13 +117,13 @@ impl Model {
         let product = self.products.get_mut(product_id).unwrap();
         let (after, effect) = change(&product.own, wanted);
         product.own = after;
-        (effect == Effect::Told).then(|| {
+        (effect == Effect::Announced).then(|| {
             let event = self.product_changed(product_id);
             self.tell(&event)
         })
     }
 
-    pub fn move_stock(&mut self, product_id: &str, kind: Kind, qty: u32) -> Result<u64, move_stock::Refusal> {
+    pub fn move_stock(&mut self, product_id: &str, kind: Kind, qty: u32) -> Result<u64, MoveStockError> {
         let stock = self.stocks.get_mut(product_id).unwrap();
         *stock = move_stock(*stock, kind, qty)?;
         let on_hand = stock.on_hand;
@@ -163,7 +165,7 @@ impl Model {
     }
 
     /// Takes units of a fulfilled order back, and gives the lines that came back.
-    pub fn take_back(&mut self, order_id: &str, lines: &[ReturnLine]) -> Result<Vec<OrderLine>, Refusal> {
+    pub fn take_back(&mut self, order_id: &str, lines: &[ReturnLine]) -> Result<Vec<OrderLine>, TakeBackError> {
         let Some(Decision::Fulfilled(sold)) = self.orders.get_mut(order_id) else {
             panic!("only a fulfilled order comes back");
         };

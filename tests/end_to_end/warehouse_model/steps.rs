@@ -5,9 +5,9 @@ use fastrand::Rng;
 use serde_json::{Map, Value, json};
 use warehouse_component::domain::change_product::Change;
 use warehouse_component::domain::create_product::NewProduct;
-use warehouse_component::domain::move_stock::{self, Kind};
+use warehouse_component::domain::move_stock::{Kind, MoveStockError};
 use warehouse_component::domain::stock::ON_HAND_MAX;
-use warehouse_component::domain::take_back::{Refusal, ReturnLine};
+use warehouse_component::domain::take_back::{ReturnLine, TakeBackError};
 
 use super::model::{Decision, Model, Told};
 use crate::courier::{Courier, Settled};
@@ -181,8 +181,8 @@ impl<'a> Run<'a> {
                 assert_eq!((answer.status, &answer.json()["on_hand"]), (201, &json!(on_hand)));
                 self.keep(&path, &key, body, &answer);
             }
-            Err(move_stock::Refusal::InsufficientStock) => assert_problem(&answer, 409, "insufficient_stock"),
-            Err(move_stock::Refusal::TooMuch) => assert_problem(&answer, 409, "stock_too_large"),
+            Err(MoveStockError::InsufficientStock) => assert_problem(&answer, 409, "insufficient_stock"),
+            Err(MoveStockError::TooMuch) => assert_problem(&answer, 409, "stock_too_large"),
         }
         said
     }
@@ -400,8 +400,8 @@ impl<'a> Run<'a> {
                     self.touched.push(order_id.clone());
                     self.keep(path, &key, body, &answer);
                 }
-                Err(Refusal::UnknownLines(_)) => assert_problem(&answer, 422, "unknown_line"),
-                Err(Refusal::TooMany(places)) => {
+                Err(TakeBackError::UnknownLines(_)) => assert_problem(&answer, 422, "unknown_line"),
+                Err(TakeBackError::TooMany(places)) => {
                     assert_problem(&answer, 409, "return_too_large");
                     let errors = answer.json()["errors"].clone();
                     let expected: Vec<_> = places
@@ -415,8 +415,8 @@ impl<'a> Run<'a> {
                         .collect();
                     assert_eq!(errors, json!(expected));
                 }
-                Err(Refusal::TooManyReturns) => assert_problem(&answer, 409, "too_many_returns"),
-                Err(Refusal::StockTooLarge(_)) => assert_problem(&answer, 409, "stock_too_large"),
+                Err(TakeBackError::TooManyReturns) => assert_problem(&answer, 409, "too_many_returns"),
+                Err(TakeBackError::StockTooLarge(_)) => assert_problem(&answer, 409, "stock_too_large"),
             },
         }
         said

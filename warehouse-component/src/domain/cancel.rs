@@ -1,6 +1,6 @@
-//! A customer wants out of an order that is paid for. The model of `edge/redis/cancel_orders.lua`.
+//! A customer cancels an order that is paid for.
 
-/// What becomes of the wish.
+/// The outcome of a cancel.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Cancel {
     /// Nothing was decided for the order yet: it is refunded now, and its `order-completed`, whenever it comes, finds

@@ -1,4 +1,4 @@
-//! Changing a product's own fields, which are all but its stock. The model of `edge/redis/change_product.lua`.
+//! Changing a product's own fields, which are all but its stock.
 
 use contracts::limits::{check_name, check_price};
 
@@ -7,7 +7,6 @@ use super::create_product::check_units;
 /// The fields of a product that can be changed, and its revision.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Changeable {
-    /// What customers read.
     pub name: String,
     /// Minor units.
     pub price_minor: u64,
@@ -19,16 +18,14 @@ pub struct Changeable {
     pub rev: u64,
 }
 
-/// What somebody wants to be different; `None` stays as it is.
+/// The fields to change; `None` stays as it is.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Change {
-    /// A new name.
     pub name: Option<String>,
-    /// A new price, in minor units.
+    /// In minor units.
     pub price_minor: Option<u64>,
-    /// On sale or not.
     pub active: Option<bool>,
-    /// A new limit of low stock, in units.
+    /// In units.
     pub low_stock_at: Option<u64>,
 }
 
@@ -43,15 +40,15 @@ impl Change {
     }
 }
 
-/// What came of a change.
+/// The effect of a change.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Effect {
-    /// All was as wanted before: the revision stays, and nobody is told.
+    /// Everything was as wanted before: the revision stays, and no event follows.
     Nothing,
     /// The product has a new revision, but nothing that the store knows of it is different.
     Changed,
-    /// Name, price or availability is different: the store is told.
-    Told,
+    /// Name, price or availability is different: an event tells the store.
+    Announced,
 }
 
 /// Whether a change is legal.
@@ -84,11 +81,11 @@ pub fn change(product: &Changeable, change: &Change) -> (Changeable, Effect) {
         return (after, Effect::Nothing);
     }
     after.rev += 1;
-    let seen = |product: &Changeable| (product.name.clone(), product.price_minor, product.active);
-    let effect = if seen(&after) == seen(product) {
+    let announced = |product: &Changeable| (product.name.clone(), product.price_minor, product.active);
+    let effect = if announced(&after) == announced(product) {
         Effect::Changed
     } else {
-        Effect::Told
+        Effect::Announced
     };
     (after, effect)
 }
@@ -137,9 +134,9 @@ mod tests {
                     ..Change::default()
                 },
                 8,
-                Effect::Told,
+                Effect::Announced,
             ),
-            (Change::deactivation(), 8, Effect::Told),
+            (Change::deactivation(), 8, Effect::Announced),
         ] {
             let (after, came) = change(&cup(), &wanted);
             assert_eq!((after.rev, came), (rev, effect), "{wanted:?}");

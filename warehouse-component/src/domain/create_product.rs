@@ -1,4 +1,4 @@
-//! Creating a product: is it legal?
+//! Creating a product.
 
 use contracts::limits::{check_currency, check_id, check_name, check_price};
 
@@ -14,7 +14,6 @@ pub struct NewProduct {
     pub product_id: String,
     /// The stock keeping unit's code.
     pub sku: String,
-    /// What customers read.
     pub name: String,
     /// Minor units.
     pub price_minor: u64,

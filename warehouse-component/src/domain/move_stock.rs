@@ -1,8 +1,8 @@
-//! Moving stock by hand: supplies and write-offs. The model of `edge/redis/move_stock.lua`.
+//! Moving stock by hand: supplies and write-offs.
 
 use super::stock::{LIFETIME_MAX, ON_HAND_MAX, Stock};
 
-/// Why units come or go.
+/// The kind of a movement.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Kind {
     /// Units came in.
@@ -24,7 +24,7 @@ impl Kind {
 
 /// Why stock cannot be moved.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Refusal {
+pub enum MoveStockError {
     /// Fewer units are there than are to go.
     InsufficientStock,
     /// More than [`ON_HAND_MAX`] units would be there, or more than [`LIFETIME_MAX`] would ever have come in.
@@ -35,18 +35,18 @@ pub enum Refusal {
 ///
 /// # Errors
 /// When the stock would become negative or too large.
-pub fn move_stock(stock: Stock, kind: Kind, qty: u32) -> Result<Stock, Refusal> {
+pub fn move_stock(stock: Stock, kind: Kind, qty: u32) -> Result<Stock, MoveStockError> {
     let qty = u64::from(qty);
     match kind {
         Kind::Supply if stock.on_hand + qty > ON_HAND_MAX || stock.supplied + qty > LIFETIME_MAX => {
-            Err(Refusal::TooMuch)
+            Err(MoveStockError::TooMuch)
         }
         Kind::Supply => Ok(Stock {
             on_hand: stock.on_hand + qty,
             supplied: stock.supplied + qty,
             ..stock
         }),
-        Kind::WriteOff if qty > stock.on_hand => Err(Refusal::InsufficientStock),
+        Kind::WriteOff if qty > stock.on_hand => Err(MoveStockError::InsufficientStock),
         Kind::WriteOff => Ok(Stock {
             on_hand: stock.on_hand - qty,
             written_off: stock.written_off + qty,
@@ -68,7 +68,7 @@ mod tests {
             sold: LIFETIME_MAX,
             ..Stock::default()
         };
-        assert_eq!(move_stock(stock, Kind::Supply, 1), Err(Refusal::TooMuch));
+        assert_eq!(move_stock(stock, Kind::Supply, 1), Err(MoveStockError::TooMuch));
     }
 
     proptest! {
@@ -96,10 +96,13 @@ mod tests {
         let less = move_stock(more, Kind::WriteOff, 8).expect("there are enough");
         assert_eq!((less.on_hand, less.written_off), (0, 8));
         assert!(more.is_balanced() && less.is_balanced());
-        assert_eq!(move_stock(less, Kind::WriteOff, 1), Err(Refusal::InsufficientStock));
+        assert_eq!(
+            move_stock(less, Kind::WriteOff, 1),
+            Err(MoveStockError::InsufficientStock)
+        );
         assert_eq!(
             move_stock(Stock::supplied(ON_HAND_MAX), Kind::Supply, 1),
-            Err(Refusal::TooMuch)
+            Err(MoveStockError::TooMuch)
         );
     }
 }

@@ -1,12 +1,11 @@
-//! Taking back units of a fulfilled order. What may come back is decided here; the limits of the stock are the model of
-//! `edge/redis/take_back.lua`, which holds them where the stock is.
+//! Taking back units of a fulfilled order.
 
 use std::collections::BTreeMap;
 
 use contracts::events::OrderLine;
 use contracts::limits::{ORDER_LINES_MAX, check_id, check_qty};
 
-use super::allocate::needs;
+use super::needs::needs;
 use super::stock::{LIFETIME_MAX, ON_HAND_MAX, Stock};
 
 /// Returns of one order: all of them are shown with its allocation.
@@ -15,18 +14,16 @@ pub const RETURNS_MAX: usize = 100;
 /// Units of one order line that come back.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct ReturnLine {
-    /// The order's line.
     pub line_id: u32,
-    /// Units.
     pub qty: u32,
 }
 
 /// Why units are not taken back.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Refusal {
-    /// The order has no such lines: the places in the request.
+pub enum TakeBackError {
+    /// The order has no such lines: their indices in the request.
     UnknownLines(Vec<usize>),
-    /// More units than were sold and are not back yet: the places in the request, and how many units are left.
+    /// More units than were sold and have not come back yet: the indices in the request, and how many units are left.
     TooMany(Vec<(usize, u64)>),
     /// The order came back in [`RETURNS_MAX`] parts already.
     TooManyReturns,
@@ -66,7 +63,7 @@ pub fn check(order_id: &str, lines: &[ReturnLine]) -> Result<(), Vec<(String, St
 ///
 /// # Errors
 /// When the order has no such line.
-fn resolve(sold: &[OrderLine], lines: &[ReturnLine]) -> Result<Vec<OrderLine>, Refusal> {
+fn resolve(sold: &[OrderLine], lines: &[ReturnLine]) -> Result<Vec<OrderLine>, TakeBackError> {
     let find = |line_id: u32| sold.iter().find(|sold| sold.line_id == line_id);
     let unknown: Vec<usize> = lines
         .iter()
@@ -74,7 +71,7 @@ fn resolve(sold: &[OrderLine], lines: &[ReturnLine]) -> Result<Vec<OrderLine>, R
         .filter_map(|(index, line)| find(line.line_id).is_none().then_some(index))
         .collect();
     if !unknown.is_empty() {
-        return Err(Refusal::UnknownLines(unknown));
+        return Err(TakeBackError::UnknownLines(unknown));
     }
     let back = lines.iter().filter_map(|line| {
         Some(OrderLine {
@@ -86,19 +83,18 @@ fn resolve(sold: &[OrderLine], lines: &[ReturnLine]) -> Result<Vec<OrderLine>, R
     Ok(back.collect())
 }
 
-/// A fulfilled order, and what of it is back.
+/// A fulfilled order, and the units of it that came back.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Sold {
-    /// What was sold.
     pub lines: Vec<OrderLine>,
-    /// Units that are back, by line.
+    /// Units that came back, by line.
     pub returned: BTreeMap<u32, u64>,
-    /// How many returns there were.
+    /// The number of returns.
     pub returns: usize,
 }
 
 impl Sold {
-    /// A fulfilled order of which nothing is back.
+    /// A fulfilled order of which nothing has come back.
     #[must_use]
     pub fn new(lines: Vec<OrderLine>) -> Self {
         Self {
@@ -108,7 +104,7 @@ impl Sold {
         }
     }
 
-    /// A fulfilled order of which these returns are back; `None` where more is back than was sold.
+    /// A fulfilled order with these returns; `None` where more came back than was sold.
     #[must_use]
     pub fn with_returns(lines: Vec<OrderLine>, returns: &[Vec<OrderLine>]) -> Option<Self> {
         let mut order = Self::new(lines);
@@ -131,27 +127,6 @@ impl Sold {
     }
 }
 
-/// The order's lines that come back, each with its units, if they may.
-///
-/// # Errors
-/// The first thing in the way.
-pub fn may_come_back(order: &Sold, lines: &[ReturnLine]) -> Result<Vec<OrderLine>, Refusal> {
-    let back = resolve(&order.lines, lines)?;
-    if order.returns >= RETURNS_MAX {
-        return Err(Refusal::TooManyReturns);
-    }
-    let too_many: Vec<_> = lines
-        .iter()
-        .enumerate()
-        .map(|(index, line)| (index, u64::from(line.qty), order.left(line.line_id)))
-        .filter_map(|(index, qty, left)| (qty > left).then_some((index, left)))
-        .collect();
-    if !too_many.is_empty() {
-        return Err(Refusal::TooMany(too_many));
-    }
-    Ok(back)
-}
-
 /// Takes units back into the stock, and gives the lines that came back; or says why not, and changes nothing.
 ///
 /// # Errors
@@ -160,13 +135,25 @@ pub fn take_back(
     order: &mut Sold,
     lines: &[ReturnLine],
     stocks: &mut BTreeMap<String, Stock>,
-) -> Result<Vec<OrderLine>, Refusal> {
-    let back = may_come_back(order, lines)?;
+) -> Result<Vec<OrderLine>, TakeBackError> {
+    let back = resolve(&order.lines, lines)?;
+    if order.returns >= RETURNS_MAX {
+        return Err(TakeBackError::TooManyReturns);
+    }
+    let too_many: Vec<_> = lines
+        .iter()
+        .enumerate()
+        .map(|(index, line)| (index, u64::from(line.qty), order.left(line.line_id)))
+        .filter_map(|(index, qty, left)| (qty > left).then_some((index, left)))
+        .collect();
+    if !too_many.is_empty() {
+        return Err(TakeBackError::TooMany(too_many));
+    }
     let units = needs(&back);
     for unit in &units {
         let stock = stocks.get(&unit.product_id).copied().unwrap_or_default();
         if stock.on_hand + unit.qty > ON_HAND_MAX || stock.returned + unit.qty > LIFETIME_MAX {
-            return Err(Refusal::StockTooLarge(unit.product_id.clone()));
+            return Err(TakeBackError::StockTooLarge(unit.product_id.clone()));
         }
     }
     for unit in units {
@@ -229,8 +216,8 @@ mod tests {
         take_back(&mut order, &lines(&[(1, 2)]), &mut stocks).expect("legal");
         let before = (order.clone(), stocks.clone());
         for (wanted, refusal) in [
-            (lines(&[(2, 1), (1, 2)]), Refusal::TooMany(vec![(1, 1)])),
-            (lines(&[(1, 1), (4, 1)]), Refusal::UnknownLines(vec![1])),
+            (lines(&[(2, 1), (1, 2)]), TakeBackError::TooMany(vec![(1, 1)])),
+            (lines(&[(1, 1), (4, 1)]), TakeBackError::UnknownLines(vec![1])),
         ] {
             assert_eq!(take_back(&mut order, &wanted, &mut stocks), Err(refusal));
             assert_eq!((order.clone(), stocks.clone()), before);
@@ -245,8 +232,8 @@ mod tests {
             .map(|wanted| take_back(&mut order, wanted, &mut stocks).expect("legal"))
             .collect();
         assert_eq!(Sold::with_returns(sold().lines, &listed), Some(order.clone()));
-        let too_many = Err(Refusal::TooMany(vec![(0, 0)]));
-        assert_eq!(may_come_back(&order, &lines(&[(3, 1), (1, 1)])), too_many);
+        let too_many = Err(TakeBackError::TooMany(vec![(0, 0)]));
+        assert_eq!(take_back(&mut order, &lines(&[(3, 1), (1, 1)]), &mut stocks), too_many);
         let twice = [&listed[..], &listed[..1]].concat();
         assert_eq!(Sold::with_returns(sold().lines, &twice), None);
     }
@@ -259,12 +246,12 @@ mod tests {
         }
         assert_eq!(
             take_back(&mut order, &lines(&[(1, 1)]), &mut stocks),
-            Err(Refusal::StockTooLarge("cup".to_owned()))
+            Err(TakeBackError::StockTooLarge("cup".to_owned()))
         );
         order.returns = RETURNS_MAX;
         assert_eq!(
             take_back(&mut order, &lines(&[(2, 1)]), &mut stocks),
-            Err(Refusal::TooManyReturns)
+            Err(TakeBackError::TooManyReturns)
         );
     }
 

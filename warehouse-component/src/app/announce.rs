@@ -1,0 +1,79 @@
+//! An operator has the store told again what the warehouse knows, after Redis lost events that it had acknowledged.
+//!
+//! Harmless when repeated: the store knows each event by its id, each product by its revision, each order by its state.
+
+use contracts::events::{OrderFulfilled, RefundOrder, ReturnReceived};
+use kit::change::{Decision, change_all};
+use kit::clock;
+use kit::commit::{Commit, Outcome as Committed, commit};
+use kit::redis::StorageError;
+
+use super::product_changed;
+use crate::storage::allocations::{self, Return, StoredAllocation};
+use crate::storage::append;
+use crate::storage::products::{self, StoredProduct};
+
+/// Tells of these products, as they are now.
+///
+/// # Errors
+/// When Redis is away or full, or a product is damaged.
+pub(crate) async fn announce_products(ids: &[&str]) -> Result<(), StorageError> {
+    let now = clock::now();
+    let decide = |_: &str, product: Option<StoredProduct>, _: &[usize]| Decision {
+        answers: vec![()],
+        commit: product.map(|product| {
+            let mut commit = Commit::new();
+            products::expect_same(&mut commit, &product);
+            append(&mut commit, &product.changed_by, &now, &product_changed(&product));
+            commit
+        }),
+    };
+    change_all(ids, products::read, decide)
+        .await?
+        .into_iter()
+        .try_for_each(|told| told.map(|_| ()))
+}
+
+/// Tells of an order's decision and returns, with the ids that their events had; `None` when nothing is decided for it.
+///
+/// # Errors
+/// When Redis is away or full, or the allocation is damaged.
+pub(crate) async fn announce_allocation(
+    order_id: &str,
+) -> Result<Option<(StoredAllocation, Vec<Return>)>, StorageError> {
+    let Some((allocation, returns)) = allocations::read_one(order_id).await? else {
+        return Ok(None);
+    };
+    let decision = &allocation.decision;
+    let now = clock::now();
+    let mut telling = Commit::new();
+    allocations::expect_unchanged(&mut telling, &allocation);
+    match decision.reason {
+        None => {
+            let event = OrderFulfilled {
+                order_id: order_id.to_owned(),
+                lines: allocation.lines()?,
+            };
+            append(&mut telling, &decision.event_id, &now, &event);
+        }
+        Some(reason) => {
+            let event = RefundOrder {
+                order_id: order_id.to_owned(),
+                reason,
+                lines: allocation.lines()?,
+            };
+            append(&mut telling, &decision.event_id, &now, &event);
+        }
+    }
+    for entry in &returns {
+        let event = ReturnReceived {
+            order_id: order_id.to_owned(),
+            return_id: entry.return_id.clone(),
+            lines: entry.lines.clone(),
+        };
+        append(&mut telling, &entry.return_id, &now, &event);
+    }
+    // An allocation never changes: one that has changed has left for the archive at this moment.
+    let is_told = commit(telling).await? == Committed::Committed;
+    Ok(is_told.then_some((allocation, returns)))
+}

@@ -1,0 +1,61 @@
+//! Creating a product, with its first supply if there is one.
+
+use kit::clock;
+use kit::commit::{Commit, Outcome, commit};
+use kit::redis::StorageError;
+
+use super::product_changed;
+use crate::domain::change_product::Changeable;
+use crate::domain::create_product::NewProduct;
+use crate::domain::move_stock::Kind;
+use crate::domain::stock::Stock;
+use crate::storage::append;
+use crate::storage::products::{self, StoredProduct};
+use crate::storage::stock::{self, Movement, StoredStock};
+
+/// Creates a product; `None` when there is one with this id.
+///
+/// # Errors
+/// When Redis is away or full, or data in it is damaged.
+pub(crate) async fn create_product(new: &NewProduct) -> Result<Option<StoredProduct>, StorageError> {
+    let (event_id, now) = (clock::new_id(), clock::now());
+    let product = StoredProduct {
+        product_id: new.product_id.clone(),
+        sku: new.sku.clone(),
+        currency: new.currency.clone(),
+        own: Changeable {
+            name: new.name.clone(),
+            price_minor: new.price_minor,
+            active: true,
+            low_stock_at: new.low_stock_at,
+            rev: 1,
+        },
+        changed_by: event_id.clone(),
+        stock: StoredStock {
+            units: Stock::supplied(new.on_hand),
+            low_stock_at: new.low_stock_at,
+            movements: u64::from(new.on_hand > 0),
+        },
+    };
+    let mut creating = Commit::new();
+    products::create(&mut creating, &product);
+    if new.on_hand > 0 {
+        let first_supply = Movement {
+            movement_id: &clock::new_id(),
+            product_id: &new.product_id,
+            kind: Kind::Supply.as_str(),
+            qty: new.on_hand,
+            at: &now,
+            order_id: None,
+            return_id: None,
+            on_hand: new.on_hand,
+        };
+        stock::record(&mut creating, &first_supply, product.stock.movements);
+    }
+    append(&mut creating, &event_id, &now, &product_changed(&product));
+    match commit(creating).await? {
+        Outcome::Committed => Ok(Some(product)),
+        // Read again: half a product is damage, a whole one has the id.
+        _ => products::read_one(&new.product_id).await.map(|_| None),
+    }
+}

@@ -1,5 +1,0 @@
-//! The warehouse's edge: HTTP and events in, Redis out. Compiled for WebAssembly only.
-
-mod redis;
-mod http;
-mod events;
