@@ -1,35 +1,30 @@
-//! `allowed_outbound_hosts`: where a component may connect to.
+//! `allowed_outbound_hosts`: the Redis servers that a component may connect to.
 
 use std::ops::Range;
 
 use anyhow::{Context, Result, bail, ensure};
 use url::{Host, Url};
 
-/// The scheme that an address without one has.
+/// Also the scheme of an address without one.
 const SCHEME: &str = "redis";
-/// The same over TLS. There are no connections to anything else.
 const TLS_SCHEME: &str = "rediss";
-/// The port of a `redis://` address that names none.
 const DEFAULT_PORT: u16 = 6379;
 
-/// The destinations that one component may connect to.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct AllowedHosts {
     hosts: Vec<AllowedHost>,
 }
 
-/// A destination that was refused.
+/// Reason why an address was refused.
 #[derive(Debug, PartialEq)]
 pub(crate) enum Refused {
-    /// Not an address at all.
     NotAnAddress,
-    /// Nothing in the list permits it; holds the entry that would.
+    /// With the entry that would permit it.
     NotAllowed(String),
 }
 
 impl AllowedHosts {
-    /// Parses entries whose variables are already filled in. An empty one, as an empty variable leaves it, allows
-    /// nothing.
+    /// Parses entries without variables. An empty entry, which an empty variable leaves, allows nothing.
     pub(crate) fn parse<'e>(entries: impl IntoIterator<Item = &'e str>) -> Result<Self> {
         let hosts = entries
             .into_iter()
@@ -39,29 +34,24 @@ impl AllowedHosts {
         Ok(Self { hosts })
     }
 
-    /// Whether a Redis address may be connected to.
+    /// Checks an address to connect to.
     pub(crate) fn check(&self, address: &str) -> Result<(), Refused> {
         let url = parse_address(address).ok_or(Refused::NotAnAddress)?;
         let host = url.host_str().ok_or(Refused::NotAnAddress)?;
         let parsed = Host::parse(host).map_err(|_| Refused::NotAnAddress)?;
         let port = url.port().unwrap_or(DEFAULT_PORT);
-        if self
-            .hosts
-            .iter()
-            .any(|allowed| allowed.permits(url.scheme(), &parsed, port))
-        {
+        let permits = |allowed: &AllowedHost| allowed.permits(url.scheme(), &parsed, port);
+        if self.hosts.iter().any(permits) {
             return Ok(());
         }
         Err(Refused::NotAllowed(format!("{}://{host}:{port}", url.scheme())))
     }
 }
 
-/// An address without a scheme is taken for a Redis one.
 fn parse_address(address: &str) -> Option<Url> {
-    let url = if address.contains("://") {
-        Url::parse(address)
-    } else {
-        Url::parse(&format!("{SCHEME}://{address}"))
+    let url = match address.contains("://") {
+        true => Url::parse(address),
+        false => Url::parse(&format!("{SCHEME}://{address}")),
     };
     url.ok().filter(Url::has_host)
 }
@@ -78,7 +68,7 @@ struct AllowedHost {
 #[derive(Clone, Debug)]
 enum HostPattern {
     Any,
-    /// Below a domain; holds it with its leading dot.
+    /// A domain with a leading dot.
     Below(String),
     Exactly(Host),
 }
@@ -198,14 +188,14 @@ mod tests {
     }
 
     #[test]
-    fn says_which_entry_would_permit_an_address() {
+    fn names_the_entry_that_would_permit_an_address() {
         let refused = AllowedHosts::default().check("redis://user:secret@h/3");
         assert_eq!(refused, Err(Refused::NotAllowed("redis://h:6379".to_owned())));
         assert_eq!(AllowedHosts::default().check("redis://"), Err(Refused::NotAnAddress));
     }
 
     #[test]
-    fn refuses_entries_that_it_cannot_hold_to() {
+    fn refuses_entries_that_it_does_not_support() {
         for entry in [
             "127.0.0.1:6379",
             "https://example.com",

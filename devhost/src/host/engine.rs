@@ -1,4 +1,4 @@
-//! Compiles components and makes instances of them.
+//! Compiles components.
 
 use std::sync::Arc;
 
@@ -13,14 +13,14 @@ use super::state::State;
 use super::variables::VariablesHost;
 use crate::app::Component;
 
-/// How many instances may live at once, over all components; Spin's default.
+/// Instances at once, of all components; Spin's default.
 const INSTANCES_MAX: u32 = 1_000;
-/// Memory that stays mapped, and is cleared rather than given back, when an instance ends; Spin's default.
+/// Memory of an ended instance that is cleared and stays mapped; Spin's default.
 const MEMORY_KEPT_BYTES: usize = 2 * 1024 * 1024;
 /// The same for tables.
 const TABLE_KEPT_BYTES: usize = 512 * 1024;
 
-/// The compiler, and the interfaces that a component may import.
+/// The compiler and the interfaces that a component may import.
 pub(crate) struct Engine {
     engine: wasmtime::Engine,
     linker: Linker<State>,
@@ -41,7 +41,7 @@ impl Engine {
         Ok(Self { engine, linker })
     }
 
-    /// Compiles a component, or takes it from the cache, and checks that all it imports is there.
+    /// Compiles a component or takes it from the cache, and checks its imports.
     pub(crate) fn load(&self, component: Component, output: OutputTargets) -> Result<LoadedComponent> {
         let compiled = wasmtime::component::Component::from_file(&self.engine, &component.wasm)
             .map_err(anyhow::Error::from)
@@ -51,10 +51,8 @@ impl Engine {
             .instantiate_pre(&compiled)
             .map_err(anyhow::Error::from)
             .with_context(|| {
-                format!(
-                    "{} imports something that devhost does not offer; run the app with `spin up`",
-                    component.wasm.display()
-                )
+                let wasm = component.wasm.display();
+                format!("{wasm} imports something that devhost does not offer; run the app with `spin up`")
             })?;
         Ok(LoadedComponent {
             component: Arc::new(component),
@@ -64,7 +62,6 @@ impl Engine {
     }
 }
 
-/// A compiled component, ready for instances.
 pub(crate) struct LoadedComponent {
     pub(crate) component: Arc<Component>,
     pub(crate) instance_pre: InstancePre<State>,
@@ -86,7 +83,7 @@ fn engine() -> Result<wasmtime::Engine> {
         Ok(cache) => {
             config.cache(Some(cache));
         }
-        Err(error) => eprintln!("every start compiles the components anew, without a cache: {error:#}"),
+        Err(error) => eprintln!("without a cache, every start compiles the components anew: {error:#}"),
     }
 
     let mut pool = PoolingAllocationConfig::new();
@@ -100,10 +97,7 @@ fn engine() -> Result<wasmtime::Engine> {
         .table_keep_resident(TABLE_KEPT_BYTES);
     let mut pooled = config.clone();
     pooled.allocation_strategy(InstanceAllocationStrategy::Pooling(pool));
-    // The pool reserves terabytes of address space, which some machines do not grant; without it instances are only
+    // The pool reserves terabytes of address space, which some machines do not grant. Without it instances are only
     // slower to make.
-    match wasmtime::Engine::new(&pooled) {
-        Ok(engine) => Ok(engine),
-        Err(_) => Ok(wasmtime::Engine::new(&config)?),
-    }
+    Ok(wasmtime::Engine::new(&pooled).or_else(|_| wasmtime::Engine::new(&config))?)
 }

@@ -1,4 +1,4 @@
-//! The WebAssembly side: what a component is given, and how it is compiled and instantiated.
+//! Compiles and instantiates components, and implements the interfaces that they import.
 
 pub(crate) mod bindings;
 mod engine;

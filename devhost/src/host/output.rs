@@ -1,4 +1,4 @@
-//! Where what a component prints goes: its log file, and the console.
+//! Output of a component: to its log file and to devhost's standard error.
 
 use std::fs::File;
 use std::io::{self, Write};
@@ -13,18 +13,17 @@ use tokio::io::AsyncWrite;
 use wasmtime_wasi::cli::{IsTerminal, StdoutStream};
 use wasmtime_wasi::p2::{OutputStream, Pollable, StreamError, StreamResult};
 
-/// What a guest may hand over in one write, in bytes.
+/// Size of a guest's write.
 const WRITE_BYTES_MAX: usize = 64 * 1024;
 
-/// One of a component's two output streams. Both go to the console's standard error, as with Spin, since its standard
-/// output belongs to the host.
+/// One of a component's two output streams, both printed on standard error: standard output is the host's own, as with
+/// Spin. Written at once rather than by wasmtime's buffered adapter, so that the last words before a trap are kept.
 #[derive(Clone)]
 pub(crate) struct Output {
     log: Arc<File>,
-    console: bool,
+    print: bool,
 }
 
-/// The two output streams of a component.
 #[derive(Clone)]
 pub(crate) struct OutputTargets {
     pub(crate) stdout: Output,
@@ -32,8 +31,8 @@ pub(crate) struct OutputTargets {
 }
 
 impl OutputTargets {
-    /// Opens `<component>_stdout.txt` and `<component>_stderr.txt` in a folder, to append to them.
-    pub(crate) fn open(folder: &Path, component: &str, console: bool) -> Result<Self> {
+    /// Opens `<component>_stdout.txt` and `<component>_stderr.txt` in a folder for appending.
+    pub(crate) fn open(folder: &Path, component: &str, print: bool) -> Result<Self> {
         let open = |stream: &str| -> Result<Output> {
             let path = folder.join(format!("{component}_{stream}.txt"));
             let log = File::options()
@@ -43,7 +42,7 @@ impl OutputTargets {
                 .with_context(|| format!("cannot open the log file {}", path.display()))?;
             Ok(Output {
                 log: Arc::new(log),
-                console,
+                print,
             })
         };
         Ok(Self {
@@ -56,8 +55,8 @@ impl OutputTargets {
 impl Output {
     fn write_all(&self, bytes: &[u8]) -> io::Result<()> {
         (&*self.log).write_all(bytes)?;
-        if self.console {
-            // A console that was closed is no fault of the guest's, and its log file still has everything.
+        if self.print {
+            // A closed terminal is no fault of the guest's, and its log file still has everything.
             let _ = io::stderr().write_all(bytes);
         }
         Ok(())
