@@ -1,47 +1,44 @@
-// Questions to the person, and notes on what became of what they did.
+// Dialogs, and notes on the outcome of what the person did.
 
-import { button, fill, h } from './dom.js';
+import { button, fill, h, submitButton } from './dom.js';
 
-const box = document.getElementById('ask');
-const toasts = document.getElementById('toasts');
-/** How long a note stays. */
 const TOAST_MS = 6000;
 const TOASTS_MAX = 4;
 
-/** Shows a dialog with a form; gives what `read` reads from it, or null if the person did not want to. */
-function dialog(title, content, { yes, danger = false, read = () => true }) {
+const box = document.getElementById('dialog');
+const toasts = document.getElementById('toasts');
+
+/** Shows a dialog with a form. Resolves to what `read` returns on submit, else to null. */
+function ask(title, content, submit, read = () => true) {
   return new Promise((resolve) => {
     let answer = null;
-    const form = h('form', { method: 'dialog', on: { submit: () => { answer = read(); } } },
-      h('h2', { id: 'ask-title' }, title),
+    fill(box, h('form', { method: 'dialog', on: { submit: () => { answer = read(); } } },
+      h('h2', { id: 'dialog-title' }, title),
       content,
-      h('div', { class: 'actions' },
-        button('Cancel', () => box.close()),
-        h('button', { class: danger ? 'button danger' : 'button primary', type: 'submit' }, yes)));
-    fill(box, form);
+      h('div', { class: 'actions' }, button('Cancel', () => box.close()), submit)));
     box.addEventListener('close', () => resolve(answer), { once: true });
     box.showModal();
   });
 }
 
-let asking = null;
+let tokenAnswer = null;
 
-/** Asks for the token; everybody who waits for one gets the same. */
+/** Asks for the token; all callers at the same time get the same answer. */
 export function askToken(wasWrong) {
   const input = h('input', { id: 'token', type: 'password', autocomplete: 'off', required: true, 'aria-describedby': 'token-note' });
-  asking ??= dialog('This wants the token',
+  tokenAnswer ??= ask('Token required',
     [
-      h('p', {}, 'The services let only those change something who know their token, the value of the variable ', h('code', {}, 'api_token'), '.'),
-      wasWrong && h('p', { class: 'error', role: 'alert' }, 'The token was not the right one.'),
+      h('p', {}, 'The services take changes only with their token, the value of the variable ', h('code', {}, 'api_token'), '.'),
+      wasWrong && h('p', { class: 'error', role: 'alert' }, 'That token is wrong.'),
       h('label', { for: 'token' }, 'Token'),
       input,
       h('p', { id: 'token-note', class: 'quiet' }, 'Kept in this tab until you close it.'),
     ],
-    { yes: 'Use this token', read: () => input.value }).finally(() => { asking = null; });
-  return asking;
+    submitButton('Use this token', { class: 'button primary' }), () => input.value).finally(() => { tokenAnswer = null; });
+  return tokenAnswer;
 }
 
-export const confirm = (title, text, yes) => dialog(title, h('p', {}, text), { yes, danger: true });
+export const confirm = (title, text, yes) => ask(title, h('p', {}, text), submitButton(yes, { class: 'button danger' }));
 
 /** A note that goes away by itself; `kind` is ok or error. */
 export function note(text, kind = 'ok') {
@@ -51,15 +48,14 @@ export function note(text, kind = 'ok') {
   setTimeout(() => toast.remove(), TOAST_MS);
 }
 
-/** Does something while its button is disabled, and says if it failed. */
-export async function doing(pressed, work) {
+/** Runs an action with its button disabled, and shows its failure. */
+export async function perform(pressed, action) {
   pressed.disabled = true;
   try {
-    return await work();
+    await action();
   } catch (error) {
-    if (error.status === 401) note('Nothing was changed: it wants the token.', 'error');
+    if (error.status === 401) note('Nothing was changed: the token is required.', 'error');
     else note(`That did not work: ${error.message}.`, 'error');
-    return undefined;
   } finally {
     pressed.disabled = false;
   }

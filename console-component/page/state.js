@@ -1,22 +1,22 @@
-// What the page knows of the system, asked for at a steady pace whatever happens there: below four requests a second,
-// and none while nobody looks.
+// The state of the system, polled at a steady pace, whatever happens: fewer than four requests a second, and none while
+// the page is hidden.
 
 import { get } from './api.js';
-import { LANES } from './lanes.js';
+import { STREAMS } from './streams.js';
 
-/** Between two looks at the streams and the newest orders. */
-const TICK_MS = 1000;
-/** The catalogue and the stock are asked for at every so many looks. */
-const STOCK_TICKS = 2;
-const CATALOGUE_TICKS = 6;
+/** Pause between two polls of the streams and the newest orders. */
+const POLL_MS = 1000;
+/** The stock and the catalogue are polled at every second and sixth poll. */
+const STOCK_POLLS = 2;
+const CATALOGUE_POLLS = 6;
 const ORDERS_SHOWN = 50;
-/** Entries that wait so long without any being taken: nobody carries them. */
+/** Entries that wait this long, none of them taken, stand still. */
 const STANDSTILL_MS = 2500;
 
-export const world = {
-  /** By service: `unknown`, `up`, `storage` (its Redis is gone or full) or `away`. */
+export const state = {
+  /** By service: `unknown`, `up`, `storage` (its Redis is gone or full) or `down`. */
   services: { store: 'unknown', warehouse: 'unknown' },
-  /** By service, why it is not up. */
+  /** By service: why it is not up. */
   reasons: {},
   /** By stream: length, dead letters, groups. */
   streams: new Map(),
@@ -28,129 +28,128 @@ export const world = {
 };
 
 const listeners = new Set();
+/** By stream: the lag at the last poll, and since when entries wait (null if none does). */
 const waits = new Map();
-let ticks = 0;
-let running = false;
+let polls = 0;
+let isRunning = false;
 
-/** Has `listener` called after every look. */
-export function watch(listener) { listeners.add(listener); }
+/** Calls `listener` after every poll. */
+export function onPoll(listener) { listeners.add(listener); }
 
-/** Looks now and from then on. */
 export function start() {
-  document.addEventListener('visibilitychange', () => { if (!document.hidden) run(); });
+  document.addEventListener('visibilitychange', run);
   run();
 }
 
 async function run() {
-  if (running) return;
-  running = true;
+  if (isRunning) return;
+  isRunning = true;
   while (!document.hidden) {
-    await look();
-    await new Promise((resolve) => { setTimeout(resolve, TICK_MS); });
+    await poll();
+    await new Promise((resolve) => { setTimeout(resolve, POLL_MS); });
   }
-  running = false;
+  isRunning = false;
 }
 
-async function look() {
-  const asked = [streamsOf('store'), streamsOf('warehouse'), refreshOrders()];
-  if (ticks % STOCK_TICKS === 0) asked.push(refreshStock());
-  if (ticks % CATALOGUE_TICKS === 0) asked.push(refreshCatalogue());
-  ticks += 1;
-  await Promise.all(asked);
-  tell();
+async function poll() {
+  const requests = [pollStreams('store'), pollStreams('warehouse'), pollOrders()];
+  if (polls % STOCK_POLLS === 0) requests.push(pollStock());
+  if (polls % CATALOGUE_POLLS === 0) requests.push(pollCatalogue());
+  polls += 1;
+  await Promise.all(requests);
+  notify();
 }
 
-function tell() { for (const listener of listeners) listener(world); }
+function notify() { for (const listener of listeners) listener(); }
 
 async function ask(service, path, take) {
   try {
     take(await get(path));
-    world.services[service] = 'up';
-    delete world.reasons[service];
+    state.services[service] = 'up';
+    delete state.reasons[service];
   } catch (error) {
-    const isStorage = error.slug.startsWith('storage_');
-    world.services[service] = isStorage ? 'storage' : 'away';
-    world.reasons[service] = error.message;
+    state.services[service] = error.slug.startsWith('storage_') ? 'storage' : 'down';
+    state.reasons[service] = error.message;
   }
 }
 
-const streamsOf = (service) => ask(service, `/${service}/streams`, ({ items }) => {
+const pollStreams = (service) => ask(service, `/${service}/streams`, ({ items }) => {
+  for (const item of items) state.streams.set(item.stream, item);
   const now = performance.now();
-  for (const item of items) {
-    world.streams.set(item.stream, item);
-    for (const group of item.groups) noteWait(`${item.stream} ${group.group}`, group, now);
+  for (const stream of STREAMS.filter(({ from }) => from === service)) {
+    const group = groupOf(stream);
+    if (group) waits.set(stream, waitOf(group, waits.get(stream), now));
   }
 });
 
-/** Since when a group's entries wait and none is taken: new ones, or such as are in a sidecar's hands for too long. */
-function noteWait(key, group, now) {
-  const last = waits.get(key);
-  const stands = group.lag > 0 && last && group.lag >= last.lag;
-  const isHeld = group.pending > 0 && group.waiting === 0 && group.oldest_pending_ms > STANDSTILL_MS;
-  const since = isHeld ? now - group.oldest_pending_ms : stands ? last.since : now;
-  waits.set(key, { lag: group.lag, waits: isHeld || group.lag > 0, since });
+/** Entries wait while the lag does not fall, or while a sidecar holds them without an answer. */
+function waitOf({ lag, pending, waiting, oldest_pending_ms: oldest }, last, now) {
+  if (pending > 0 && waiting === 0 && oldest > STANDSTILL_MS) return { lag, since: now - oldest };
+  if (!(lag > 0)) return { lag, since: null };
+  const isSame = last && lag >= last.lag && last.since !== null;
+  return { lag, since: isSame ? last.since : now };
 }
 
-export const refreshOrders = () => ask('store', `/store/orders?limit=${ORDERS_SHOWN}`, ({ items }) => { world.orders = items; });
+const pollOrders = () => ask('store', `/store/orders?limit=${ORDERS_SHOWN}`, ({ items }) => { state.orders = items; });
 
-/** Both lists have a first page only: what a person looks at. */
-export const refreshStock = () => ask('warehouse', '/warehouse/products?limit=100', ({ items }) => { world.stock = items; });
-const refreshCatalogue = () => ask('store', '/store/products?limit=100', ({ items }) => { world.catalogue = items; });
+/** Only the first page of both lists. */
+const pollStock = () => ask('warehouse', '/warehouse/products?limit=100', ({ items }) => { state.stock = items; });
+const pollCatalogue = () => ask('store', '/store/products?limit=100', ({ items }) => { state.catalogue = items; });
 
-/** Looks at the stock and the orders at once, after something was changed here. */
+/** Polls stock and orders at once, after a change made here. */
 export async function refresh() {
-  await Promise.all([refreshOrders(), refreshStock()]);
-  tell();
+  await Promise.all([pollOrders(), pollStock()]);
+  notify();
 }
 
-/** The state of a lane's group; null when it is not known, as before the group exists. */
-export function groupOf(lane) {
-  return world.streams.get(lane.stream)?.groups.find((group) => group.group === lane.group) ?? null;
+/** A service cannot show what is asked of it: it is down, or its Redis is. */
+export const isUnavailable = (service) => state.services[service] === 'down' || state.services[service] === 'storage';
+
+/** The state of a stream's group; null if unknown, as before the group exists. */
+export function groupOf(stream) {
+  return state.streams.get(stream.name)?.groups.find((group) => group.group === stream.group) ?? null;
 }
 
-export const deadOf = (stream) => world.streams.get(stream)?.dead ?? null;
+export const deadLettersOf = (stream) => state.streams.get(stream.name)?.dead ?? null;
 
-export const deadTotal = () => LANES.reduce((sum, lane) => sum + (deadOf(lane.stream) ?? 0), 0);
+export const deadLetterCount = () => STREAMS.reduce((sum, stream) => sum + (deadLettersOf(stream) ?? 0), 0);
 
-/** The lanes whose entries wait and that nobody carries. */
-export function standstill() {
+/** The streams with entries that stand still. */
+export function stalledStreams() {
   const now = performance.now();
-  return LANES.filter((lane) => {
-    const wait = waits.get(`${lane.stream} ${lane.group}`);
-    return wait?.waits && now - wait.since > STANDSTILL_MS;
+  return STREAMS.filter((stream) => {
+    const since = waits.get(stream)?.since ?? null;
+    return since !== null && now - since > STANDSTILL_MS;
   });
 }
 
-/** The system's state in a few words: `level` is up, busy, down or unknown. */
+/** The state of the system in a few words; `level` is up, down or unknown. */
 export function health() {
-  const { store, warehouse } = world.services;
-  const states = [store, warehouse];
-  if (states.includes('unknown')) return { level: 'unknown', what: 'connecting', text: 'Connecting' };
-  if (states.includes('storage')) {
-    const service = store === 'storage' ? 'store' : 'warehouse';
-    const isFull = world.reasons[service]?.includes('full');
-    return { level: 'down', what: 'redis', text: isFull ? 'Redis is full' : 'Redis does not answer' };
-  }
-  if (store === 'away' && warehouse === 'away') return { level: 'down', what: 'app', text: 'The app does not answer' };
-  if (store === 'away') return { level: 'down', what: 'store', text: 'The store does not answer' };
-  if (warehouse === 'away') return { level: 'down', what: 'warehouse', text: 'The warehouse does not answer' };
-  if (standstill().length > 0) return { level: 'down', what: 'sidecar', text: 'Entries wait, nobody carries them' };
-  return { level: 'up', what: 'up', text: 'Everything runs' };
+  const { store, warehouse } = state.services;
+  const down = (text) => ({ level: 'down', text });
+  if (store === 'unknown' || warehouse === 'unknown') return { level: 'unknown', text: 'Connecting' };
+  const withoutStorage = Object.keys(state.services).find((service) => state.services[service] === 'storage');
+  if (withoutStorage) return down(state.reasons[withoutStorage]?.includes('full') ? 'Redis is full' : 'Redis does not answer');
+  if (store === 'down' && warehouse === 'down') return down('The app does not answer');
+  if (store === 'down') return down('The store does not answer');
+  if (warehouse === 'down') return down('The warehouse does not answer');
+  if (stalledStreams().length > 0) return down('Entries wait, none is delivered');
+  return { level: 'up', text: 'Everything runs' };
 }
 
-/** What can be told of each part that may be stopped: `ok` is true, false, or null for what cannot be seen. */
+/** The state of each part that may be stopped: `ok` is true, false, or null if it cannot be seen. */
 export function parts() {
-  const states = Object.values(world.services);
-  const runs = states.some((state) => state === 'up' || state === 'storage');
-  const isUp = states.every((state) => state === 'up');
-  const lost = states.includes('storage');
-  const stands = standstill().length > 0;
-  const waiting = LANES.reduce((sum, lane) => sum + (groupOf(lane)?.lag ?? 0) + (groupOf(lane)?.pending ?? 0), 0);
-  const unseen = { ok: null, says: 'unknown' };
+  const states = Object.values(state.services);
+  const isUp = states.every((one) => one === 'up');
+  const answers = states.some((one) => one === 'up' || one === 'storage');
+  const isStalled = stalledStreams().length > 0;
+  const waiting = STREAMS.reduce((sum, stream) => sum + (groupOf(stream)?.lag ?? 0) + (groupOf(stream)?.pending ?? 0), 0);
+  const part = (ok, text) => ({ ok, text });
+  const unknown = part(null, 'unknown');
   return {
-    runtime: states.includes('unknown') ? unseen : runs ? { ok: true, says: 'answers' } : { ok: false, says: 'away' },
-    sidecar: !isUp ? unseen : stands ? { ok: false, says: 'stands still' } : { ok: true, says: waiting > 0 ? 'carries' : 'idle' },
-    Redis: lost ? { ok: false, says: 'away' } : isUp ? { ok: true, says: 'answers' } : unseen,
-    waiting: isUp ? { ok: !stands, says: `${waiting} ${waiting === 1 ? 'entry' : 'entries'}` } : unseen,
+    runtime: states.includes('unknown') ? unknown : part(answers, answers ? 'answers' : 'does not answer'),
+    sidecar: !isUp ? unknown : isStalled ? part(false, 'does not deliver') : part(true, waiting > 0 ? 'delivers' : 'idle'),
+    Redis: states.includes('storage') ? part(false, 'does not answer') : isUp ? part(true, 'answers') : unknown,
+    waiting: isUp ? part(!isStalled, `${waiting} ${waiting === 1 ? 'entry' : 'entries'}`) : unknown,
   };
 }

@@ -1,22 +1,21 @@
-// The streams as lanes, and the way of an order over them. Pure: no page, no network.
+// The streams between the services, and the way of an order over them. Pure: no page, no network.
 
-/** Every stream: who appends to it, and who reads it in which group. */
-export const LANES = [
-  { stream: 'order-placed', owner: 'store', from: 'store', to: 'store', group: 'payment-group', step: '1', says: 'an order waits for its payment' },
-  { stream: 'order-completed', owner: 'store', from: 'store', to: 'warehouse', group: 'warehouse-group', step: '2', says: 'paid: please take the stock' },
-  { stream: 'order-fulfilled', owner: 'warehouse', from: 'warehouse', to: 'store', group: 'store-group', step: '3', says: 'the stock was taken, all of it' },
-  { stream: 'refund-order', owner: 'warehouse', from: 'warehouse', to: 'store', group: 'payment-group', step: '3', says: 'too little there: money back' },
-  { stream: 'order-cancel-requested', owner: 'store', from: 'store', to: 'warehouse', group: 'warehouse-group', says: 'the customer wants out' },
-  { stream: 'return-received', owner: 'warehouse', from: 'warehouse', to: 'store', group: 'payment-group', says: 'units came back' },
-  { stream: 'product-changed', owner: 'warehouse', from: 'warehouse', to: 'store', group: 'store-group', says: 'a new name or price' },
+/** Every stream: the service that appends to it (`from`), and the one that reads it (`to`), in a consumer group. */
+export const STREAMS = [
+  { name: 'order-placed', from: 'store', to: 'store', group: 'payment-group', step: '1', text: 'an order waits for its payment' },
+  { name: 'order-completed', from: 'store', to: 'warehouse', group: 'warehouse-group', step: '2', text: 'paid: please take the stock' },
+  { name: 'order-fulfilled', from: 'warehouse', to: 'store', group: 'store-group', step: '3', text: 'the stock of the whole order was taken' },
+  { name: 'refund-order', from: 'warehouse', to: 'store', group: 'payment-group', step: '3', text: 'too little in stock: money back' },
+  { name: 'order-cancel-requested', from: 'store', to: 'warehouse', group: 'warehouse-group', text: 'the customer asks to cancel' },
+  { name: 'return-received', from: 'warehouse', to: 'store', group: 'payment-group', text: 'units came back' },
+  { name: 'product-changed', from: 'warehouse', to: 'store', group: 'store-group', text: 'a new name or price' },
 ];
 
-/** States that an order does not leave by itself. */
-const ENDS = new Set(['payment_failed', 'cancelled', 'fulfilled', 'refunded', 'returned']);
+const FINAL_STATUSES = new Set(['payment_failed', 'cancelled', 'fulfilled', 'refunded', 'returned']);
 
-export const isEnd = (status) => ENDS.has(status);
+export const isFinal = (status) => FINAL_STATUSES.has(status);
 
-const WAYS = {
+const PATHS = {
   pending: ['order-placed'],
   payment_failed: ['order-placed'],
   cancelled: ['order-placed'],
@@ -26,10 +25,10 @@ const WAYS = {
   returned: ['order-placed', 'order-completed', 'order-fulfilled', 'return-received'],
 };
 
-/** The lanes that an order has come over, the last of which it still is on unless it is at an end. */
-export const wayOf = (order) => WAYS[order.status] ?? [];
+/** The streams that an order has passed; on the last one it still is, unless its status is final. */
+export const pathOf = (order) => PATHS[order.status] ?? [];
 
-/** The event behind a step of an order's history: the stream that carried it. */
+/** The stream with the event behind a step of an order's history. */
 export function streamOf(cause) {
   if (cause === 'placed' || cause?.startsWith('payment_')) return 'order-placed';
   if (cause?.startsWith('refund')) return 'refund-order';
@@ -39,7 +38,7 @@ export function streamOf(cause) {
   return null;
 }
 
-/** What an order's state means, in a person's words. */
+/** An order's status in a few words. */
 export const MEANING = {
   pending: 'waits for its payment',
   completed: 'paid, the warehouse decides',
@@ -49,8 +48,3 @@ export const MEANING = {
   refunded: 'the money went back',
   returned: 'every unit came back',
 };
-
-/** Which orders changed since the last look, oldest first. */
-export function changed(before, orders) {
-  return orders.filter((order) => before.get(order.order_id) !== order.rev).reverse();
-}
