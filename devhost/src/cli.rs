@@ -20,7 +20,11 @@ pub(crate) enum Command {
     /// Start Redis, the app and the sidecar, and keep them running.
     Up(UpArguments),
     /// Load the demo products into a running app; products that it has already stay as they are.
-    Seed(SeedArguments),
+    Seed {
+        /// Address of the running app.
+        #[arg(long, default_value = "127.0.0.1:3000")]
+        app: SocketAddr,
+    },
     /// Place orders in a running app until Ctrl-C, and print how each ends.
     Play(PlayArguments),
 }
@@ -69,13 +73,6 @@ pub(crate) struct UpArguments {
     /// Do not load the demo products.
     #[arg(long)]
     pub(crate) no_seed: bool,
-}
-
-#[derive(Args, Debug)]
-pub(crate) struct SeedArguments {
-    /// Address of the running app.
-    #[arg(long, default_value = "127.0.0.1:3000")]
-    pub(crate) app: SocketAddr,
 }
 
 #[derive(Args, Debug)]

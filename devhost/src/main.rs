@@ -3,6 +3,7 @@
 
 mod cli;
 mod exit;
+mod signals;
 
 mod app;
 mod host;
@@ -24,7 +25,7 @@ fn main() -> ExitCode {
     let result = match Cli::parse().command {
         Command::Run(arguments) => run::run(arguments),
         Command::Up(arguments) => block_on(up::up(arguments)),
-        Command::Seed(arguments) => block_on(demo::seed(arguments)),
+        Command::Seed { app } => block_on(demo::seed(app)),
         Command::Play(arguments) => block_on(demo::play(arguments)),
     };
     match result {

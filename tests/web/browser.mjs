@@ -1,5 +1,6 @@
 // The page in a real browser.
 
+import assert from 'node:assert/strict';
 import { existsSync } from 'node:fs';
 
 import { chromium } from 'playwright-core';
@@ -19,7 +20,8 @@ export function launch() {
 }
 
 /**
- * The page in a new window. `consoleErrors` collects the browser's errors and warnings, `requests` all requested URLs.
+ * The page in a new window. `requests` collects all requested URLs. `close` fails if the browser logged an error or a
+ * warning, unless it contains the text `expected`.
  */
 export async function open(browser, base, { hash = '', scripts = [], ...options } = {}) {
   const context = await browser.newContext({ viewport: { width: 1280, height: 900 }, reducedMotion: 'no-preference', ...options });
@@ -31,7 +33,11 @@ export async function open(browser, base, { hash = '', scripts = [], ...options 
   page.on('request', (request) => requests.push(request.url()));
   for (const script of scripts) await page.addInitScript(script);
   await page.goto(`${base}/${hash}`);
-  return { page, consoleErrors, requests, close: () => context.close() };
+  const close = async (expected) => {
+    assert.deepEqual(consoleErrors.filter((text) => !expected || !text.includes(expected)), []);
+    await context.close();
+  };
+  return { page, requests, close };
 }
 
 /** Opens a view by its link. */

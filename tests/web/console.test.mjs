@@ -58,7 +58,7 @@ for (const runtime of runtimes()) {
       // The fastest of three first visits: the machine may be busy.
       const times = [];
       for (let visit = 0; visit < 3; visit += 1) {
-        const { page, consoleErrors, requests, close } = await open(browser, system.base);
+        const { page, requests, close } = await open(browser, system.base);
         await page.getByRole('status').filter({ hasText: 'Everything runs' }).waitFor();
         const { bytes, live } = await page.evaluate(() => ({
           bytes: [...performance.getEntriesByType('navigation'), ...performance.getEntriesByType('resource')].reduce((sum, entry) => sum + entry.transferSize, 0),
@@ -68,14 +68,13 @@ for (const runtime of runtimes()) {
         console.log(`${runtime}: ${bytes} bytes transferred, live after ${Math.round(live)} ms`);
         assert.ok(bytes > 10_000 && bytes < TRANSFERRED_BYTES_MAX, `${bytes} bytes`);
         for (const url of requests) assert.ok(url.startsWith(`${system.base}/`), `${url} is on another host`);
-        assert.deepEqual(consoleErrors, []);
         await close();
       }
       assert.ok(Math.min(...times) < FIRST_VIEW_MS_MAX, `${times} ms`);
     });
 
     test('an order is placed and fulfilled', async () => {
-      const { page, consoleErrors, close } = await open(browser, system.base, { hash: '#shop' });
+      const { page, close } = await open(browser, system.base, { hash: '#shop' });
       await page.getByRole('button', { name: 'One Teapot, 1 l more' }).click();
       await page.getByRole('button', { name: 'Place the order' }).click();
       const yours = page.getByRole('region', { name: 'Your order' });
@@ -85,12 +84,11 @@ for (const runtime of runtimes()) {
       assert.match(await steps.nth(1).innerText(), /completed[\s\S]*order-placed[\s\S]*[0-9A-HJKMNP-TV-Z]{26}/);
       assert.match(await steps.nth(2).innerText(), /order-fulfilled/);
       await yours.getByText('€40.80').waitFor();
-      assert.deepEqual(consoleErrors, []);
       await close();
     });
 
     test('an order for too much is refunded with a reason; others are returned and cancelled', async () => {
-      const { page, consoleErrors, close } = await open(browser, system.base, { hash: '#shop' });
+      const { page, close } = await open(browser, system.base, { hash: '#shop' });
       const yours = page.getByRole('region', { name: 'Your order' });
       await page.getByRole('spinbutton', { name: 'Quantity of Hand grinder, walnut' }).fill('500');
       await page.getByText('More than there is of 1 product').waitFor();
@@ -112,12 +110,11 @@ for (const runtime of runtimes()) {
       await yours.getByRole('button', { name: 'Cancel this order' }).click();
       await yours.locator('.order-head').getByText('cancelled').waitFor();
       system.signalSidecar('SIGCONT');
-      assert.deepEqual(consoleErrors, []);
       await close();
     });
 
     test('orders travel in the flow, and one opens with its history by keyboard', async () => {
-      const { page, consoleErrors, close } = await open(browser, system.base);
+      const { page, close } = await open(browser, system.base);
       await page.getByRole('status').filter({ hasText: 'Everything runs' }).waitFor();
       await page.getByRole('button', { name: 'Place an order' }).click();
       const travels = (stream) => page.getByRole('list', { name: 'Streams' }).getByRole('button', { name: `on ${stream}` }).waitFor({ state: 'attached' });
@@ -135,12 +132,11 @@ for (const runtime of runtimes()) {
       await page.keyboard.press('Escape');
       await sheet.waitFor({ state: 'hidden' });
       assert.equal(await row.evaluate((element) => element === document.activeElement), true, 'the focus is back on the row');
-      assert.deepEqual(consoleErrors, []);
       await close();
     });
 
     test('stock is supplied, and the low-stock mark set', async () => {
-      const { page, consoleErrors, close } = await open(browser, system.base, { hash: '#warehouse' });
+      const { page, close } = await open(browser, system.base, { hash: '#warehouse' });
       const item = page.getByRole('listitem').filter({ has: page.getByRole('heading', { name: 'Hand grinder, walnut' }) });
       // The order that the flow placed may have been for this product.
       const { on_hand: there } = await system.get('/warehouse/products/hand-grinder');
@@ -158,12 +154,11 @@ for (const runtime of runtimes()) {
       const shown = await page.getByRole('heading', { level: 2 }).filter({ visible: true }).allInnerTexts();
       assert.deepEqual(shown.sort(), low.map(({ name }) => name).sort());
       assert.ok(shown.includes('Hand grinder, walnut') && !shown.includes('Teapot, 1 l'), shown);
-      assert.deepEqual(consoleErrors, []);
       await close();
     });
 
     test('a dead letter is replayed, and another dropped', async () => {
-      const { page, consoleErrors, close } = await open(browser, system.base, { hash: '#dead' });
+      const { page, close } = await open(browser, system.base, { hash: '#dead' });
       await page.getByRole('heading', { name: 'No dead letters' }).waitFor();
       // The payment provider fails five times, which uses up all attempts.
       const lines = [{ product_id: 'sugar-bowl', qty: 1 }];
@@ -184,7 +179,6 @@ for (const runtime of runtimes()) {
       await bad.waitFor({ state: 'detached' });
       await page.getByRole('heading', { name: 'No dead letters' }).waitFor();
       assert.equal(system.command(0, 'XLEN', 'order-completed.dead'), '0');
-      assert.deepEqual(consoleErrors, []);
       await close();
     });
 
@@ -195,7 +189,7 @@ for (const runtime of runtimes()) {
       await eventually('the store knows it', async () => (await system.get('/store/products')).items.some(({ product_id: id }) => id === 'hostile'));
       await system.post('/store/orders', { customer_id: 'eve', lines: [{ product_id: 'hostile', qty: 1 }] });
       system.command(0, 'XADD', 'order-completed', '*', hostile, hostile, 'data', JSON.stringify({ order_id: hostile, customer_id: 'x', lines: [] }));
-      const { page, consoleErrors, close } = await open(browser, system.base);
+      const { page, close } = await open(browser, system.base);
       await page.getByText(hostile).first().waitFor();
       await page.getByRole('region', { name: 'Newest orders' }).getByRole('button').first().click();
       await page.getByRole('dialog').getByText(hostile).first().waitFor();
@@ -208,7 +202,6 @@ for (const runtime of runtimes()) {
       await page.getByText(hostile).filter({ visible: true }).first().waitFor();
       assert.equal(await page.evaluate(() => window.hit), undefined);
       assert.equal(await page.locator('img, main script').count(), 0);
-      assert.deepEqual(consoleErrors, []);
       const [{ entry }] = (await system.get('/store/streams/order-completed/dead')).items;
       await fetch(`${system.base}/store/streams/order-completed/dead/${entry}`, { method: 'DELETE' });
       await close();
@@ -246,7 +239,7 @@ for (const runtime of runtimes()) {
       system.command(0, 'XADD', 'order-completed', '*', 'data', '{"order_id":"bad","customer_id":"ada","lines":[{"line_id":1,"product_id":"teapot","qty":0}]}');
       for (const [width, height] of [[360, 780], [768, 1000], [1600, 1000]]) {
         for (const colorScheme of ['light', 'dark']) {
-          const { page, consoleErrors, close } = await open(browser, system.base, { viewport: { width, height }, colorScheme, bypassCSP: true });
+          const { page, close } = await open(browser, system.base, { viewport: { width, height }, colorScheme, bypassCSP: true });
           await page.getByRole('status').filter({ hasText: 'Everything runs' }).waitFor();
           await page.evaluate(AXE);
           for (const view of [...VIEWS, 'order', 'basket']) {
@@ -259,7 +252,6 @@ for (const runtime of runtimes()) {
             assert.equal(beyond, 0, `${where} is too wide`);
             await page.screenshot({ path: join(SCREENS, `${runtime}-${view}-${width}-${colorScheme}.png`), fullPage: view !== 'order', caret: 'initial' });
           }
-          assert.deepEqual(consoleErrors, []);
           await close();
         }
       }
@@ -282,7 +274,7 @@ for (const runtime of runtimes()) {
     });
 
     test('the sidecar is stopped and continued', async () => {
-      const { page, consoleErrors, close } = await open(browser, system.base);
+      const { page, close } = await open(browser, system.base);
       const status = page.getByRole('status');
       await status.filter({ hasText: 'Everything runs' }).waitFor();
       system.signalSidecar('SIGSTOP');
@@ -292,12 +284,11 @@ for (const runtime of runtimes()) {
       system.signalSidecar('SIGCONT');
       await status.filter({ hasText: 'Everything runs' }).waitFor();
       await page.getByRole('region', { name: 'Newest orders' }).getByRole('button').first().filter({ hasText: 'fulfilled' }).waitFor();
-      assert.deepEqual(consoleErrors, []);
       await close();
     });
 
     test('Redis is stopped and started, and the page recovers by itself', async () => {
-      const { page, consoleErrors, close } = await open(browser, system.base, { hash: '#fault' });
+      const { page, close } = await open(browser, system.base, { hash: '#fault' });
       const status = page.getByRole('status');
       await status.filter({ hasText: 'Everything runs' }).waitFor();
       await page.evaluate(() => { window.sameAsBefore = true; });
@@ -314,8 +305,7 @@ for (const runtime of runtimes()) {
       await page.getByRole('region', { name: 'Newest orders' }).getByRole('button').first().filter({ hasText: 'fulfilled' }).waitFor();
       assert.equal(await page.evaluate(() => window.sameAsBefore), true, 'the page was not reloaded');
       // The browser logs every failed request; the page adds nothing.
-      assert.deepEqual(consoleErrors.filter((text) => !text.startsWith('Failed to load resource')), []);
-      await close();
+      await close('Failed to load resource');
     });
   });
 }
@@ -323,7 +313,7 @@ for (const runtime of runtimes()) {
 describe('where a token is set', () => {
   test('the page asks for it, says when it is wrong, and keeps the right one for the tab', async () => {
     const [system, browser] = await Promise.all([System.start('devhost', { token: 'open sesame' }), launch()]);
-    const { page, consoleErrors, close } = await open(browser, system.base, { hash: '#dead' });
+    const { page, close } = await open(browser, system.base, { hash: '#dead' });
     system.command(0, 'XADD', 'order-completed', '*', 'data', 'no JSON');
     await page.getByRole('button', { name: 'Replay' }).click();
     const dialog = page.getByRole('dialog');
@@ -339,8 +329,7 @@ describe('where a token is set', () => {
     await page.getByRole('region', { name: 'Newest orders' }).getByRole('button').first().waitFor();
     const kept = await page.evaluate(() => [Object.values({ ...sessionStorage }), Object.values({ ...localStorage }), document.cookie]);
     assert.deepEqual(kept, [['open sesame'], [], '']);
-    assert.deepEqual(consoleErrors.filter((text) => !text.includes('401')), []);
-    await close();
+    await close('401');
     await browser.close();
     await system.stop();
   });

@@ -5,15 +5,12 @@ use std::ops::Range;
 use anyhow::{Context, Result, bail, ensure};
 use url::{Host, Url};
 
-/// Also the scheme of an address without one.
-const SCHEME: &str = "redis";
-const TLS_SCHEME: &str = "rediss";
-const DEFAULT_PORT: u16 = 6379;
+/// `redis` is also the scheme of an address without one.
+const SCHEMES: [&str; 3] = ["redis", "rediss", "*"];
+const DEFAULT_PORT: u32 = 6379;
 
 #[derive(Clone, Debug, Default)]
-pub(crate) struct AllowedHosts {
-    hosts: Vec<AllowedHost>,
-}
+pub(crate) struct AllowedHosts(Vec<AllowedHost>);
 
 /// Reason why an address was refused.
 #[derive(Debug, PartialEq)]
@@ -26,51 +23,40 @@ pub(crate) enum Refused {
 impl AllowedHosts {
     /// Parses entries without variables. An empty entry, which an empty variable leaves, allows nothing.
     pub(crate) fn parse<'e>(entries: impl IntoIterator<Item = &'e str>) -> Result<Self> {
-        let hosts = entries
-            .into_iter()
-            .filter(|entry| !entry.is_empty())
+        let entries = entries.into_iter().filter(|entry| !entry.is_empty());
+        entries
             .map(|entry| AllowedHost::parse(entry).with_context(|| format!("allowed_outbound_hosts entry {entry:?}")))
-            .collect::<Result<_>>()?;
-        Ok(Self { hosts })
+            .collect::<Result<_>>()
+            .map(Self)
     }
 
     /// Checks an address to connect to.
     pub(crate) fn check(&self, address: &str) -> Result<(), Refused> {
-        let url = parse_address(address).ok_or(Refused::NotAnAddress)?;
-        let host = url.host_str().ok_or(Refused::NotAnAddress)?;
-        let parsed = Host::parse(host).map_err(|_| Refused::NotAnAddress)?;
-        let port = url.port().unwrap_or(DEFAULT_PORT);
-        let permits = |allowed: &AllowedHost| allowed.permits(url.scheme(), &parsed, port);
-        if self.hosts.iter().any(permits) {
+        let (scheme, host, port) = parse_address(address).ok_or(Refused::NotAnAddress)?;
+        if self.0.iter().any(|allowed| allowed.permits(&scheme, &host, port)) {
             return Ok(());
         }
-        Err(Refused::NotAllowed(format!("{}://{host}:{port}", url.scheme())))
+        Err(Refused::NotAllowed(format!("{scheme}://{host}:{port}")))
     }
 }
 
-fn parse_address(address: &str) -> Option<Url> {
+fn parse_address(address: &str) -> Option<(String, String, u32)> {
     let url = match address.contains("://") {
         true => Url::parse(address),
-        false => Url::parse(&format!("{SCHEME}://{address}")),
+        false => Url::parse(&format!("redis://{address}")),
     };
-    url.ok().filter(Url::has_host)
+    let url = url.ok()?;
+    let host = Host::parse(url.host_str()?).ok()?;
+    let port = url.port().map_or(DEFAULT_PORT, u32::from);
+    Some((url.scheme().to_owned(), host.to_string(), port))
 }
 
 #[derive(Clone, Debug)]
 struct AllowedHost {
-    /// `None` for `*`.
-    scheme: Option<&'static str>,
-    host: HostPattern,
-    /// `None` for `*`.
-    ports: Option<Range<u16>>,
-}
-
-#[derive(Clone, Debug)]
-enum HostPattern {
-    Any,
-    /// A domain with a leading dot.
-    Below(String),
-    Exactly(Host),
+    scheme: String,
+    /// A host, `*`, or `*.` and a domain.
+    host: String,
+    ports: Range<u32>,
 }
 
 impl AllowedHost {
@@ -79,79 +65,63 @@ impl AllowedHost {
             .trim()
             .split_once("://")
             .context("has no scheme: write it as redis://host:port")?;
-        let scheme = match scheme {
-            "*" => None,
-            SCHEME => Some(SCHEME),
-            TLS_SCHEME => Some(TLS_SCHEME),
-            other => bail!("devhost connects components to Redis only, not to {other}://"),
+        ensure!(
+            SCHEMES.contains(&scheme),
+            "devhost connects components to Redis only, not to {scheme}://"
+        );
+        let rest = rest.strip_suffix('/').unwrap_or(rest);
+        ensure!(!rest.contains('/'), "must not have a path");
+        let (host, port) = match rest.rsplit_once(':') {
+            // The last colon may belong to an IPv6 address in brackets.
+            Some((host, port)) if !port.ends_with(']') => (host, port),
+            _ => (rest, ""),
         };
-        let (host, port) = split_port(rest);
+        if port.is_empty() && scheme == "*" {
+            bail!("needs a port, or `:*` for every port");
+        }
         Ok(Self {
-            scheme,
-            host: HostPattern::parse(host)?,
-            ports: parse_ports(port, scheme.is_some())?,
+            scheme: scheme.to_owned(),
+            host: parse_host(host)?,
+            ports: parse_ports(port)?,
         })
     }
 
-    fn permits(&self, scheme: &str, host: &Host, port: u16) -> bool {
-        self.scheme.is_none_or(|allowed| allowed == scheme)
-            && self.host.permits(host)
-            && self.ports.as_ref().is_none_or(|ports| ports.contains(&port))
+    fn permits(&self, scheme: &str, host: &str, port: u32) -> bool {
+        let host_matches = match self.host.strip_prefix('*') {
+            Some(end) => host.ends_with(end),
+            None => host == self.host,
+        };
+        host_matches && ["*", scheme].contains(&self.scheme.as_str()) && self.ports.contains(&port)
     }
 }
 
-/// Splits at the last colon, unless it belongs to an IPv6 address in brackets.
-fn split_port(rest: &str) -> (&str, &str) {
-    let rest = rest.strip_suffix('/').unwrap_or(rest);
-    match rest.rsplit_once(':') {
-        Some((host, port)) if !port.ends_with(']') => (host, port),
-        _ => (rest, ""),
+fn parse_host(host: &str) -> Result<String> {
+    if host == "*" {
+        return Ok(host.to_owned());
     }
+    if let Some(domain) = host.strip_prefix("*.") {
+        return match Host::parse(domain) {
+            Ok(Host::Domain(domain)) => Ok(format!("*.{domain}")),
+            _ => bail!("{domain:?} is not a domain"),
+        };
+    }
+    ensure!(!host.contains('*'), "may have a `*` only as the first part of a domain");
+    let host = Host::parse(host).with_context(|| format!("{host:?} is not a host"))?;
+    Ok(host.to_string())
 }
 
-fn parse_ports(port: &str, scheme_has_default: bool) -> Result<Option<Range<u16>>> {
-    let number = |text: &str| -> Result<u16> {
-        text.parse()
-            .ok()
-            .filter(|port| *port < u16::MAX)
-            .with_context(|| format!("port {text:?} is not a number below {}", u16::MAX))
+fn parse_ports(port: &str) -> Result<Range<u32>> {
+    let number = |text: &str| -> Result<u32> {
+        let number: u16 = text.parse().with_context(|| format!("{text:?} is not a port"))?;
+        Ok(number.into())
     };
     match port {
-        "*" => Ok(None),
-        "" if scheme_has_default => Ok(Some(DEFAULT_PORT..DEFAULT_PORT + 1)),
-        "" => bail!("needs a port, or `:*` for every port"),
+        "*" => Ok(0..u32::from(u16::MAX) + 1),
+        "" => Ok(DEFAULT_PORT..DEFAULT_PORT + 1),
         _ => match port.split_once("..") {
-            Some((from, below)) => Ok(Some(number(from)?..number(below)?)),
-            None => number(port).map(|port| Some(port..port + 1)),
+            Some((from, below)) => Ok(number(from)?..number(below)?),
+            None => number(port).map(|port| port..port + 1),
         },
-    }
-}
-
-impl HostPattern {
-    fn parse(host: &str) -> Result<Self> {
-        ensure!(!host.contains('/'), "must not have a path");
-        if host == "*" {
-            return Ok(Self::Any);
-        }
-        if let Some(domain) = host.strip_prefix("*.") {
-            return match Host::parse(domain) {
-                Ok(Host::Domain(domain)) => Ok(Self::Below(format!(".{domain}"))),
-                _ => bail!("{domain:?} is not a domain"),
-            };
-        }
-        ensure!(!host.contains('*'), "may have a `*` only as the first part of a domain");
-        Host::parse(host)
-            .map(Self::Exactly)
-            .with_context(|| format!("{host:?} is not a host"))
-    }
-
-    fn permits(&self, host: &Host) -> bool {
-        match (self, host) {
-            (Self::Any, _) => true,
-            (Self::Below(suffix), Host::Domain(domain)) => domain.ends_with(suffix),
-            (Self::Below(_), _) => false,
-            (Self::Exactly(allowed), host) => allowed == host,
-        }
     }
 }
 

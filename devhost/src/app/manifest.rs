@@ -96,7 +96,6 @@ pub(crate) struct Component {
     #[serde(default)]
     pub(crate) allowed_outbound_hosts: Vec<String>,
     /// Shown when `source` is missing; never run, as `spin up` does not run it.
-    #[serde(default)]
     pub(crate) build: Option<Build>,
 }
 
@@ -114,7 +113,7 @@ pub(crate) enum Source {
 /// `[component.x.build]`: for `spin build`.
 #[derive(Debug, Deserialize)]
 pub(crate) struct Build {
-    pub(crate) command: toml::Value,
+    pub(crate) command: Option<toml::Value>,
 }
 
 impl Manifest {

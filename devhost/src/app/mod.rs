@@ -162,7 +162,8 @@ fn component(id: &str, declared: &manifest::Component, folder: &Path, variables:
     let Source::File(source) = &declared.source;
     let wasm = folder.join(source);
     if !wasm.is_file() {
-        match declared.build.as_ref().and_then(|build| build.command.as_str()) {
+        let command = declared.build.as_ref().and_then(|build| build.command.as_ref());
+        match command.and_then(|command| command.as_str()) {
             Some(command) => bail!("{} is missing; build it: {command}", wasm.display()),
             None => bail!("{} is missing", wasm.display()),
         }

@@ -4,17 +4,19 @@ mod examples;
 mod play;
 mod products;
 
+use std::net::SocketAddr;
+
 use anyhow::Result;
 
-use crate::cli::{PlayArguments, SeedArguments};
+use crate::cli::PlayArguments;
 use crate::http::Client;
 
 pub(crate) use examples::example_commands;
 pub(crate) use products::add_products;
 
 /// `devhost seed`.
-pub(crate) async fn seed(arguments: SeedArguments) -> Result<()> {
-    println!("{}", add_products(&Client::new(arguments.app)).await?);
+pub(crate) async fn seed(app: SocketAddr) -> Result<()> {
+    println!("{}", add_products(&Client::new(app)).await?);
     Ok(())
 }
 

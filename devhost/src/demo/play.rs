@@ -1,7 +1,7 @@
 //! Places orders so that the flow can be watched: most are ordinary, some ask for too much, some are declined, cancelled
 //! or returned.
 
-use std::io::{self, ErrorKind, Write};
+use std::io::Write;
 use std::time::Duration;
 
 use anyhow::{Context, Result, bail, ensure};
@@ -65,48 +65,37 @@ impl Plan {
 
 /// Adds the demo products, then places orders until there are enough or Ctrl-C.
 pub(super) async fn run(app: Client, rate: f64, orders: Option<u64>) -> Result<()> {
-    let printed = match print(&add_products(&app).await?) {
-        Ok(()) => tokio::select! {
-            printed = place_orders(&app, rate, orders.unwrap_or(u64::MAX)) => printed,
-            stopped = tokio::signal::ctrl_c() => return stopped.context("cannot wait for Ctrl-C"),
-        },
-        Err(error) => Err(error),
-    };
-    match printed {
-        // The reader is gone, such as `head`.
-        Err(error) if error.kind() == ErrorKind::BrokenPipe => Ok(()),
-        printed => printed.context("cannot print"),
+    print(&add_products(&app).await?);
+    tokio::select! {
+        () = place_orders(&app, rate, orders.unwrap_or(u64::MAX)) => Ok(()),
+        stopped = tokio::signal::ctrl_c() => stopped.context("cannot wait for Ctrl-C"),
     }
 }
 
-fn print(line: &str) -> io::Result<()> {
-    writeln!(io::stdout(), "{line}")
+/// Prints a line, and ends the process when nobody reads it, as behind `| head`.
+fn print(line: &str) {
+    if writeln!(std::io::stdout(), "{line}").is_err() {
+        std::process::exit(0);
+    }
 }
 
-async fn place_orders(app: &Client, rate: f64, orders: u64) -> io::Result<()> {
+async fn place_orders(app: &Client, rate: f64, orders: u64) {
     let mut ticks = interval(Duration::from_secs_f64(1.0 / rate));
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
     let mut under_way = JoinSet::new();
     for number in 0..orders {
         ticks.tick().await;
-        while under_way.len() >= UNDER_WAY_MAX
-            && let Some(printed) = under_way.join_next().await
-        {
-            printed??;
+        while under_way.len() >= UNDER_WAY_MAX {
+            under_way.join_next().await;
         }
-        while let Some(printed) = under_way.try_join_next() {
-            printed??;
-        }
+        while under_way.try_join_next().is_some() {}
         let app = app.clone();
         under_way.spawn(async move {
             let line = place_and_follow(&app, number).await;
-            print(&line.unwrap_or_else(|error| format!("order {number}: {error:#}")))
+            print(&line.unwrap_or_else(|error| format!("order {number}: {error:#}")));
         });
     }
-    while let Some(printed) = under_way.join_next().await {
-        printed??;
-    }
-    Ok(())
+    under_way.join_all().await;
 }
 
 /// Places an order, carries out its plan, and describes its end in one line.

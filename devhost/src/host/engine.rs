@@ -7,7 +7,7 @@ use wasmtime::component::{InstancePre, Linker};
 use wasmtime::{Cache, CacheConfig, Config, InstanceAllocationStrategy, PoolingAllocationConfig, Store};
 
 use super::bindings::{redis, variables};
-use super::output::OutputTargets;
+use super::output::Output;
 use super::redis::{RedisHost, RedisView};
 use super::state::State;
 use super::variables::VariablesHost;
@@ -42,7 +42,7 @@ impl Engine {
     }
 
     /// Compiles a component or takes it from the cache, and checks its imports.
-    pub(crate) fn load(&self, component: Component, output: OutputTargets) -> Result<LoadedComponent> {
+    pub(crate) fn load(&self, component: Component, stdout: Output, stderr: Output) -> Result<LoadedComponent> {
         let compiled = wasmtime::component::Component::from_file(&self.engine, &component.wasm)
             .map_err(anyhow::Error::from)
             .with_context(|| format!("{} is no WebAssembly component", component.wasm.display()))?;
@@ -55,23 +55,29 @@ impl Engine {
                 format!("{wasm} imports something that devhost does not offer; run the app with `spin up`")
             })?;
         Ok(LoadedComponent {
-            component: Arc::new(component),
+            declared: Arc::new(component),
             instance_pre,
-            output,
+            stdout,
+            stderr,
         })
     }
 }
 
 pub(crate) struct LoadedComponent {
-    pub(crate) component: Arc<Component>,
+    declared: Arc<Component>,
     pub(crate) instance_pre: InstancePre<State>,
-    output: OutputTargets,
+    stdout: Output,
+    stderr: Output,
 }
 
 impl LoadedComponent {
+    pub(crate) fn id(&self) -> &str {
+        &self.declared.id
+    }
+
     /// An empty store for one instance.
     pub(crate) fn store(&self) -> Store<State> {
-        let state = State::new(&self.component, self.output.stdout.clone(), self.output.stderr.clone());
+        let state = State::new(&self.declared, self.stdout.clone(), self.stderr.clone());
         Store::new(self.instance_pre.engine(), state)
     }
 }

@@ -9,5 +9,5 @@ mod state;
 mod variables;
 
 pub(crate) use engine::{Engine, LoadedComponent};
-pub(crate) use output::OutputTargets;
+pub(crate) use output::Output;
 pub(crate) use state::State;

@@ -13,46 +13,32 @@ use tokio::io::AsyncWrite;
 use wasmtime_wasi::cli::{IsTerminal, StdoutStream};
 use wasmtime_wasi::p2::{OutputStream, Pollable, StreamError, StreamResult};
 
-/// Size of a guest's write.
+/// Bytes that a guest may pass in one write.
 const WRITE_BYTES_MAX: usize = 64 * 1024;
 
-/// One of a component's two output streams, both printed on standard error: standard output is the host's own, as with
-/// Spin. Written at once rather than by wasmtime's buffered adapter, so that the last words before a trap are kept.
+/// The standard output or the standard error of a component. Both are printed on standard error, as with Spin, since
+/// standard output is the host's own. Written at once, not by wasmtime's buffering adapter, so that the last lines before
+/// a trap are kept.
 #[derive(Clone)]
 pub(crate) struct Output {
     log: Arc<File>,
     print: bool,
 }
 
-#[derive(Clone)]
-pub(crate) struct OutputTargets {
-    pub(crate) stdout: Output,
-    pub(crate) stderr: Output,
-}
-
-impl OutputTargets {
-    /// Opens `<component>_stdout.txt` and `<component>_stderr.txt` in a folder for appending.
-    pub(crate) fn open(folder: &Path, component: &str, print: bool) -> Result<Self> {
-        let open = |stream: &str| -> Result<Output> {
-            let path = folder.join(format!("{component}_{stream}.txt"));
-            let log = File::options()
-                .create(true)
-                .append(true)
-                .open(&path)
-                .with_context(|| format!("cannot open the log file {}", path.display()))?;
-            Ok(Output {
-                log: Arc::new(log),
-                print,
-            })
-        };
+impl Output {
+    /// Appends to a log file, and prints too if `print`.
+    pub(crate) fn open(path: &Path, print: bool) -> Result<Self> {
+        let log = File::options()
+            .create(true)
+            .append(true)
+            .open(path)
+            .with_context(|| format!("cannot open the log file {}", path.display()))?;
         Ok(Self {
-            stdout: open("stdout")?,
-            stderr: open("stderr")?,
+            log: Arc::new(log),
+            print,
         })
     }
-}
 
-impl Output {
     fn write_all(&self, bytes: &[u8]) -> io::Result<()> {
         (&*self.log).write_all(bytes)?;
         if self.print {

@@ -60,7 +60,7 @@ impl HandlerState for InstanceSource {
             view: |state| state.http(),
             expiration: IdleLimit::new(),
             state: ReuseLimits {
-                component: self.component.component.id.clone(),
+                component: self.component.id().to_owned(),
             },
         })
     }

@@ -12,12 +12,12 @@ use anyhow::{Context, Result};
 use futures::future::select_all;
 use tokio::net::TcpListener;
 use tokio::runtime::{Builder, Handle, Runtime};
-use tokio::signal::unix::{SignalKind, signal};
 
 use crate::app::{App, Component};
 use crate::cli::RunArguments;
 use crate::exit::BadConfiguration;
-use crate::host::{Engine, LoadedComponent, OutputTargets};
+use crate::host::{Engine, LoadedComponent, Output};
+use crate::signals::stop_signal;
 
 pub(crate) use self::instances::REQUESTS_MAX;
 
@@ -74,8 +74,9 @@ fn load(components: BTreeMap<String, Component>, log_folder: &Path, print_output
     components
         .into_iter()
         .map(|(id, component)| {
-            let output = OutputTargets::open(log_folder, &id, print_output)?;
-            Ok((id, Arc::new(engine.load(component, output)?)))
+            let output = |stream| Output::open(&log_folder.join(format!("{id}_{stream}.txt")), print_output);
+            let loaded = engine.load(component, output("stdout")?, output("stderr")?)?;
+            Ok((id, Arc::new(loaded)))
         })
         .collect()
 }
@@ -86,18 +87,12 @@ fn exit_on_signals() -> Result<()> {
         .enable_io()
         .build()
         .context("cannot wait for signals")?;
-    let (mut interrupt, mut terminate) = {
+    let stop = {
         let _entered = runtime.enter();
-        (signal(SignalKind::interrupt())?, signal(SignalKind::terminate())?)
-    };
-    let wait = async move {
-        tokio::select! {
-            _ = interrupt.recv() => {}
-            _ = terminate.recv() => {}
-        }
+        stop_signal()?
     };
     std::thread::spawn(move || {
-        runtime.block_on(wait);
+        runtime.block_on(stop);
         std::process::exit(0);
     });
     Ok(())

@@ -52,7 +52,7 @@ impl Subscriber {
                 .subscribe(channel)
                 .await
                 .with_context(|| format!("Redis trigger failed to subscribe to channel {channel:?} on {server}"))?;
-            let ids: Vec<&str> = handlers.iter().map(Handler::id).collect();
+            let ids: Vec<&str> = handlers.iter().map(|handler| handler.component.id()).collect();
             active += &format!("\n\t{server}/{channel}: [{}]", ids.join(","));
         }
         println!("{active}");
@@ -63,7 +63,7 @@ impl Subscriber {
             let handlers = self.handlers.get(channel).map_or(&[][..], Vec::as_slice);
             let handled = handlers.iter().map(async |handler| {
                 if let Err(error) = handler.handle(message.get_payload_bytes().to_vec()).await {
-                    let id = handler.id();
+                    let id = handler.component.id();
                     eprintln!("component {id}: a message on {channel} was dropped: {error:#}");
                 }
             });
@@ -78,17 +78,13 @@ impl Handler {
         let instance_pre = RedisComponentPre::new(component.instance_pre.clone())
             .map_err(anyhow::Error::from)
             .with_context(|| {
-                let id = &component.component.id;
+                let id = component.id();
                 format!("component {id} has a Redis trigger and no Redis handler")
             })?;
         Ok(Self {
             component: Arc::clone(component),
             instance_pre,
         })
-    }
-
-    fn id(&self) -> &str {
-        &self.component.component.id
     }
 
     /// Hands a message to a new instance and waits without a deadline, as Spin does.

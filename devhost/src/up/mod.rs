@@ -14,12 +14,12 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use anyhow::{Context, Result};
-use tokio::signal::unix::{SignalKind, signal};
 
 use crate::cli::UpArguments;
 use crate::demo;
 use crate::exit::BadConfiguration;
 use crate::http::{self, Client, TOKEN_VARIABLE};
+use crate::signals::stop_signal;
 use redis_server::DataFolder;
 use redis_url::RedisUrl;
 use runtime::Runtime;
@@ -160,18 +160,4 @@ async fn start_sidecar(program: PathBuf, redis: &RedisUrl, supervisor: &mut Supe
         .wait_until_ready("the sidecar", limit, async || client.check_ready("/readyz").await)
         .await?;
     Ok(admin)
-}
-
-/// Ends at Ctrl-C, or at another signal that asks a process to stop.
-fn stop_signal() -> Result<impl Future<Output = ()>> {
-    let mut interrupt = signal(SignalKind::interrupt())?;
-    let mut terminate = signal(SignalKind::terminate())?;
-    let mut hang_up = signal(SignalKind::hangup())?;
-    Ok(async move {
-        tokio::select! {
-            _ = interrupt.recv() => {}
-            _ = terminate.recv() => {}
-            _ = hang_up.recv() => {}
-        }
-    })
 }
