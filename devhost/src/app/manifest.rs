@@ -2,6 +2,7 @@
 //!
 //! Every table denies unknown fields. A field that Spin has and devhost has not is refused by name and line and never
 //! ignored, so that no app works here and behaves differently under Spin.
+#![expect(dead_code, reason = "fields that have no effect here must still be known")]
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -16,8 +17,7 @@ const MANIFEST_VERSION: u32 = 2;
 #[serde(deny_unknown_fields)]
 pub(crate) struct Manifest {
     spin_manifest_version: u32,
-    #[serde(rename = "application")]
-    _application: Application,
+    application: Application,
     #[serde(default)]
     pub(crate) variables: BTreeMap<String, Variable>,
     pub(crate) trigger: Triggers,
@@ -25,18 +25,13 @@ pub(crate) struct Manifest {
     pub(crate) component: BTreeMap<String, Component>,
 }
 
-/// `[application]`: checked, not used.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Application {
-    #[serde(rename = "name")]
-    _name: String,
-    #[serde(default, rename = "version")]
-    _version: IgnoredAny,
-    #[serde(default, rename = "description")]
-    _description: IgnoredAny,
-    #[serde(default, rename = "authors")]
-    _authors: IgnoredAny,
+    name: String,
+    version: Option<IgnoredAny>,
+    description: Option<IgnoredAny>,
+    authors: Option<IgnoredAny>,
 }
 
 /// An entry of `[variables]`. Without a default, it needs a value from outside.
@@ -44,12 +39,10 @@ struct Application {
 #[serde(deny_unknown_fields)]
 pub(crate) struct Variable {
     pub(crate) default: Option<String>,
-    #[serde(default, rename = "required")]
-    _required: IgnoredAny,
+    required: Option<IgnoredAny>,
     #[serde(default)]
     pub(crate) secret: bool,
-    #[serde(default, rename = "description")]
-    _description: IgnoredAny,
+    description: Option<IgnoredAny>,
 }
 
 #[derive(Debug, Deserialize)]
@@ -65,8 +58,7 @@ pub(crate) struct Triggers {
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct HttpTrigger {
-    #[serde(default, rename = "id")]
-    _id: IgnoredAny,
+    id: Option<IgnoredAny>,
     pub(crate) route: String,
     pub(crate) component: String,
 }
@@ -75,8 +67,7 @@ pub(crate) struct HttpTrigger {
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct RedisTrigger {
-    #[serde(default, rename = "id")]
-    _id: IgnoredAny,
+    id: Option<IgnoredAny>,
     pub(crate) address: String,
     pub(crate) channel: String,
     pub(crate) component: String,
@@ -86,8 +77,7 @@ pub(crate) struct RedisTrigger {
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Component {
-    #[serde(default, rename = "description")]
-    _description: IgnoredAny,
+    description: Option<IgnoredAny>,
     pub(crate) source: Source,
     #[serde(default)]
     pub(crate) environment: BTreeMap<String, String>,

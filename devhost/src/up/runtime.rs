@@ -71,15 +71,11 @@ impl Runtime {
 
     /// The app on an address, with its variables set to a Redis.
     pub(crate) fn service(&self, this_program: &Path, listen: SocketAddr, redis: &RedisUrl) -> Result<Service> {
-        let variables: BTreeMap<String, String> = SERVICES
-            .iter()
-            .flat_map(|service| {
-                [
-                    (format!("{service}_redis_host"), redis.host().to_owned()),
-                    (format!("{service}_redis_auth"), redis.auth().to_owned()),
-                ]
-            })
-            .collect();
+        let mut variables = BTreeMap::new();
+        for service in SERVICES {
+            variables.insert(format!("{service}_redis_host"), redis.host().to_owned());
+            variables.insert(format!("{service}_redis_auth"), redis.auth().to_owned());
+        }
         let (program, verb, options) = match self {
             Self::Spin(_) => (Path::new("spin").to_owned(), "up", spin_options(&variables)?),
             Self::Devhost(_) => (this_program.to_owned(), "run", Vec::new()),
