@@ -3,7 +3,7 @@
 use std::fmt;
 use std::process::ExitCode;
 
-/// `EX_USAGE` of sysexits: whoever restarts the process need not.
+/// `EX_USAGE` of sysexits: a restart would not help.
 pub(crate) const BAD_CONFIGURATION: u8 = 64;
 
 /// Marks an error as one of the configuration.

@@ -24,7 +24,8 @@ const REQUEST_MS: u64 = 5_000;
 /// A client of one server, with the API token if the environment sets one.
 #[derive(Clone)]
 pub(crate) struct Client {
-    address: SocketAddr,
+    /// The loopback address for a listener on all interfaces.
+    pub(crate) address: SocketAddr,
     token: Option<String>,
     connections: legacy::Client<HttpConnector, Full<Bytes>>,
 }
@@ -106,8 +107,7 @@ impl Answer {
     }
 }
 
-/// Address at which a listener can be reached: the loopback one for a listener on all interfaces.
-pub(crate) fn reachable(mut address: SocketAddr) -> SocketAddr {
+fn reachable(mut address: SocketAddr) -> SocketAddr {
     if address.ip().is_unspecified() {
         match address {
             SocketAddr::V4(_) => address.set_ip(Ipv4Addr::LOCALHOST.into()),

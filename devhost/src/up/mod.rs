@@ -18,7 +18,7 @@ use anyhow::{Context, Result};
 use crate::cli::UpArguments;
 use crate::demo;
 use crate::exit::BadConfiguration;
-use crate::http::{self, Client, TOKEN_VARIABLE};
+use crate::http::{Client, TOKEN_VARIABLE};
 use crate::signals::stop_signal;
 use redis_server::DataFolder;
 use redis_url::RedisUrl;
@@ -86,7 +86,7 @@ async fn run(arguments: &UpArguments, redis: &Redis, supervisor: &mut Supervisor
     } else {
         format!("changes need the token in {TOKEN_VARIABLE}")
     };
-    let address = http::reachable(listen);
+    let address = client.address;
     print_plain(&format!(
         "
 Everything runs; http://{address} shows it:
@@ -96,12 +96,12 @@ Everything runs; http://{address} shows it:
   access     {access}
   app        {runtime}
   Redis      {redis_url} ({redis_origin})
-  sidecar    http://{admin}/readyz"
+  sidecar    http://{}/readyz",
+        admin.address
     ));
     print_plain(&demo::example_commands(address, is_open, &redis_url.cli()));
     say("Ctrl-C stops everything");
 
-    let admin = Client::new(admin);
     tokio::select! {
         error = supervisor.failed() => Err(error),
         never = sidecar::watch_lanes(&admin, app) => match never {},
@@ -150,14 +150,14 @@ async fn start_app(
     Ok(app)
 }
 
-async fn start_sidecar(program: PathBuf, redis: &RedisUrl, supervisor: &mut Supervisor) -> Result<SocketAddr> {
+async fn start_sidecar(program: PathBuf, redis: &RedisUrl, supervisor: &mut Supervisor) -> Result<Client> {
     say("starting the sidecar");
-    let admin = sidecar::admin_address()?;
-    supervisor.start(sidecar::service(program, redis, admin));
-    let client = Client::new(admin);
+    let address = sidecar::admin_address()?;
+    supervisor.start(sidecar::service(program, redis, address));
+    let admin = Client::new(address);
     let limit = Duration::from_millis(SIDECAR_READY_MS);
     supervisor
-        .wait_until_ready("the sidecar", limit, async || client.check_ready("/readyz").await)
+        .wait_until_ready("the sidecar", limit, async || admin.check_ready("/readyz").await)
         .await?;
     Ok(admin)
 }
