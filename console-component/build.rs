@@ -1,4 +1,4 @@
-//! Packs the folder `page` into the component: every file under a name with a hash of all of them, plain and compressed.
+//! Embeds the folder `page` into the component: every file plain and compressed, under a path with a hash of all files.
 
 use std::error::Error;
 use std::fmt::Write as _;
@@ -9,9 +9,8 @@ use std::{env, fs};
 use flate2::Compression;
 use flate2::write::GzEncoder;
 
-/// The document; the other files are its assets.
+/// The page; the other files are its assets.
 const INDEX: &str = "index.html";
-/// Characters of the hash in the names.
 const HASH_CHARS: usize = 16;
 
 fn main() -> Result<(), Box<dyn Error>> {
@@ -19,12 +18,12 @@ fn main() -> Result<(), Box<dyn Error>> {
     let out = PathBuf::from(env::var("OUT_DIR")?);
     let mut files: Vec<(String, Vec<u8>)> = Vec::new();
     for file in fs::read_dir("page")? {
-        let path = file?.path();
-        let name = path
+        let file = file?;
+        let name = file
             .file_name()
-            .and_then(|name| name.to_str())
-            .ok_or("a name that is no text")?;
-        files.push((name.to_owned(), fs::read(&path)?));
+            .into_string()
+            .map_err(|_| "a file name that is not UTF-8")?;
+        files.push((name, fs::read(file.path())?));
     }
     files.sort();
 
@@ -36,36 +35,32 @@ fn main() -> Result<(), Box<dyn Error>> {
     }
     let folder = format!("/assets/{}", &hash.hexdigest()[..HASH_CHARS]);
 
-    // Modules import each other; named here, they are all fetched at once.
+    // Without preloads the browser would find the modules one after the other, by their imports.
     let mut preloads = String::new();
-    for (name, _) in files.iter().filter(|(name, _)| is_module(name)) {
+    for (name, _) in files.iter().filter(|(name, _)| extension(name) == "js") {
         write!(preloads, "<link rel=\"modulepreload\" href=\"{folder}/{name}\">")?;
     }
 
     let mut code = String::from("static FILES: &[File] = &[\n");
-    for (name, content) in &files {
+    for (name, mut content) in files {
         let is_index = name == INDEX;
-        let content = if is_index {
-            let text = std::str::from_utf8(content)?;
-            text.replace("{{assets}}", &folder)
+        let mut path = format!("{folder}/{name}");
+        if is_index {
+            path = "/".to_owned();
+            let text = String::from_utf8(content)?;
+            content = text
+                .replace("{{assets}}", &folder)
                 .replace("{{preloads}}", &preloads)
-                .into_bytes()
-        } else {
-            content.clone()
-        };
-        let path = if is_index {
-            "/".to_owned()
-        } else {
-            format!("{folder}/{name}")
-        };
-        fs::write(out.join(name), &content)?;
+                .into_bytes();
+        }
+        fs::write(out.join(&name), &content)?;
         fs::write(out.join(format!("{name}.gz")), gzip(&content)?)?;
         writeln!(
             code,
             "File {{ path: {path:?}, media_type: {:?}, immutable: {}, etag: \"\\\"{}\\\"\", \
              plain: include_bytes!(concat!(env!(\"OUT_DIR\"), \"/{name}\")), \
              gzip: include_bytes!(concat!(env!(\"OUT_DIR\"), \"/{name}.gz\")) }},",
-            media_type(name)?,
+            media_type(&name)?,
             !is_index,
             &sha1_smol::Sha1::from(&content).hexdigest()[..HASH_CHARS],
         )?;
@@ -80,10 +75,6 @@ fn extension(name: &str) -> &str {
         .extension()
         .and_then(|end| end.to_str())
         .unwrap_or_default()
-}
-
-fn is_module(name: &str) -> bool {
-    extension(name) == "js"
 }
 
 fn media_type(name: &str) -> Result<&'static str, String> {

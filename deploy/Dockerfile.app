@@ -1,4 +1,4 @@
-# Spin and an app, nothing else: docker build --file deploy/Dockerfile.app --tag store-and-warehouse \
+# Spin and an app: docker build --file deploy/Dockerfile.app --tag store-and-warehouse \
 #   --build-arg SPIN_SHA256=... .
 # --build-arg APP=store-component, or warehouse-component, makes the image of one service.
 ARG RUST_VERSION=1.95
@@ -15,14 +15,14 @@ ARG SPIN_VERSION=v4.1.0
 ARG SPIN_SHA256
 SHELL ["/bin/bash", "-o", "pipefail", "-c"]
 ADD https://github.com/spinframework/spin/releases/download/${SPIN_VERSION}/spin-${SPIN_VERSION}-linux-amd64.tar.gz /spin.tar.gz
-# The checksum comes from the page of the release: without it nothing is built.
+# The checksum is on the page of the release; the build needs it.
 RUN echo "${SPIN_SHA256:?}  /spin.tar.gz" | sha256sum --check \
     && tar -xzf /spin.tar.gz -C /usr/local/bin spin
 
-# Spin alone, for SpinKube's executor, which says what is run.
+# Only Spin, for SpinKube's executor, which names the app.
 FROM gcr.io/distroless/cc-debian13:nonroot AS runtime
 COPY --from=spin /usr/local/bin/spin /usr/local/bin/spin
-# Only /tmp is written to: the root filesystem may be read-only.
+# Writes only to /tmp, so the root filesystem may be read-only.
 ENV XDG_CACHE_HOME=/tmp/cache \
     HOME=/tmp
 USER 65532:65532

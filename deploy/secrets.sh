@@ -1,11 +1,11 @@
 #!/bin/sh
-# Makes all secrets of one installation, in a new folder: passwords and tokens (env), the same as hashes for Redis
-# (users.acl), and certificates for Redis (ca.crt, server.crt, server.key). ca-certificates.crt is ca.crt with those that
-# this system trusts, for a runtime that must also reach others.
+# Makes all secrets of one installation in a new folder: passwords and tokens (env), the hashes of the passwords for
+# Redis (users.acl), and certificates for Redis (ca.crt, server.crt, server.key). ca-certificates.crt is ca.crt with the
+# certificates that this system trusts, for a runtime that must also reach other servers.
 #
-#   deploy/secrets.sh FOLDER [NAME...]     the names under which Redis is reached; localhost is always one
+#   deploy/secrets.sh FOLDER [NAME...]     host names of Redis; localhost is always one
 #
-# Whoever can read the folder can do everything. ca.key signs certificates for further servers: keep it elsewhere.
+# Access to the folder is access to everything. ca.key signs certificates for further servers: keep it elsewhere.
 set -eu
 umask 077
 here=$(dirname "$0")
@@ -13,15 +13,15 @@ here=$(dirname "$0")
 [ $# -ge 1 ] || { sed -n '2,9s/^# \{0,1\}//p' "$0" >&2; exit 64; }
 folder=$1
 shift
-[ ! -e "$folder" ] || { echo "$folder exists, and its secrets may be in use: name another folder" >&2; exit 1; }
-command -v openssl >/dev/null || { echo "openssl is missing: it makes the secrets" >&2; exit 1; }
+[ ! -e "$folder" ] || { echo "$folder exists, and its secrets may be in use; choose another folder" >&2; exit 1; }
+command -v openssl >/dev/null || { echo "openssl is missing; it makes the secrets" >&2; exit 1; }
 mkdir -p "$folder"
 
 acl=$(cat "$here/redis/users.acl")
 for name in OPERATOR STORE WAREHOUSE SIDECAR; do
     password=$(openssl rand -hex 32)
     user=$(echo $name | tr A-Z a-z)
-    # The password by itself, and with the user as Spin's variables take it.
+    # The password alone, and with the user in the form of Spin's variables.
     echo "${name}_REDIS_PASSWORD=$password" >>"$folder/env"
     echo "${name}_REDIS_AUTH=$user:$password@" >>"$folder/env"
     hash=$(printf %s "$password" | openssl dgst -sha256 -r | cut -d ' ' -f 1)
@@ -46,6 +46,6 @@ for bundle in /etc/ssl/certs/ca-certificates.crt /etc/pki/tls/certs/ca-bundle.cr
 done
 cat "$folder/ca.crt" >>"$folder/ca-certificates.crt"
 rm "$folder/server.csr" "$folder/server.ext" "$folder/ca.srl"
-# Redis and the sidecar run as users of their own, and get these as single files. The folder is closed to others.
+# Redis and the sidecar, which run as other users, get these as single files. The folder itself is closed to others.
 chmod 644 "$folder/ca.crt" "$folder/ca-certificates.crt" "$folder/server.crt" "$folder/server.key" "$folder/users.acl"
 echo "made $folder: env, users.acl, ca.crt, ca.key, ca-certificates.crt, server.crt, server.key"

@@ -1,13 +1,13 @@
 #!/bin/sh
-# Moves closed orders and their allocations to files: each page is written and on the disk before anything of it is
-# removed, and an allocation leaves after its order, so that nothing can fulfil the order again.
-# Run it again after a failure: what was not removed is written again, and allocations that are left are removed.
+# Moves closed orders and their allocations to files. Each page is on disk before any of it is removed, and allocations
+# are removed after their orders, so that no order can be fulfilled again.
+# After a failure run it again: orders that were not removed are written again, allocations that are left are removed.
 #
 # Usage: tools/archive.sh URL OLDER_THAN_DAYS FOLDER
 #   URL              of the app, such as http://127.0.0.1:3000
-#   OLDER_THAN_DAYS  only orders that have not changed for so many days
-#   FOLDER           where the files go, for each page an NDJSON file of orders and one of allocations
-# Environment: API_TOKEN, if the app has one; PAGE_LIMIT, orders for each page (1 to 200, 200 without it).
+#   OLDER_THAN_DAYS  only orders that have not changed for this many days
+#   FOLDER           for the files: for each page an NDJSON file of orders and one of allocations
+# Environment: API_TOKEN, if the app has one; PAGE_LIMIT, orders in a page (1 to 200, by default 200).
 set -eu
 
 if [ $# -ne 3 ]; then
@@ -24,13 +24,13 @@ page=
 allocations=
 trap 'rm -rf "$work" "$page.part" "$allocations.part"' EXIT
 
-# From a file, so that no list of processes shows the token.
+# In a file, so that the list of processes does not show the token.
 : > "$work/curlrc"
 if [ -n "${API_TOKEN:-}" ]; then
     (umask 077; printf 'header = "Authorization: Bearer %s"\n' "$API_TOKEN" > "$work/curlrc")
 fi
 
-# Posts the standard input to a path; the answer is in a file.
+# post PATH FILE: posts the standard input to a path, and writes the answer to a file.
 post() {
     curl --silent --show-error --fail-with-body --config "$work/curlrc" --output "$2" \
         --header 'Content-Type: application/json' --data-binary @- "$url$1" || {
@@ -39,7 +39,7 @@ post() {
     }
 }
 
-# Removes the allocations of the orders that a file names, then the file.
+# remove_allocations FILE: removes the allocations of the orders in a file, then the file.
 remove_allocations() {
     if [ -s "$1" ]; then
         printf '{"older_than_days":%s,"order_ids":[%s]}' "$days" "$(cat "$1")" |
@@ -49,7 +49,7 @@ remove_allocations() {
     rm -f "$1"
 }
 
-# Left by a run that was cut short between the two removals.
+# Left by a run that ended between the two removals.
 for left in "$folder"/*.removed; do
     [ ! -e "$left" ] || remove_allocations "$left"
 done

@@ -1,10 +1,10 @@
 #!/bin/sh
-# Builds the standard library for wasm32-wasip2 into the active toolchain, on a machine that reaches a Debian mirror and
-# crates.io but not the Rust release server. tools/setup.sh runs it where `rustup target add wasm32-wasip2` failed.
+# Builds the standard library for wasm32-wasip2 into the active toolchain, on a machine with access to a Debian mirror
+# and crates.io but not to the Rust release server. tools/setup.sh runs it if `rustup target add wasm32-wasip2` fails.
 #
 # The sources are Debian's rust-src of exactly the compiler's version, and the C library is wasi-libc from the same
-# suite. They are not installed, only unpacked in a temporary directory ($TMPDIR, about 1 GB while this runs).
-# rustup does not know of the result. To change to its own later, delete lib/rustlib/wasm32-wasip2 in the toolchain
+# suite. They are unpacked in a temporary directory ($TMPDIR, about 1 GB while this runs) and not installed.
+# rustup does not know of the result. To change to rustup's own later, delete lib/rustlib/wasm32-wasip2 in the toolchain
 # (`rustc --print sysroot`) and run `rustup target add wasm32-wasip2`.
 set -eu
 
@@ -12,7 +12,7 @@ target=wasm32-wasip2
 say() { echo "build-wasm-std: $*" >&2; }
 fail() {
     say "$*"
-    say "What helps: 'rustup target add $target' where the Rust release server can be reached."
+    say "Instead, run 'rustup target add $target' with access to the Rust release server."
     exit 1
 }
 ready() {
@@ -25,13 +25,13 @@ cd "$(dirname "$0")/.." # rust-toolchain.toml here names the toolchain, unless R
 for tool in apt-get apt-cache dpkg flock; do
     command -v "$tool" >/dev/null || fail "$tool is missing: this works only on Debian and its relatives"
 done
-# With auto-install, rustup would ask its server for the target that rust-toolchain.toml lists before it runs anything.
+# With auto-install, rustup would first ask its server for the target in rust-toolchain.toml.
 sysroot=$(RUSTUP_AUTO_INSTALL=0 rustc --print sysroot) || fail "there is no Rust toolchain that runs"
 version=$(RUSTUP_AUTO_INSTALL=0 rustc --version | cut -d ' ' -f 2)
 rustlib=$sysroot/lib/rustlib
 [ -w "$rustlib" ] || fail "$rustlib may not be written to"
 
-# One at a time for each toolchain. Whoever waited finds the work done.
+# One at a time for each toolchain; the others find the work done.
 exec 9<"$rustlib"
 flock 9
 if ls "$rustlib/$target/lib/"libstd-*.rlib >/dev/null 2>&1; then ready && exit 0; fi
@@ -41,15 +41,15 @@ added_src=
 tmp=$(mktemp -d)
 cleanup() {
     rm -rf "$tmp" "$rustlib/$target.new"
-    # Needed no more, the sources would be in the way of `rustup component add rust-src`.
+    # The sources would be in the way of `rustup component add rust-src`.
     [ -z "$added_src" ] || { rm -rf "$src" && rmdir "$rustlib/src/rust" "$rustlib/src" 2>/dev/null; } || true
 }
 trap cleanup EXIT
 trap 'exit 1' HUP INT TERM
 
-# apt with lists, cache and sources of its own. This is read after the machine's configuration, so a proxy or a password
-# set there holds; what that configuration prefers, or runs after an update, does not.
-chmod 755 "$tmp" # apt downloads as a user of its own
+# apt with separate lists, cache and sources. This is read after the machine's configuration: its proxy and passwords
+# apply, its preferences and update hooks do not.
+chmod 755 "$tmp" # apt downloads as another user
 mkdir -p "$tmp/state" "$tmp/cache" "$tmp/debs" "$tmp/crate/src"
 touch "$tmp/status" "$tmp/log"
 cat >"$tmp/apt.conf" <<CONF
@@ -65,7 +65,7 @@ APT::Default-Release "";
 CONF
 apt_fail() { cat "$tmp/log" >&2 && fail "$*"; }
 
-# Every mirror that the machine uses is tried. apt takes only what Debian signed.
+# Tries every mirror of the machine. apt takes only what Debian signed.
 options="arch=$(dpkg --print-architecture) target=Packages lang=none"
 keyring=/usr/share/keyrings/debian-archive-keyring.gpg
 [ ! -e "$keyring" ] || options="$options signed-by=$keyring"
@@ -103,13 +103,13 @@ fi
 say "Building the standard library for $target (one or two minutes)"
 echo '#![no_std]' >"$tmp/crate/src/lib.rs"
 printf '[package]\nname = "nothing"\nedition = "2024"\n[profile.release]\npanic = "abort"\n' >"$tmp/crate/Cargo.toml"
-# RUSTC_BOOTSTRAP lets a stable cargo take -Zbuild-std, here only. LTO needs the bitcode.
+# RUSTC_BOOTSTRAP allows -Zbuild-std with a stable cargo, here only. LTO needs the bitcode.
 unset CARGO_ENCODED_RUSTFLAGS
 RUSTUP_AUTO_INSTALL=0 RUSTC_BOOTSTRAP=1 RUSTFLAGS=-Cembed-bitcode=yes cargo build --quiet --release \
     -Zbuild-std=std,panic_abort,proc_macro,test --target "$target" \
     --manifest-path "$tmp/crate/Cargo.toml" --target-dir "$tmp/target" || fail "the build failed"
 
-# Into place in one step, so that half a library is never taken for a whole one.
+# Moved in one step, so that half a library is never taken for a whole one.
 new=$rustlib/$target.new
 rm -rf "$new" "${rustlib:?}/$target"
 mkdir -p "$new/lib/self-contained"

@@ -1,11 +1,11 @@
 #!/bin/sh
-# Checks what `deploy/` holds, offline but for installing the checkers: the manifests against Kubernetes' published
-# schemas, the compose file against the specification's, and the images' files with a linter. Kinds that Kubernetes does
-# not have itself (SpinApp, ScaledObject) are not checked.
+# Checks deploy/: the manifests against Kubernetes' published schemas, the compose file against the specification's, and
+# the Dockerfiles with a linter. Works offline once the checkers are installed. Custom resources (SpinApp, ScaledObject)
+# are not checked.
 set -eu
 cd "$(dirname "$0")/.."
 
-command -v python3 >/dev/null || { echo "python3 is missing: the checkers are written in it" >&2; exit 1; }
+command -v python3 >/dev/null || { echo "python3 is missing; the checkers need it" >&2; exit 1; }
 tools=target/check-deploy
 if [ ! -x "$tools/bin/hadolint" ]; then
     python3 -m venv "$tools"
@@ -16,7 +16,7 @@ manifests=$(ls deploy/kubernetes/*/*.yaml | grep -v kustomization.yaml)
 "$tools/bin/check-jsonschema" --builtin-schema vendor.compose-spec deploy/compose.yaml
 "$tools/bin/hadolint" deploy/Dockerfile.sidecar deploy/Dockerfile.app
 
-# Rendering wants secrets, which nobody has here: ones that are thrown away do.
+# Rendering needs secrets: temporary ones will do.
 if command -v kubectl >/dev/null; then
     made=
     [ -e deploy/secrets ] || { deploy/secrets.sh deploy/secrets redis redis.shop.svc >/dev/null && made=yes; }
@@ -26,6 +26,6 @@ if command -v kubectl >/dev/null; then
         "$tools/bin/kubernetes-validate" --strict --quiet --no-warn "$tools/$overlay.yaml"
     done
 else
-    echo "kubectl is missing: the overlays were checked file by file, and not rendered"
+    echo "kubectl is missing: the overlays were checked file by file, not rendered"
 fi
 echo "deploy/ is well formed"

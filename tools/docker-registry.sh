@@ -1,6 +1,6 @@
 #!/bin/sh
-# Makes sure that a registry for images is there, to which the tests push the apps where Spin is: Debian's
-# docker-registry, unpacked and not installed, since its package starts a service. Silent when all is.
+# Makes sure that there is a registry for images, to which the tests push the apps if Spin is installed: Debian's
+# docker-registry, unpacked and not installed, since its package starts a service. Silent if nothing is missing.
 set -eu
 cd "$(dirname "$0")/.."
 

@@ -1,6 +1,6 @@
 #!/bin/sh
-# Makes sure that what the tests of the page need is there: Node.js, a Chromium, and the packages of tests/web. Silent
-# when all is.
+# Installs what the tests of the page need: Node.js, Chromium, and the packages of tests/web. Silent if nothing is
+# missing.
 set -eu
 cd "$(dirname "$0")/.."
 . tools/apt.sh
@@ -19,7 +19,7 @@ if [ -z "${CHROMIUM:-}" ] && ! { [ -x /usr/bin/chromium ] || [ -x /usr/bin/chrom
     apt_install Chromium "Install Chromium, or name yours in the variable CHROMIUM, and run this again." chromium
 fi
 
-# npm writes down what it has installed; the same again needs no network.
+# npm records what it has installed: without a change there is nothing to do, and no network is needed.
 installed=tests/web/node_modules/.package-lock.json
 if [ ! -e "$installed" ] || [ tests/web/package-lock.json -nt "$installed" ]; then
     echo "Installing the packages of tests/web (npm ci)"

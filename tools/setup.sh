@@ -1,8 +1,8 @@
 #!/bin/sh
-# Makes sure that what cargo does not bring is there: the WebAssembly target and Redis. Silent when all is.
+# Installs what cargo does not: the WebAssembly target and Redis. Silent if nothing is missing.
 set -eu
 
-# Reading rust-toolchain.toml, rustup installs the toolchain itself where it may.
+# rustup installs the toolchain in rust-toolchain.toml by itself.
 if ! command -v cargo >/dev/null; then
     echo "Rust is missing. Install it from https://rustup.rs and run this again." >&2
     exit 1
@@ -27,7 +27,7 @@ if ! command -v redis-server >/dev/null; then
     apt_install redis-server "Install Redis 7 or later and run this again." redis-server
 fi
 
-# Scripts with a first line of their own, which say what they need, came with Redis 7.
+# Scripts that declare their needs in a first line came with Redis 7.
 version=$(redis-server --version | sed 's/.* v=\([0-9]*\).*/\1/')
 if [ "$version" -lt 7 ]; then
     echo "redis-server is too old: $(redis-server --version | cut -d ' ' -f 3), and 7 or later is needed." >&2

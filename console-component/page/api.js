@@ -1,29 +1,27 @@
-// The public HTTP APIs of the store and the warehouse. Nothing else is ever called.
+// Calls the public HTTP APIs of the store and the warehouse, and nothing else.
 
-/** How long an answer may take: longer than a service waits for its Redis. */
+/** Longer than a service waits for its Redis. */
 const ANSWER_MS = 8000;
 const TOKEN_KEY = 'api_token';
 
-/** An answer that is an error, or no answer at all (`status` 0). */
-export class ApiError extends Error {
+/** An answer with an error status, or no answer (`status` 0). */
+class ApiError extends Error {
   constructor(status, problem, message) {
     super(message);
     this.status = status;
-    this.problem = problem;
+    /** The stable word for the kind of error. */
+    this.slug = problem?.type ?? '';
   }
-
-  /** The stable word for the kind of error. */
-  get slug() { return this.problem?.type ?? ''; }
 }
 
 let askForToken = async () => null;
 
-/** What asks the person for the token; gets whether one was sent and refused. */
+/** Sets the function that asks the person for the token. Its argument: was a token sent and refused? */
 export function onTokenWanted(ask) { askForToken = ask; }
 
 export const get = (path) => send('GET', path);
 
-/** A request that changes something. Where the service wants a token, the person is asked, and it is sent again. */
+/** Sends a change; asks for the token and sends it again where the service wants one. */
 export async function change(method, path, body, headers = {}) {
   for (;;) {
     const token = sessionStorage.getItem(TOKEN_KEY);
@@ -39,10 +37,12 @@ export async function change(method, path, body, headers = {}) {
   }
 }
 
-/** A key under which a repeated request has its effect once. */
-export function idempotencyKey() {
+/** A change that takes effect once, however often it is sent. */
+export function changeOnce(method, path, body) {
+  // Not crypto.randomUUID, which is missing over plain HTTP from another host.
   const bytes = crypto.getRandomValues(new Uint8Array(16));
-  return Array.from(bytes, (byte) => byte.toString(16).padStart(2, '0')).join('');
+  const key = Array.from(bytes, (byte) => byte.toString(16).padStart(2, '0')).join('');
+  return change(method, path, body, { 'idempotency-key': key });
 }
 
 async function send(method, path, body, headers = {}) {
@@ -59,18 +59,17 @@ async function send(method, path, body, headers = {}) {
     });
     text = await response.text();
   } catch (error) {
-    const slow = error.name === 'TimeoutError';
-    throw new ApiError(0, null, slow ? `no answer within ${ANSWER_MS / 1000} s` : 'the app does not answer');
+    const isTimeout = error.name === 'TimeoutError';
+    throw new ApiError(0, null, isTimeout ? `no answer within ${ANSWER_MS / 1000} s` : 'the app does not answer');
   }
   let answer = null;
   try {
     answer = text === '' ? null : JSON.parse(text);
   } catch {
-    // Not the service's own: a runtime's empty or plain answer.
+    // Not from a service, but an empty or plain answer of the runtime.
   }
   if (!response.ok) {
-    const said = answer?.detail ?? answer?.title ?? `the app answered ${response.status}`;
-    throw new ApiError(response.status, answer, said);
+    throw new ApiError(response.status, answer, answer?.detail ?? answer?.title ?? `the app answered ${response.status}`);
   }
   return answer;
 }

@@ -1,12 +1,12 @@
-// Making elements. Every text becomes a text node, never markup: what an API says is shown, whatever it contains.
+// Makes and changes elements. Text becomes text nodes, never markup, whatever an API answers.
 
 /**
- * An element. `props` are attributes, except `class`, `on` (listeners by event) and `value`; null and false leave an
- * attribute out. Children are nodes or texts; null and false are left out.
+ * An element. `props` are attributes, except `on` (listeners by event) and `value`; null and false leave an attribute
+ * out. Children are nodes, texts and arrays of them; null and false are left out.
  */
-export function h(tag, props = {}, ...children) {
+export function h(tag, props, ...children) {
   const element = document.createElement(tag);
-  for (const [name, value] of Object.entries(props ?? {})) {
+  for (const [name, value] of Object.entries(props)) {
     if (name === 'on') {
       for (const [event, listener] of Object.entries(value)) element.addEventListener(event, listener);
     } else if (name === 'value') {
@@ -15,33 +15,25 @@ export function h(tag, props = {}, ...children) {
       element.setAttribute(name, value === true ? '' : value);
     }
   }
-  put(element, children);
-  return element;
+  return fill(element, ...children);
 }
 
 /** Replaces an element's children. */
 export function fill(element, ...children) {
-  element.replaceChildren();
-  put(element, children);
+  element.replaceChildren(...children.flat(Infinity).filter((child) => child !== null && child !== undefined && child !== false));
   return element;
 }
 
-/** Sets an element's text if it changed, so that nothing is laid out again for nothing. */
-export function say(element, text) {
+/** Sets an element's text only if it changed, which spares a new layout. */
+export function setText(element, text) {
   if (element.textContent !== text) element.textContent = text;
 }
 
-function put(element, children) {
-  for (const child of children.flat(Infinity)) {
-    if (child !== null && child !== undefined && child !== false) element.append(child);
-  }
-}
-
 /**
- * Keeps the children of a list in step with items, each child known by its item's key: children stay the same
- * elements as long as their item stays, with focus and open details.
+ * Makes the children of `list` match `items`. The child of an item, known by its key, stays the same element, with its
+ * focus and its open details.
  */
-export function sync(list, items, key, make, update) {
+export function syncChildren(list, items, key, make, update) {
   const known = new Map([...list.children].map((child) => [child.dataset.key, child]));
   items.forEach((item, index) => {
     const id = key(item);
@@ -58,19 +50,41 @@ export function sync(list, items, key, make, update) {
   for (const gone of known.values()) gone.remove();
 }
 
-/** A button. */
+/** A view's element: its heading with an introduction, `beside` them, and the content below. */
+export function viewElement(heading, intro, beside, ...content) {
+  return h('section', { class: 'view' },
+    h('div', { class: 'lead' },
+      h('div', {}, h('h1', { tabindex: '-1' }, heading), h('p', { class: 'intro' }, intro)),
+      beside),
+    content);
+}
+
 export function button(label, press, props = {}) {
   return h('button', { type: 'button', class: 'button', ...props, on: { click: press } }, label);
 }
 
-/** A text of a command with a button that copies it. */
-export function command(text) {
+export function submitButton(label, props = {}) {
+  return h('button', { class: 'button', type: 'submit', ...props }, label);
+}
+
+/** A number of units, counts and the like, from `min`. */
+export function numberInput(id, min, value, props = {}) {
+  return h('input', { id, type: 'number', min, step: '1', inputmode: 'numeric', value: String(value), ...props });
+}
+
+/** A list of terms, each with its description; null and false leave a pair out. */
+export function facts(...pairs) {
+  return h('dl', { class: 'facts' }, pairs.filter(Boolean).map(([term, description]) => [h('dt', {}, term), h('dd', {}, description)]));
+}
+
+/** A command with a button that copies it. */
+export function commandLine(text) {
   const copy = button('Copy', async () => {
     try {
       await navigator.clipboard.writeText(text);
       copy.textContent = 'Copied';
     } catch {
-      // Without permission, or not on a secure address: the person still can by hand.
+      // Without permission, or over plain HTTP from another host: the person copies by hand.
       getSelection().selectAllChildren(code);
       copy.textContent = 'Selected';
     }

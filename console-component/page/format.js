@@ -5,7 +5,7 @@ const number = new Intl.NumberFormat('en');
 export const count = (value) => (value === null || value === undefined ? '?' : number.format(value));
 
 /** `n things`, with the plural's s. */
-export const many = (value, thing) => `${count(value)} ${thing}${value === 1 ? '' : 's'}`;
+export const plural = (value, thing) => `${count(value)} ${thing}${value === 1 ? '' : 's'}`;
 
 /** Money from minor units, with as many decimals as the currency has. */
 export function money(minor, currency) {
@@ -21,9 +21,7 @@ export function money(minor, currency) {
 export function clock(iso) {
   const time = new Date(iso);
   if (Number.isNaN(time.getTime())) return String(iso ?? '');
-  const two = (part) => String(part).padStart(2, '0');
-  const ms = String(time.getMilliseconds()).padStart(3, '0');
-  return `${two(time.getHours())}:${two(time.getMinutes())}:${two(time.getSeconds())}.${ms}`;
+  return time.toLocaleTimeString('en-GB', { hour: '2-digit', minute: '2-digit', second: '2-digit', fractionalSecondDigits: 3 });
 }
 
 export function day(iso) {
@@ -31,8 +29,7 @@ export function day(iso) {
   return Number.isNaN(time.getTime()) ? '' : time.toLocaleDateString('en', { day: 'numeric', month: 'short', year: 'numeric' });
 }
 
-/** How long something took. */
-export function span(ms) {
+export function duration(ms) {
   if (ms < 1000) return `${Math.max(0, Math.round(ms))} ms`;
   if (ms < 60_000) return `${(ms / 1000).toFixed(1)} s`;
   if (ms < 3_600_000) return `${Math.floor(ms / 60_000)} min`;
@@ -40,8 +37,8 @@ export function span(ms) {
   return `${Math.floor(ms / 86_400_000)} d`;
 }
 
-/** The end of an id, which tells orders apart; its beginning is the time. */
-export const tail = (id) => String(id).slice(-4);
+/** The end of an id: its beginning is the time, which many orders share. */
+export const shortId = (id) => String(id).slice(-4);
 
-/** A word of the API as people write it. */
+/** A word of the API without underscores. */
 export const words = (slug) => String(slug ?? '').replaceAll('_', ' ');

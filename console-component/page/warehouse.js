@@ -1,12 +1,12 @@
-// The warehouse: what is there, how it came and went, and when to get more.
+// The warehouse: the stock of each product, its movements, and its low-stock mark.
 
-import { change, get, idempotencyKey } from './api.js';
-import { doing, note } from './ask.js';
-import { button, fill, h, say, sync } from './dom.js';
+import { change, changeOnce, get } from './api.js';
+import { note, perform } from './dialogs.js';
+import { button, fill, h, numberInput, setText, submitButton, syncChildren, viewElement } from './dom.js';
 import { clock, count, day, words } from './format.js';
-import { refresh, world } from './world.js';
+import { isUnavailable, refresh, state } from './state.js';
 
-const MOVEMENTS_SHOWN = 20;
+const MOVEMENTS_PAGE_SIZE = 20;
 
 const list = h('ul', { class: 'stock' });
 const empty = h('p', { class: 'empty' }, 'Loading the stock');
@@ -15,107 +15,98 @@ const onlyLow = h('input', { id: 'only-low', type: 'checkbox', on: { change: () 
 export const warehouse = {
   id: 'warehouse',
   title: 'Warehouse',
-  element: h('section', { class: 'view' },
-    h('div', { class: 'lead' },
-      h('div', {}, h('h1', { tabindex: '-1' }, 'Warehouse'),
-        h('p', { class: 'intro' }, 'Units are only ever moved: supplied, sold to an order, returned, written off. What is there is always what came less what went.')),
-      h('div', { class: 'check' }, onlyLow, h('label', { for: 'only-low' }, 'Low stock only'))),
+  element: viewElement('Warehouse',
+    'Units are only ever moved: supplied, sold to an order, returned, written off. The stock is always the sum of its movements.',
+    h('div', { class: 'check' }, onlyLow, h('label', { for: 'only-low' }, 'Low stock only')),
     empty, list),
   update,
 };
 
 function update() {
-  if (world.stock === null) {
-    if (world.services.warehouse === 'away' || world.services.warehouse === 'storage') say(empty, `The stock cannot be shown: ${world.reasons.warehouse}.`);
+  if (state.stock === null) {
+    if (isUnavailable('warehouse')) setText(empty, `The stock cannot be shown: ${state.reasons.warehouse}.`);
     return;
   }
-  const shown = onlyLow.checked ? world.stock.filter(isLow) : world.stock;
+  const shown = onlyLow.checked ? state.stock.filter(isLow) : state.stock;
   empty.hidden = shown.length > 0;
-  if (shown.length === 0) say(empty, onlyLow.checked ? 'Nothing is low.' : 'The warehouse is empty. make up adds a few products; POST /warehouse/products adds yours.');
-  sync(list, shown, (product) => product.product_id, makeProduct, updateProduct);
+  setText(empty, onlyLow.checked ? 'Nothing is low.' : 'The warehouse is empty. make up adds a few products; POST /warehouse/products adds yours.');
+  syncChildren(list, shown, (product) => product.product_id, makeProduct, updateProduct);
 }
 
 const isLow = (product) => product.on_hand <= product.low_stock_at;
 
-function makeProduct(product) {
-  const id = product.product_id;
+function makeProduct({ product_id: id, low_stock_at: lowStockAt }) {
   const path = `/warehouse/products/${encodeURIComponent(id)}`;
-  const qty = h('input', { id: `units-${id}`, type: 'number', min: '1', max: '1000000', step: '1', required: true, inputmode: 'numeric', value: '10' });
-  const mark = h('input', { id: `mark-${id}`, type: 'number', min: '0', step: '1', required: true, inputmode: 'numeric', value: String(product.low_stock_at) });
+  const qty = numberInput(`units-${id}`, 1, 10, { max: 1_000_000, required: true });
+  const mark = numberInput(`mark-${id}`, 0, lowStockAt, { required: true });
   const movements = h('div', { class: 'movements' });
-  const move = (event) => {
+  const form = (action) => (event) => {
     event.preventDefault();
-    const type = event.submitter.value;
-    doing(event.submitter, async () => {
-      await change('POST', `${path}/movements`, { type, qty: Number(qty.value) }, { 'idempotency-key': idempotencyKey() });
-      note(`${count(Number(qty.value))} units ${type === 'supply' ? 'supplied' : 'written off'}.`);
-      await refresh();
-      await showMovements(movements, path);
-    });
+    perform(event.submitter, () => action(event.submitter.value));
   };
-  const setMark = (event) => {
-    event.preventDefault();
-    doing(event.submitter, async () => {
-      const { rev } = await get(path);
-      await change('PATCH', path, { low_stock_at: Number(mark.value) }, { 'if-match': `"${rev}"` });
-      note('The low-stock mark is set.');
-      await refresh();
-    });
-  };
-  const number = (label) => h('div', {}, h('dt', {}, label), h('dd', {}, ''));
+  const move = form(async (type) => {
+    await changeOnce('POST', `${path}/movements`, { type, qty: Number(qty.value) });
+    note(`${count(Number(qty.value))} units ${type === 'supply' ? 'supplied' : 'written off'}.`);
+    await refresh();
+    await showMovements(movements, path);
+  });
+  const setMark = form(async () => {
+    const { rev } = await get(path);
+    await change('PATCH', path, { low_stock_at: Number(mark.value) }, { 'if-match': `"${rev}"` });
+    note('The low-stock mark is set.');
+    await refresh();
+  });
   const details = h('details', { class: 'more' }, h('summary', {}, 'Move stock and see movements'),
     h('div', { class: 'forms' },
       h('form', { on: { submit: move } },
-        h('label', { for: `units-${id}` }, 'Units'),
+        h('label', { for: qty.id }, 'Units'),
         h('div', { class: 'inline' }, qty,
-          h('button', { class: 'button primary', type: 'submit', value: 'supply' }, 'Supply'),
-          h('button', { class: 'button', type: 'submit', value: 'write_off' }, 'Write off'))),
+          submitButton('Supply', { class: 'button primary', value: 'supply' }), submitButton('Write off', { value: 'write_off' }))),
       h('form', { on: { submit: setMark } },
-        h('label', { for: `mark-${id}` }, 'Low at'),
-        h('div', { class: 'inline' }, mark, h('button', { class: 'button', type: 'submit' }, 'Set the mark')))),
+        h('label', { for: mark.id }, 'Low at'),
+        h('div', { class: 'inline' }, mark, submitButton('Set the mark')))),
     movements);
   details.addEventListener('toggle', () => { if (details.open) showMovements(movements, path); });
   return h('li', { class: 'item' },
     h('div', { class: 'item-head' }, h('h2', {}), h('code', {}), h('span', { class: 'chip' })),
     h('div', { class: 'level' }, h('p', { class: 'on-hand' }), h('div', { class: 'bar', 'aria-hidden': 'true' }, h('span', { class: 'bar-fill' }), h('span', { class: 'bar-mark' }))),
-    h('dl', { class: 'numbers' }, ['supplied', 'sold', 'returned', 'written off'].map(number)),
+    h('dl', { class: 'numbers' }, ['supplied', 'sold', 'returned', 'written off'].map((label) => h('div', {}, h('dt', {}, label), h('dd', {})))),
     details);
 }
 
 function updateProduct(element, product) {
   const [head, level, numbers] = element.children;
-  const [name, sku, state] = head.children;
-  say(name, product.name);
-  say(sku, product.sku);
-  const low = isLow(product);
-  state.dataset.status = product.on_hand === 0 ? 'out' : low ? 'low' : 'enough';
-  say(state, product.on_hand === 0 ? 'out of stock' : low ? 'low' : 'enough');
-  say(level.children[0], `${count(product.on_hand)} there, low at ${count(product.low_stock_at)}`);
+  const [name, sku, status] = head.children;
+  setText(name, product.name);
+  setText(sku, product.sku);
+  status.dataset.status = product.on_hand === 0 ? 'out' : isLow(product) ? 'low' : 'enough';
+  setText(status, product.on_hand === 0 ? 'out of stock' : status.dataset.status);
+  setText(level.children[0], `${count(product.on_hand)} in stock, low at ${count(product.low_stock_at)}`);
   const full = Math.max(product.supplied + product.returned, product.low_stock_at, 1);
   const [bar, mark] = level.children[1].children;
   bar.style.setProperty('--part', String(product.on_hand / full));
   mark.style.setProperty('--part', String(product.low_stock_at / full));
-  element.dataset.low = String(low);
-  ['supplied', 'sold', 'returned', 'written_off'].forEach((field, index) => say(numbers.children[index].lastChild, count(product[field])));
+  element.dataset.low = String(isLow(product));
+  ['supplied', 'sold', 'returned', 'written_off'].forEach((field, index) => setText(numbers.children[index].lastChild, count(product[field])));
 }
 
-async function showMovements(place, path, cursor) {
+async function showMovements(element, path, cursor) {
   try {
     const query = cursor ? `&cursor=${encodeURIComponent(cursor)}` : '';
-    const { items, next_cursor: next } = await get(`${path}/movements?limit=${MOVEMENTS_SHOWN}${query}`);
-    const rows = items.map((movement) => h('tr', {},
-      h('td', {}, words(movement.type)), h('td', {}, count(movement.qty)), h('td', {}, count(movement.on_hand)),
-      h('td', {}, h('time', { datetime: movement.at }, `${day(movement.at)}, ${clock(movement.at)}`))));
-    const more = next && button('Show older', () => showMovements(place, path, next), { class: 'button small' });
+    const { items, next_cursor: next } = await get(`${path}/movements?limit=${MOVEMENTS_PAGE_SIZE}${query}`);
     if (items.length === 0) {
-      fill(place, h('p', { class: 'quiet' }, 'No movement yet; what orders took is counted as sold.'));
+      fill(element, h('p', { class: 'quiet' }, 'No movement yet; units of orders are counted as sold.'));
       return;
     }
-    fill(place, h('table', {},
-      h('caption', {}, cursor ? 'Older movements' : 'Newest movements'),
-      h('thead', {}, h('tr', {}, ['Kind', 'Units', 'Left', 'When'].map((label) => h('th', { scope: 'col' }, label)))),
-      h('tbody', {}, rows)), more);
+    fill(element,
+      h('table', {},
+        h('caption', {}, cursor ? 'Older movements' : 'Newest movements'),
+        h('thead', {}, h('tr', {}, ['Kind', 'Units', 'Left', 'When'].map((label) => h('th', { scope: 'col' }, label)))),
+        h('tbody', {}, items.map((movement) => h('tr', {},
+          h('td', {}, words(movement.type)), h('td', {}, count(movement.qty)), h('td', {}, count(movement.on_hand)),
+          h('td', {}, h('time', { datetime: movement.at }, `${day(movement.at)}, ${clock(movement.at)}`)))))),
+      next && button('Show older', () => showMovements(element, path, next), { class: 'button small' }));
   } catch (error) {
-    fill(place, h('p', { class: 'error' }, `The movements cannot be shown: ${error.message}.`));
+    fill(element, h('p', { class: 'error' }, `The movements cannot be shown: ${error.message}.`));
   }
 }

@@ -1,4 +1,4 @@
-//! Files out, and nothing else.
+//! Serves the files of the page.
 
 use axum::Router;
 use axum::body::Body;
@@ -11,10 +11,10 @@ use spin_sdk::wasip3::http::{service, types};
 
 /// A file of the page, packed by `build.rs`.
 struct File {
-    /// Its path in a URL; but for the page itself, with a hash in it.
+    /// Contains a hash, except for the page itself.
     path: &'static str,
     media_type: &'static str,
-    /// Whether what is at the path never changes.
+    /// The content at the path never changes.
     immutable: bool,
     etag: &'static str,
     plain: &'static [u8],
@@ -23,12 +23,12 @@ struct File {
 
 include!(concat!(env!("OUT_DIR"), "/files.rs"));
 
-/// A year, the longest that caches take.
+/// For a year, the most that caches accept.
 const IMMUTABLE: &str = "public, max-age=31536000, immutable";
-/// The page names its assets by their hashes, so it is asked for every time.
+/// The page contains the hash of its assets, so it must be current.
 const REVALIDATE: &str = "no-cache";
 
-/// What the page may do: load its own files and call the app that served it. Text never becomes markup
+/// The page may only load its own files and call the app that served it. Text never becomes markup
 /// (`require-trusted-types-for`), and no other page may frame it.
 const CONTENT_SECURITY_POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; \
      img-src 'self' data:; base-uri 'none'; form-action 'none'; frame-ancestors 'none'; \
@@ -50,7 +50,7 @@ thread_local! {
 
 struct Service;
 
-// Not the SDK's `http_service`, which converts each request: see `kit::web::request`.
+// Not the SDK's `http_service`, which converts every request: see `kit::web::request`.
 service::export!(Service);
 
 impl Guest for Service {
@@ -81,7 +81,7 @@ fn answer(file: &File, request: &HeaderMap) -> Response {
         return response;
     }
     set(header::CONTENT_TYPE, file.media_type);
-    let content = if takes_gzip(request) {
+    let content = if accepts_gzip(request) {
         set(header::CONTENT_ENCODING, "gzip");
         file.gzip
     } else {
@@ -91,8 +91,8 @@ fn answer(file: &File, request: &HeaderMap) -> Response {
     response
 }
 
-/// Whether the client takes gzip; one that weighs its encodings gets the plain file.
-fn takes_gzip(request: &HeaderMap) -> bool {
+/// True if the client accepts gzip. A client that weighs its encodings gets the plain file.
+fn accepts_gzip(request: &HeaderMap) -> bool {
     request
         .get_all(header::ACCEPT_ENCODING)
         .iter()

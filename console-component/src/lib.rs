@@ -1,5 +1,5 @@
-//! The page at `/`, with all that it consists of embedded. It talks to the store and the warehouse from the browser;
-//! this component itself talks to nothing. Compiled for WebAssembly only.
+//! Serves the page at `/` with its embedded files. The page calls the store and the warehouse from the browser; this
+//! component calls nothing. Compiled for WebAssembly only.
 #![cfg(target_family = "wasm")]
 
 mod http;

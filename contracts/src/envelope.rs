@@ -1,4 +1,4 @@
-//! The envelope around an event: the fields of its stream entry.
+//! The envelope of an event: the fields of its stream entry.
 
 use serde::Serialize;
 
@@ -9,10 +9,10 @@ pub const VERSION: &str = "1";
 
 /// Reads the event of a stream entry.
 ///
-/// Only `data` is required, so that an event can be appended by hand; `v` and `type` are checked where they are there.
+/// Only `data` is required, so that an event can be appended by hand; `v` and `type` are checked if present.
 ///
 /// # Errors
-/// What is wrong with the entry and at which field, for the person who finds it among the dead letters.
+/// The field at fault and the reason, for the person who finds the entry among the dead letters.
 pub fn read<'a, E: Event>(field: impl Fn(&str) -> Option<&'a str>) -> Result<E, String> {
     if let Some(version) = field("v")
         && version != VERSION
@@ -25,17 +25,17 @@ pub fn read<'a, E: Event>(field: impl Fn(&str) -> Option<&'a str>) -> Result<E, 
         return Err(format!("type: must be {:?} in this stream, is {kind:?}", E::STREAM));
     }
     let data = field("data").ok_or("data: the field is missing")?;
-    // serde would take a list of values for the fields of a record.
+    // serde would take a JSON array for a record.
     if data.trim_ascii_start().starts_with('[') {
         return Err("data: must be one JSON object".to_owned());
     }
-    let event: E = serde_json::from_str(data).map_err(|_| fault::<E>(data))?;
+    let event: E = serde_json::from_str(data).map_err(|_| parse_error::<E>(data))?;
     event.check().map_err(|reason| format!("data.{reason}"))?;
     Ok(event)
 }
 
-/// Why the JSON text is no `E`: parsed once more, this time keeping track of the path, which the fast way does not.
-fn fault<E: Event>(json: &str) -> String {
+/// The path and reason of a parse error. Parses once more, since keeping track of the path is slow.
+fn parse_error<E: Event>(json: &str) -> String {
     let mut deserializer = serde_json::Deserializer::from_str(json);
     match serde_path_to_error::deserialize::<_, E>(&mut deserializer) {
         Err(error) if error.path().to_string() == "." => format!("data: {}", error.inner()),

@@ -1,8 +1,6 @@
-//! The events, and which values of them are legal.
+//! The events, and checks of their values.
 
-use std::fmt;
-
-use serde::de::{self, Visitor};
+use serde::de::{Error, Unexpected};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 pub use crate::generated::{
@@ -12,12 +10,12 @@ pub use crate::generated::{
 use crate::limits::{ORDER_LINES_MAX, check_currency, check_id, check_name, check_price, check_qty, check_rev};
 use crate::names;
 
-/// An event of this contract: its stream, and what a legal one looks like.
+/// An event of this contract.
 pub trait Event: Serialize + for<'de> Deserialize<'de> {
-    /// The stream that carries it, which is also its type.
+    /// The stream that carries it, also the event's type.
     const STREAM: &'static str;
 
-    /// Whether every value is legal.
+    /// Checks every value.
     ///
     /// # Errors
     /// The path of the first illegal value within `data`, and what it must be.
@@ -121,7 +119,7 @@ impl Event for ProductChanged {
 impl RefundReason {
     const ALL: [Self; 3] = [Self::InsufficientStock, Self::UnknownProduct, Self::CustomerCancelled];
 
-    /// The word on the wire.
+    /// The name on the wire.
     #[must_use]
     pub fn as_str(self) -> &'static str {
         match self {
@@ -140,23 +138,11 @@ impl Serialize for RefundReason {
 
 impl<'de> Deserialize<'de> for RefundReason {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct Word;
-
-        impl Visitor<'_> for Word {
-            type Value = RefundReason;
-
-            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("one of insufficient_stock, unknown_product, customer_cancelled")
-            }
-
-            fn visit_str<E: de::Error>(self, word: &str) -> Result<Self::Value, E> {
-                RefundReason::ALL
-                    .into_iter()
-                    .find(|reason| reason.as_str() == word)
-                    .ok_or_else(|| E::invalid_value(de::Unexpected::Str(word), &self))
-            }
-        }
-
-        deserializer.deserialize_str(Word)
+        let name = String::deserialize(deserializer)?;
+        let expected = "one of insufficient_stock, unknown_product, customer_cancelled";
+        Self::ALL
+            .into_iter()
+            .find(|reason| reason.as_str() == name)
+            .ok_or_else(|| Error::invalid_value(Unexpected::Str(&name), &expected))
     }
 }

@@ -1,5 +1,4 @@
-//! What wit-bindgen makes of `wit/events.wit`. The macro writes public items without documentation of their own beyond
-//! the WIT comments, hence the allowance.
+//! The event types, generated from `wit/events.wit`. Items without a comment there are without documentation here.
 #![allow(missing_docs, unreachable_pub)]
 
 wit_bindgen::generate!({

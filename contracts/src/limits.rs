@@ -1,6 +1,6 @@
-//! The limits of the contract, and the checks that hold them. A check's error says what the value must be.
+//! Limits of the contract, and checks of single values. The error of a check says what the value must be.
 
-/// Length of an id, in characters.
+/// Length of an id.
 pub const ID_CHARS_MAX: usize = 64;
 /// Units in one order line or one movement.
 pub const QTY_MAX: u32 = 1_000_000;
@@ -10,92 +10,63 @@ pub const ORDER_LINES_MAX: usize = 100;
 pub const ORDER_RETURNS_MAX: usize = 1_000;
 /// A product's price, in minor units.
 pub const PRICE_MINOR_MAX: u64 = 1_000_000_000;
-/// A product's name, in characters.
+/// Length of a product's name.
 pub const NAME_CHARS_MAX: usize = 200;
-/// A product's revision: as many digits as Lua keeps exact.
+/// A product's revision: 15 digits, as many as Lua keeps exact.
 pub const REV_MAX: u64 = 999_999_999_999_999;
 /// The largest integer that every JSON reader keeps exact.
 pub const JSON_INTEGER_MAX: u64 = (1 << 53) - 1;
 
-/// Whether a text is an id: 1 to 64 of `A-Z a-z 0-9 . _ -`, beginning with a letter or digit.
-///
-/// # Errors
-/// What an id must look like.
+/// Checks an id: 1 to 64 of `A-Z a-z 0-9 . _ -`, beginning with a letter or digit.
 pub fn check_id(id: &str) -> Result<(), String> {
-    let legal = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'_' | b'-');
+    let is_legal = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'_' | b'-');
     let begins_well = id.bytes().next().is_some_and(|byte| byte.is_ascii_alphanumeric());
-    if begins_well && id.len() <= ID_CHARS_MAX && id.bytes().all(legal) {
-        Ok(())
-    } else {
-        Err(format!(
-            "must be 1 to {ID_CHARS_MAX} of A-Z a-z 0-9 . _ - and begin with a letter or digit"
-        ))
-    }
+    check(
+        begins_well && id.len() <= ID_CHARS_MAX && id.bytes().all(is_legal),
+        || format!("must be 1 to {ID_CHARS_MAX} of A-Z a-z 0-9 . _ - and begin with a letter or digit"),
+    )
 }
 
-/// Whether a quantity is 1 to [`QTY_MAX`].
-///
-/// # Errors
-/// The range.
+/// Checks a quantity: 1 to [`QTY_MAX`].
 pub fn check_qty(qty: u32) -> Result<(), String> {
-    if (1..=QTY_MAX).contains(&qty) {
-        Ok(())
-    } else {
-        Err(format!("must be an integer from 1 to {QTY_MAX}, is {qty}"))
-    }
+    check_range(qty.into(), 1, QTY_MAX.into())
 }
 
-/// Whether a revision is 0 to [`REV_MAX`].
-///
-/// # Errors
-/// The range.
+/// Checks a product's revision: 0 to [`REV_MAX`].
 pub fn check_rev(rev: u64) -> Result<(), String> {
-    if rev <= REV_MAX {
-        Ok(())
-    } else {
-        Err(format!("must be an integer from 0 to {REV_MAX}, is {rev}"))
-    }
+    check_range(rev, 0, REV_MAX)
 }
 
-/// Whether a price is 0 to [`PRICE_MINOR_MAX`].
-///
-/// # Errors
-/// The range.
+/// Checks a price: 0 to [`PRICE_MINOR_MAX`].
 pub fn check_price(price_minor: u64) -> Result<(), String> {
-    if price_minor <= PRICE_MINOR_MAX {
-        Ok(())
-    } else {
-        Err(format!(
-            "must be an integer from 0 to {PRICE_MINOR_MAX}, is {price_minor}"
-        ))
-    }
+    check_range(price_minor, 0, PRICE_MINOR_MAX)
 }
 
-/// Whether a text looks like an ISO 4217 code: three capital letters.
-///
-/// # Errors
-/// What a currency must look like.
+/// Checks the form of an ISO 4217 code: three capital letters.
 pub fn check_currency(currency: &str) -> Result<(), String> {
-    if currency.len() == 3 && currency.bytes().all(|byte| byte.is_ascii_uppercase()) {
-        Ok(())
-    } else {
-        Err("must be a currency code of three capital letters, such as EUR".to_owned())
-    }
+    let is_code = currency.len() == 3 && currency.bytes().all(|byte| byte.is_ascii_uppercase());
+    check(is_code, || {
+        "must be a currency code of three capital letters, such as EUR".to_owned()
+    })
 }
 
-/// Whether a name is 1 to [`NAME_CHARS_MAX`] characters without control characters.
-///
-/// # Errors
-/// What a name must look like.
+/// Checks a name: 1 to [`NAME_CHARS_MAX`] characters, not blank, without control characters.
 pub fn check_name(name: &str) -> Result<(), String> {
-    let count = name.chars().count();
-    if (1..=NAME_CHARS_MAX).contains(&count) && !name.trim().is_empty() && !name.chars().any(char::is_control) {
-        Ok(())
-    } else {
-        Err(format!(
-            "must be 1 to {NAME_CHARS_MAX} characters, not blank, without control characters"
-        ))
-    }
+    let has_length = (1..=NAME_CHARS_MAX).contains(&name.chars().count());
+    check(
+        has_length && !name.trim().is_empty() && !name.chars().any(char::is_control),
+        || format!("must be 1 to {NAME_CHARS_MAX} characters, not blank, without control characters"),
+    )
+}
+
+fn check_range(value: u64, min: u64, max: u64) -> Result<(), String> {
+    check((min..=max).contains(&value), || {
+        format!("must be an integer from {min} to {max}, is {value}")
+    })
+}
+
+fn check(is_legal: bool, reason: impl FnOnce() -> String) -> Result<(), String> {
+    if is_legal { Ok(()) } else { Err(reason()) }
 }
 
 #[cfg(test)]

@@ -1,4 +1,4 @@
-//! One golden JSON text per event: what is on the wire changes only on purpose.
+//! The JSON text of each event, so that the wire format changes only on purpose.
 #![allow(clippy::unwrap_used)]
 
 use contracts::envelope;
@@ -94,16 +94,16 @@ fn every_event_has_its_golden_text() {
 }
 
 #[test]
-fn a_refusal_names_the_field() {
-    let refusal = |fields: &[(&str, &str)]| {
+fn an_error_names_the_field() {
+    let error = |fields: &[(&str, &str)]| {
         let find = |name: &str| fields.iter().find(|(key, _)| *key == name).map(|(_, value)| *value);
         envelope::read::<OrderCompleted>(find).unwrap_err()
     };
     let order = |line: &str| format!(r#"{{"order_id":"o-1","customer_id":"ada","lines":[{line}]}}"#);
 
-    assert_eq!(refusal(&[]), "data: the field is missing");
-    assert!(refusal(&[("data", "{}"), ("v", "2")]).starts_with("v: "));
-    assert!(refusal(&[("data", "{}"), ("type", "order-placed")]).starts_with("type: "));
+    assert_eq!(error(&[]), "data: the field is missing");
+    assert!(error(&[("data", "{}"), ("v", "2")]).starts_with("v: "));
+    assert!(error(&[("data", "{}"), ("type", "order-placed")]).starts_with("type: "));
     for (data, start) in [
         ("not JSON".to_owned(), "data: "),
         (r#"["o-1","ada",[]]"#.to_owned(), "data: must be one JSON object"),
@@ -138,7 +138,7 @@ fn a_refusal_names_the_field() {
             "data: there is more than one",
         ),
     ] {
-        let reason = refusal(&[("data", &data), ("v", "1"), ("type", "order-completed")]);
+        let reason = error(&[("data", &data), ("v", "1"), ("type", "order-completed")]);
         assert!(reason.starts_with(start), "{data}: {reason}");
     }
 }

@@ -5,10 +5,9 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
-/// Runs a Spin app on wasmtime where no Spin is installed. For development, tests and a first look; production runs
-/// Spin.
+/// Runs Spin apps without Spin, and starts the whole system for development. Production runs Spin.
 #[derive(Debug, Parser)]
-#[command(version, about)]
+#[command(version)]
 pub(crate) struct Cli {
     #[command(subcommand)]
     pub(crate) command: Command,
@@ -18,70 +17,67 @@ pub(crate) struct Cli {
 pub(crate) enum Command {
     /// Run an app as `spin up` does.
     Run(RunArguments),
-    /// Start everything and keep it running: Redis, the app, the sidecar.
+    /// Start Redis, the app and the sidecar, and keep them running.
     Up(UpArguments),
-    /// Load the demo products into a running app; products that are there stay as they are.
-    Seed(SeedArguments),
-    /// Send orders to a running app until Ctrl-C, and print what becomes of each.
+    /// Load the demo products into a running app; products that it has already stay as they are.
+    Seed {
+        /// Address of the running app.
+        #[arg(long, default_value = "127.0.0.1:3000")]
+        app: SocketAddr,
+    },
+    /// Place orders in a running app until Ctrl-C, and print how each ends.
     Play(PlayArguments),
 }
 
 #[derive(Args, Debug)]
 pub(crate) struct RunArguments {
-    /// The manifest, or a folder with a spin.toml.
+    /// The manifest, or a folder with a spin.toml in it.
     #[arg(long, default_value = "spin.toml")]
     pub(crate) from: PathBuf,
 
-    /// Where to serve HTTP.
+    /// Address to serve HTTP on.
     #[arg(long, default_value = "127.0.0.1:3000", env = "SPIN_HTTP_LISTEN_ADDR")]
     pub(crate) listen: SocketAddr,
 
-    /// A value for one of the manifest's [variables]; may be given again for others.
+    /// Value of one of the manifest's [variables]; may be repeated.
     #[arg(long = "variable", value_name = "NAME=VALUE", value_parser = name_and_value)]
     pub(crate) variables: Vec<(String, String)>,
 
-    /// Where components' output is logged [default: .spin/logs beside the manifest].
+    /// Folder for the components' log files [default: .spin/logs beside the manifest].
     #[arg(long)]
     pub(crate) log_dir: Option<PathBuf>,
 
-    /// Keep components' output out of the console.
+    /// Do not print the components' output.
     #[arg(long, short)]
     pub(crate) quiet: bool,
 }
 
 #[derive(Args, Debug)]
 pub(crate) struct UpArguments {
-    /// Where to serve HTTP.
+    /// Address to serve HTTP on.
     #[arg(long, default_value = "127.0.0.1:3000")]
     pub(crate) listen: SocketAddr,
 
-    /// A Redis to use, as redis://[user:password@]host[:port]; without it, one of its own is started.
+    /// Redis to use, as redis://[user:password@]host[:port]; without it, devhost starts its own.
     #[arg(long, env = "REDIS_URL")]
     pub(crate) redis_url: Option<String>,
 
-    /// What runs the app.
-    #[arg(long, value_enum, default_value_t = Runtime::Auto)]
-    pub(crate) runtime: Runtime,
+    /// Runtime of the app.
+    #[arg(long, value_enum, default_value_t = RuntimeChoice::Auto)]
+    pub(crate) runtime: RuntimeChoice,
 
-    /// Where its own Redis keeps its data.
+    /// Folder for the data of devhost's own Redis.
     #[arg(long, default_value = "run")]
     pub(crate) data_dir: PathBuf,
 
-    /// Load no demo products.
+    /// Do not load the demo products.
     #[arg(long)]
     pub(crate) no_seed: bool,
 }
 
 #[derive(Args, Debug)]
-pub(crate) struct SeedArguments {
-    /// Where the app serves HTTP.
-    #[arg(long, default_value = "127.0.0.1:3000")]
-    pub(crate) app: SocketAddr,
-}
-
-#[derive(Args, Debug)]
 pub(crate) struct PlayArguments {
-    /// Where the app serves HTTP.
+    /// Address of the running app.
     #[arg(long, default_value = "127.0.0.1:3000")]
     pub(crate) app: SocketAddr,
 
@@ -89,14 +85,13 @@ pub(crate) struct PlayArguments {
     #[arg(long, default_value_t = 2.0, value_parser = rate)]
     pub(crate) rate: f64,
 
-    /// Stop after so many orders.
+    /// Stop after this many orders.
     #[arg(long)]
     pub(crate) orders: Option<u64>,
 }
 
-/// What runs the app.
 #[derive(Clone, Copy, Debug, PartialEq, ValueEnum)]
-pub(crate) enum Runtime {
+pub(crate) enum RuntimeChoice {
     /// `spin` if it is on PATH and new enough, else devhost.
     Auto,
     Spin,
@@ -111,8 +106,8 @@ fn rate(argument: &str) -> Result<f64, String> {
 }
 
 fn name_and_value(argument: &str) -> Result<(String, String), String> {
-    match argument.split_once('=') {
-        Some((name, value)) => Ok((name.to_owned(), value.to_owned())),
-        None => Err(format!("{argument:?} is not of the form name=value")),
-    }
+    let (name, value) = argument
+        .split_once('=')
+        .ok_or_else(|| format!("{argument:?} is not of the form name=value"))?;
+    Ok((name.to_owned(), value.to_owned()))
 }

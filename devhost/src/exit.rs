@@ -1,44 +1,27 @@
-//! The two ways to fail: a configuration that can never work, and a failure that another attempt may not meet.
+//! Exit codes: 64 for a configuration that can never work, 1 for a failure that may pass.
 
 use std::fmt;
 use std::process::ExitCode;
 
-/// The exit code for a bad configuration, `EX_USAGE` of sysexits: whoever restarts the process need not.
+/// `EX_USAGE` of sysexits: a restart would not help.
 pub(crate) const BAD_CONFIGURATION: u8 = 64;
 
-/// Why the process ends.
+/// Marks an error as one of the configuration.
 #[derive(Debug)]
-pub(crate) enum Failure {
-    /// Exits 64.
-    Configuration(anyhow::Error),
-    /// Exits 1.
-    Running(anyhow::Error),
-}
+pub(crate) struct BadConfiguration(pub(crate) anyhow::Error);
 
-impl Failure {
-    /// For `map_err`.
-    pub(crate) fn configuration(error: anyhow::Error) -> Self {
-        Self::Configuration(error)
-    }
-
-    pub(crate) fn code(&self) -> ExitCode {
-        match self {
-            Self::Configuration(_) => ExitCode::from(BAD_CONFIGURATION),
-            Self::Running(_) => ExitCode::FAILURE,
-        }
-    }
-}
-
-impl From<anyhow::Error> for Failure {
-    fn from(error: anyhow::Error) -> Self {
-        Self::Running(error)
-    }
-}
-
-impl fmt::Display for Failure {
+impl fmt::Display for BadConfiguration {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Configuration(error) | Self::Running(error) => write!(f, "{error:#}"),
-        }
+        write!(f, "{:#}", self.0)
+    }
+}
+
+impl std::error::Error for BadConfiguration {}
+
+pub(crate) fn code(error: &anyhow::Error) -> ExitCode {
+    if error.is::<BadConfiguration>() {
+        ExitCode::from(BAD_CONFIGURATION)
+    } else {
+        ExitCode::FAILURE
     }
 }

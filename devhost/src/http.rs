@@ -1,87 +1,113 @@
-//! A small HTTP client: one request, one connection.
+//! HTTP client for the running app and the sidecar's admin port.
 
+use std::borrow::Cow;
 use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
 use bytes::Bytes;
 use http_body_util::{BodyExt, Full};
-use hyper::client::conn::http1;
-use hyper::header::{AUTHORIZATION, CONTENT_TYPE, HOST, HeaderName};
-use hyper::{Method, Request, StatusCode};
-use hyper_util::rt::TokioIo;
+use hyper::header::{AUTHORIZATION, CONTENT_TYPE};
+use hyper::{Request, StatusCode};
+use hyper_util::client::legacy;
+use hyper_util::client::legacy::connect::HttpConnector;
+use hyper_util::rt::TokioExecutor;
 use serde_json::Value;
-use tokio::net::TcpStream;
 use tokio::time::timeout;
 
-/// What the token of the app is read from, by the app and by whoever asks it.
+/// Environment variable with the app's API token; the app reads the same one.
 pub(crate) const TOKEN_VARIABLE: &str = "SPIN_VARIABLE_API_TOKEN";
 
-const IDEMPOTENCY_KEY: HeaderName = HeaderName::from_static("idempotency-key");
-
-/// How long a request may take.
+/// Time for a request and its whole answer.
 const REQUEST_MS: u64 = 5_000;
 
-/// Sends a request, with a JSON body if there is one, and reads the whole answer.
-pub(crate) async fn request(
-    address: SocketAddr,
-    method: Method,
-    path: &str,
-    body: Option<&Value>,
-) -> Result<(StatusCode, Bytes)> {
-    request_once(address, method, path, None, body).await
+/// A client of one server, with the API token if the environment sets one.
+#[derive(Clone)]
+pub(crate) struct Client {
+    /// The loopback address for a listener on all interfaces.
+    pub(crate) address: SocketAddr,
+    token: Option<String>,
+    connections: legacy::Client<HttpConnector, Full<Bytes>>,
 }
 
-/// The same under an idempotency key, if there is one.
-pub(crate) async fn request_once(
-    address: SocketAddr,
-    method: Method,
-    path: &str,
-    key: Option<&str>,
-    body: Option<&Value>,
-) -> Result<(StatusCode, Bytes)> {
-    let token = api_token().filter(|_| method != Method::GET);
-    let authorization = token.map(|token| (AUTHORIZATION, format!("Bearer {token}")));
-    let key = key.map(|key| (IDEMPOTENCY_KEY, key.to_owned()));
-    let headers = authorization.into_iter().chain(key).collect();
-    timeout(
-        Duration::from_millis(REQUEST_MS),
-        exchange(reachable(address), method, path, body, headers),
-    )
-    .await
-    .with_context(|| format!("no answer on {path} within {REQUEST_MS} ms"))?
+pub(crate) struct Answer {
+    pub(crate) status: StatusCode,
+    pub(crate) body: Bytes,
 }
 
-/// Fails, with the reason, unless a path answers 200.
-pub(crate) async fn ready(address: SocketAddr, path: &str) -> Result<()> {
-    let (status, body) = request(address, Method::GET, path, None).await?;
-    ensure!(
-        status == StatusCode::OK,
-        "{path} answers {status}: {}",
-        String::from_utf8_lossy(&body).trim()
-    );
-    Ok(())
+impl Client {
+    pub(crate) fn new(address: SocketAddr) -> Self {
+        Self {
+            address: reachable(address),
+            token: std::env::var(TOKEN_VARIABLE).ok().filter(|token| !token.is_empty()),
+            connections: legacy::Client::builder(TokioExecutor::new()).build_http(),
+        }
+    }
+
+    pub(crate) async fn get(&self, path: &str) -> Result<Answer> {
+        self.send(Request::get(self.url(path)).body(Full::default())?).await
+    }
+
+    /// Posts JSON, under an idempotency key if there is one.
+    pub(crate) async fn post(&self, path: &str, key: Option<&str>, body: &Value) -> Result<Answer> {
+        let mut request = Request::post(self.url(path)).header(CONTENT_TYPE, "application/json");
+        if let Some(token) = &self.token {
+            request = request.header(AUTHORIZATION, format!("Bearer {token}"));
+        }
+        if let Some(key) = key {
+            request = request.header("idempotency-key", key);
+        }
+        self.send(request.body(Full::from(body.to_string()))?).await
+    }
+
+    /// Fails, with the reason, unless a path answers 200.
+    pub(crate) async fn check_ready(&self, path: &str) -> Result<()> {
+        let answer = self.get(path).await?;
+        ensure!(
+            answer.status == StatusCode::OK,
+            "{path} answers {}: {}",
+            answer.status,
+            answer.text()
+        );
+        Ok(())
+    }
+
+    /// True if the app wants no token. Asks without one, on a path that takes no POST.
+    pub(crate) async fn is_open(&self) -> Result<bool> {
+        let request = Request::post(self.url("/store/healthz")).body(Full::default())?;
+        Ok(self.send(request).await?.status != StatusCode::UNAUTHORIZED)
+    }
+
+    fn url(&self, path: &str) -> String {
+        format!("http://{}{path}", self.address)
+    }
+
+    async fn send(&self, request: Request<Full<Bytes>>) -> Result<Answer> {
+        let url = request.uri().to_string();
+        let exchange = async {
+            let response = self.connections.request(request).await?;
+            let status = response.status();
+            let body = response.into_body().collect().await?.to_bytes();
+            anyhow::Ok(Answer { status, body })
+        };
+        timeout(Duration::from_millis(REQUEST_MS), exchange)
+            .await
+            .with_context(|| format!("no answer from {url} within {REQUEST_MS} ms"))?
+            .with_context(|| format!("no answer from {url}"))
+    }
 }
 
-/// The token that the app wants of whoever changes something, where the environment sets one.
-fn api_token() -> Option<String> {
-    let token = std::env::var(TOKEN_VARIABLE).ok()?;
-    (!token.is_empty()).then_some(token)
+impl Answer {
+    pub(crate) fn text(&self) -> Cow<'_, str> {
+        String::from_utf8_lossy(self.body.trim_ascii())
+    }
+
+    pub(crate) fn json(&self) -> serde_json::Result<Value> {
+        serde_json::from_slice(&self.body)
+    }
 }
 
-/// Whether the app lets everybody change something: asked without a token, by a request that changes nothing.
-pub(crate) async fn is_open(address: SocketAddr) -> Result<bool> {
-    let asked = timeout(
-        Duration::from_millis(REQUEST_MS),
-        exchange(reachable(address), Method::POST, "/store/healthz", None, Vec::new()),
-    );
-    let (status, _) = asked.await.context("no answer")??;
-    Ok(status != StatusCode::UNAUTHORIZED)
-}
-
-/// Where a listener can be reached: one on all interfaces, on the loopback one.
-pub(crate) fn reachable(address: SocketAddr) -> SocketAddr {
-    let mut address = address;
+fn reachable(mut address: SocketAddr) -> SocketAddr {
     if address.ip().is_unspecified() {
         match address {
             SocketAddr::V4(_) => address.set_ip(Ipv4Addr::LOCALHOST.into()),
@@ -89,35 +115,4 @@ pub(crate) fn reachable(address: SocketAddr) -> SocketAddr {
         }
     }
     address
-}
-
-async fn exchange(
-    address: SocketAddr,
-    method: Method,
-    path: &str,
-    body: Option<&Value>,
-    headers: Vec<(HeaderName, String)>,
-) -> Result<(StatusCode, Bytes)> {
-    let stream = TcpStream::connect(address)
-        .await
-        .with_context(|| format!("nothing answers at {address}"))?;
-    let (mut sender, connection) = http1::handshake(TokioIo::new(stream)).await?;
-    // The connection's own error reaches the request as well.
-    tokio::spawn(connection);
-    let mut request = Request::builder()
-        .method(method)
-        .uri(path)
-        .header(HOST, address.to_string());
-    for (name, value) in headers {
-        request = request.header(name, value);
-    }
-    let mut bytes = Bytes::new();
-    if let Some(body) = body {
-        request = request.header(CONTENT_TYPE, "application/json");
-        bytes = body.to_string().into();
-    }
-    let response = sender.send_request(request.body(Full::new(bytes))?).await?;
-    let status = response.status();
-    let body = response.into_body().collect().await?.to_bytes();
-    Ok((status, body))
 }

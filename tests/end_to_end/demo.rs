@@ -29,14 +29,14 @@ fn seed_and_play(runtime: Runtime) {
         products["items"].as_array().unwrap().iter().map(units).sum()
     };
     let before = supplied();
-    assert_eq!(run(&["seed"]), "the demo products are there from before\n");
+    assert_eq!(run(&["seed"]), "the demo products are already loaded\n");
     assert_eq!(supplied(), before);
 
     let played = run(&["play", "--rate", "50", "--orders", "40"]);
     let mut lines = played.lines();
-    assert_eq!(lines.next(), Some("the demo products are there from before"));
+    assert_eq!(lines.next(), Some("the demo products are already loaded"));
     let lines: Vec<_> = lines
-        .filter(|line| !line.trim_start().starts_with("a supply: "))
+        .filter(|line| !line.trim_start().starts_with("supplied: "))
         .collect();
     assert_eq!(lines.len(), 40, "{played}");
     let count = |end: &str| lines.iter().filter(|line| line.contains(end)).count();

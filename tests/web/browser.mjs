@@ -1,10 +1,11 @@
-// A real browser on the page, and what it complains of.
+// The page in a real browser.
 
+import assert from 'node:assert/strict';
 import { existsSync } from 'node:fs';
 
 import { chromium } from 'playwright-core';
 
-/** The distribution's, under the names that it has there. */
+/** Chromium under the names that distributions give it. */
 const PROGRAMS = ['/usr/bin/chromium', '/usr/bin/chromium-browser', '/usr/bin/google-chrome'];
 
 export const VIEWS = ['flow', 'shop', 'warehouse', 'dead', 'fault'];
@@ -19,23 +20,27 @@ export function launch() {
 }
 
 /**
- * The page in a window of its own. `complaints` collects what the console says that is worse than a note, and
- * `requests` every URL that was asked for.
+ * The page in a new window. `requests` collects all requested URLs. `close` fails if the browser logged an error or a
+ * warning, unless it contains the text `expected`.
  */
 export async function open(browser, base, { hash = '', scripts = [], ...options } = {}) {
   const context = await browser.newContext({ viewport: { width: 1280, height: 900 }, reducedMotion: 'no-preference', ...options });
   const page = await context.newPage();
-  const complaints = [];
+  const consoleErrors = [];
   const requests = [];
-  page.on('console', (message) => { if (['error', 'warning'].includes(message.type())) complaints.push(message.text()); });
-  page.on('pageerror', (error) => complaints.push(String(error)));
+  page.on('console', (message) => { if (['error', 'warning'].includes(message.type())) consoleErrors.push(message.text()); });
+  page.on('pageerror', (error) => consoleErrors.push(String(error)));
   page.on('request', (request) => requests.push(request.url()));
   for (const script of scripts) await page.addInitScript(script);
   await page.goto(`${base}/${hash}`);
-  return { page, complaints, requests, close: () => context.close() };
+  const close = async (expected) => {
+    assert.deepEqual(consoleErrors.filter((text) => !expected || !text.includes(expected)), []);
+    await context.close();
+  };
+  return { page, requests, close };
 }
 
-/** Goes to a view as a person does. */
+/** Opens a view by its link. */
 export async function show(page, title) {
   await page.getByRole('navigation').getByRole('link', { name: title }).click();
   await page.getByRole('heading', { level: 1 }).filter({ visible: true }).waitFor();

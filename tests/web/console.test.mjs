@@ -1,4 +1,4 @@
-// The page in a real browser, on every runtime that is there.
+// The page in a real browser, on every installed runtime.
 
 import assert from 'node:assert/strict';
 import { mkdirSync, readFileSync } from 'node:fs';
@@ -15,7 +15,7 @@ const SCREENS = join(ARTEFACTS, 'screens');
 const TRANSFERRED_BYTES_MAX = 150 * 1024;
 const FIRST_VIEW_MS_MAX = 1000;
 const REQUESTS_PER_S_MAX = 5;
-/** What counts as no layout shift: a hundredth of what is called good. */
+/** A hundredth of what counts as a good layout shift. */
 const SHIFT_MAX = 0.001;
 
 for (const runtime of runtimes()) {
@@ -31,7 +31,7 @@ for (const runtime of runtimes()) {
       await system?.stop();
     });
 
-    test('its headers: nothing from elsewhere, assets for ever, the page asked for anew', async () => {
+    test('its headers: nothing from other hosts, assets cached for ever, the page revalidated', async () => {
       const page = await fetch(`${system.base}/`);
       assert.equal(page.status, 200);
       assert.equal(page.headers.get('cache-control'), 'no-cache');
@@ -54,11 +54,11 @@ for (const runtime of runtimes()) {
       assert.equal((await fetch(`${system.base}/`, { method: 'POST' })).status, 405);
     });
 
-    test('its weight and its first view', async () => {
-      // The fastest of a few first visits: the machine may have something else to do.
+    test('the size of a visit, and the time to the first view', async () => {
+      // The fastest of three first visits: the machine may be busy.
       const times = [];
       for (let visit = 0; visit < 3; visit += 1) {
-        const { page, complaints, requests, close } = await open(browser, system.base);
+        const { page, requests, close } = await open(browser, system.base);
         await page.getByRole('status').filter({ hasText: 'Everything runs' }).waitFor();
         const { bytes, live } = await page.evaluate(() => ({
           bytes: [...performance.getEntriesByType('navigation'), ...performance.getEntriesByType('resource')].reduce((sum, entry) => sum + entry.transferSize, 0),
@@ -67,15 +67,14 @@ for (const runtime of runtimes()) {
         times.push(live);
         console.log(`${runtime}: ${bytes} bytes transferred, live after ${Math.round(live)} ms`);
         assert.ok(bytes > 10_000 && bytes < TRANSFERRED_BYTES_MAX, `${bytes} bytes`);
-        for (const url of requests) assert.ok(url.startsWith(`${system.base}/`), `${url} is elsewhere`);
-        assert.deepEqual(complaints, []);
+        for (const url of requests) assert.ok(url.startsWith(`${system.base}/`), `${url} is on another host`);
         await close();
       }
       assert.ok(Math.min(...times) < FIRST_VIEW_MS_MAX, `${times} ms`);
     });
 
     test('an order is placed and fulfilled', async () => {
-      const { page, complaints, close } = await open(browser, system.base, { hash: '#shop' });
+      const { page, close } = await open(browser, system.base, { hash: '#shop' });
       await page.getByRole('button', { name: 'One Teapot, 1 l more' }).click();
       await page.getByRole('button', { name: 'Place the order' }).click();
       const yours = page.getByRole('region', { name: 'Your order' });
@@ -85,18 +84,17 @@ for (const runtime of runtimes()) {
       assert.match(await steps.nth(1).innerText(), /completed[\s\S]*order-placed[\s\S]*[0-9A-HJKMNP-TV-Z]{26}/);
       assert.match(await steps.nth(2).innerText(), /order-fulfilled/);
       await yours.getByText('€40.80').waitFor();
-      assert.deepEqual(complaints, []);
       await close();
     });
 
-    test('more than there is comes back with its reason; then cancel and return', async () => {
-      const { page, complaints, close } = await open(browser, system.base, { hash: '#shop' });
+    test('an order for too much is refunded with a reason; others are returned and cancelled', async () => {
+      const { page, close } = await open(browser, system.base, { hash: '#shop' });
       const yours = page.getByRole('region', { name: 'Your order' });
       await page.getByRole('spinbutton', { name: 'Quantity of Hand grinder, walnut' }).fill('500');
       await page.getByText('More than there is of 1 product').waitFor();
       await page.getByRole('button', { name: 'Place the order' }).click();
       await yours.getByText('insufficient stock').waitFor();
-      await yours.getByText('Hand grinder, walnut: 500 wanted, 2 there').waitFor();
+      await yours.getByText('Hand grinder, walnut: 500 wanted, 2 in stock').waitFor();
 
       await page.getByRole('spinbutton', { name: 'Quantity of Milk jug, 350 ml' }).fill('2');
       await page.getByRole('button', { name: 'Place the order' }).click();
@@ -105,19 +103,18 @@ for (const runtime of runtimes()) {
       await yours.getByRole('button', { name: 'Return', exact: true }).click();
       await yours.locator('.order-head').getByText('returned').waitFor();
 
-      // Nobody charges for it while the sidecar stands still, so it can be cancelled.
+      // It is not charged while the sidecar is stopped, so it can be cancelled.
       system.signalSidecar('SIGSTOP');
       await page.getByRole('spinbutton', { name: 'Quantity of Milk jug, 350 ml' }).fill('1');
       await page.getByRole('button', { name: 'Place the order' }).click();
       await yours.getByRole('button', { name: 'Cancel this order' }).click();
       await yours.locator('.order-head').getByText('cancelled').waitFor();
       system.signalSidecar('SIGCONT');
-      assert.deepEqual(complaints, []);
       await close();
     });
 
     test('orders travel in the flow, and one opens with its history by keyboard', async () => {
-      const { page, complaints, close } = await open(browser, system.base);
+      const { page, close } = await open(browser, system.base);
       await page.getByRole('status').filter({ hasText: 'Everything runs' }).waitFor();
       await page.getByRole('button', { name: 'Place an order' }).click();
       const travels = (stream) => page.getByRole('list', { name: 'Streams' }).getByRole('button', { name: `on ${stream}` }).waitFor({ state: 'attached' });
@@ -134,38 +131,36 @@ for (const runtime of runtimes()) {
       await sheet.getByRole('list', { name: 'History' }).getByText('order-fulfilled').waitFor();
       await page.keyboard.press('Escape');
       await sheet.waitFor({ state: 'hidden' });
-      assert.equal(await row.evaluate((element) => element === document.activeElement), true, 'the focus is where it was');
-      assert.deepEqual(complaints, []);
+      assert.equal(await row.evaluate((element) => element === document.activeElement), true, 'the focus is back on the row');
       await close();
     });
 
     test('stock is supplied, and the low-stock mark set', async () => {
-      const { page, complaints, close } = await open(browser, system.base, { hash: '#warehouse' });
+      const { page, close } = await open(browser, system.base, { hash: '#warehouse' });
       const item = page.getByRole('listitem').filter({ has: page.getByRole('heading', { name: 'Hand grinder, walnut' }) });
-      // The order that the flow placed was for any product, this one too.
+      // The order that the flow placed may have been for this product.
       const { on_hand: there } = await system.get('/warehouse/products/hand-grinder');
-      await item.getByText(`${there} there, low at 3`).waitFor();
+      await item.getByText(`${there} in stock, low at 3`).waitFor();
       await item.getByText('Move stock and see movements').click();
       await item.getByRole('spinbutton', { name: 'Units' }).fill('5');
       await item.getByRole('button', { name: 'Supply' }).click();
-      await item.getByText(`${there + 5} there, low at 3`).waitFor();
+      await item.getByText(`${there + 5} in stock, low at 3`).waitFor();
       await item.getByRole('row').nth(1).getByText('supply').waitFor();
       await item.getByRole('spinbutton', { name: 'Low at' }).fill('9');
       await item.getByRole('button', { name: 'Set the mark' }).click();
-      await item.getByText(`${there + 5} there, low at 9`).waitFor();
+      await item.getByText(`${there + 5} in stock, low at 9`).waitFor();
       await page.getByRole('checkbox', { name: 'Low stock only' }).check();
       const { items: low } = await system.get('/warehouse/products?low_stock=true');
       const shown = await page.getByRole('heading', { level: 2 }).filter({ visible: true }).allInnerTexts();
       assert.deepEqual(shown.sort(), low.map(({ name }) => name).sort());
       assert.ok(shown.includes('Hand grinder, walnut') && !shown.includes('Teapot, 1 l'), shown);
-      assert.deepEqual(complaints, []);
       await close();
     });
 
     test('a dead letter is replayed, and another dropped', async () => {
-      const { page, complaints, close } = await open(browser, system.base, { hash: '#dead' });
+      const { page, close } = await open(browser, system.base, { hash: '#dead' });
       await page.getByRole('heading', { name: 'No dead letters' }).waitFor();
-      // The provider fails five times, which is all the attempts there are.
+      // The payment provider fails five times, which uses up all attempts.
       const lines = [{ product_id: 'sugar-bowl', qty: 1 }];
       const { body: order } = await system.post('/store/orders', { customer_id: 'ada', lines, payment: { token: 'tok_retry_5' } });
       const letter = page.getByRole('listitem').filter({ hasText: 'exhausted' });
@@ -184,7 +179,6 @@ for (const runtime of runtimes()) {
       await bad.waitFor({ state: 'detached' });
       await page.getByRole('heading', { name: 'No dead letters' }).waitFor();
       assert.equal(system.command(0, 'XLEN', 'order-completed.dead'), '0');
-      assert.deepEqual(complaints, []);
       await close();
     });
 
@@ -195,7 +189,7 @@ for (const runtime of runtimes()) {
       await eventually('the store knows it', async () => (await system.get('/store/products')).items.some(({ product_id: id }) => id === 'hostile'));
       await system.post('/store/orders', { customer_id: 'eve', lines: [{ product_id: 'hostile', qty: 1 }] });
       system.command(0, 'XADD', 'order-completed', '*', hostile, hostile, 'data', JSON.stringify({ order_id: hostile, customer_id: 'x', lines: [] }));
-      const { page, complaints, close } = await open(browser, system.base);
+      const { page, close } = await open(browser, system.base);
       await page.getByText(hostile).first().waitFor();
       await page.getByRole('region', { name: 'Newest orders' }).getByRole('button').first().click();
       await page.getByRole('dialog').getByText(hostile).first().waitFor();
@@ -208,13 +202,12 @@ for (const runtime of runtimes()) {
       await page.getByText(hostile).filter({ visible: true }).first().waitFor();
       assert.equal(await page.evaluate(() => window.hit), undefined);
       assert.equal(await page.locator('img, main script').count(), 0);
-      assert.deepEqual(complaints, []);
       const [{ entry }] = (await system.get('/store/streams/order-completed/dead')).items;
       await fetch(`${system.base}/store/streams/order-completed/dead/${entry}`, { method: 'DELETE' });
       await close();
     });
 
-    test('one open page costs little, and a hidden one nothing', async () => {
+    test('an open page sends few requests, and a hidden one none', async () => {
       const hide = 'Object.defineProperty(document, "hidden", { get: () => window.away === true })';
       const { page, requests, close } = await open(browser, system.base, { scripts: [hide] });
       await page.getByRole('status').filter({ hasText: 'Everything runs' }).waitFor();
@@ -233,24 +226,24 @@ for (const runtime of runtimes()) {
       await page.waitForTimeout(1500);
       const start = requests.length;
       await page.waitForTimeout(2500);
-      assert.equal(requests.length, start, 'hidden, it asks for nothing');
+      assert.equal(requests.length, start, 'no requests while hidden');
       await page.evaluate(() => { window.away = false; document.dispatchEvent(new Event('visibilitychange')); });
-      await eventually('it goes on', async () => { await page.waitForTimeout(50); return requests.length > start; });
+      await eventually('it polls again', async () => { await page.waitForTimeout(50); return requests.length > start; });
       await close();
     });
 
     test('every view: accessible, within its width, light and dark', async () => {
-      // One of everything to look at.
+      // One of each kind to show.
       await system.post('/store/orders', { customer_id: 'ada', lines: [{ product_id: 'teapot', qty: 1 }] });
       await system.post('/store/orders', { customer_id: 'ada', lines: [{ product_id: 'sugar-bowl', qty: 5000 }] });
       system.command(0, 'XADD', 'order-completed', '*', 'data', '{"order_id":"bad","customer_id":"ada","lines":[{"line_id":1,"product_id":"teapot","qty":0}]}');
       for (const [width, height] of [[360, 780], [768, 1000], [1600, 1000]]) {
         for (const colorScheme of ['light', 'dark']) {
-          const { page, complaints, close } = await open(browser, system.base, { viewport: { width, height }, colorScheme, bypassCSP: true });
+          const { page, close } = await open(browser, system.base, { viewport: { width, height }, colorScheme, bypassCSP: true });
           await page.getByRole('status').filter({ hasText: 'Everything runs' }).waitFor();
           await page.evaluate(AXE);
           for (const view of [...VIEWS, 'order', 'basket']) {
-            await look(page, view);
+            await openView(page, view);
             const where = `${view} at ${width} px, ${colorScheme}`;
             const { violations } = await page.evaluate(() => window.axe.run(document, { resultTypes: ['violations'] }));
             const bad = violations.map(({ id, impact, nodes }) => `${impact} ${id}: ${nodes.map(({ target }) => target).join(' ')}`);
@@ -259,7 +252,6 @@ for (const runtime of runtimes()) {
             assert.equal(beyond, 0, `${where} is too wide`);
             await page.screenshot({ path: join(SCREENS, `${runtime}-${view}-${width}-${colorScheme}.png`), fullPage: view !== 'order', caret: 'initial' });
           }
-          assert.deepEqual(complaints, []);
           await close();
         }
       }
@@ -281,23 +273,22 @@ for (const runtime of runtimes()) {
       }
     });
 
-    test('the sidecar stands still and goes on', async () => {
-      const { page, complaints, close } = await open(browser, system.base);
+    test('the sidecar is stopped and continued', async () => {
+      const { page, close } = await open(browser, system.base);
       const status = page.getByRole('status');
       await status.filter({ hasText: 'Everything runs' }).waitFor();
       system.signalSidecar('SIGSTOP');
       await page.getByRole('button', { name: 'Place an order' }).click();
-      await status.filter({ hasText: 'Entries wait, nobody carries them' }).waitFor();
+      await status.filter({ hasText: 'Entries wait, none is delivered' }).waitFor();
       await page.getByText('Nothing is lost; it goes on where it was.').waitFor();
       system.signalSidecar('SIGCONT');
       await status.filter({ hasText: 'Everything runs' }).waitFor();
       await page.getByRole('region', { name: 'Newest orders' }).getByRole('button').first().filter({ hasText: 'fulfilled' }).waitFor();
-      assert.deepEqual(complaints, []);
       await close();
     });
 
     test('Redis is stopped and started, and the page recovers by itself', async () => {
-      const { page, complaints, close } = await open(browser, system.base, { hash: '#fault' });
+      const { page, close } = await open(browser, system.base, { hash: '#fault' });
       const status = page.getByRole('status');
       await status.filter({ hasText: 'Everything runs' }).waitFor();
       await page.evaluate(() => { window.sameAsBefore = true; });
@@ -312,42 +303,40 @@ for (const runtime of runtimes()) {
       await status.filter({ hasText: 'Everything runs' }).waitFor({ timeout: 60_000 });
       await page.getByRole('button', { name: 'Place an order' }).click();
       await page.getByRole('region', { name: 'Newest orders' }).getByRole('button').first().filter({ hasText: 'fulfilled' }).waitFor();
-      assert.equal(await page.evaluate(() => window.sameAsBefore), true, 'it was not loaded again');
-      // The browser itself notes every request that failed; the page adds nothing to that.
-      assert.deepEqual(complaints.filter((text) => !text.startsWith('Failed to load resource')), []);
-      await close();
+      assert.equal(await page.evaluate(() => window.sameAsBefore), true, 'the page was not reloaded');
+      // The browser logs every failed request; the page adds nothing.
+      await close('Failed to load resource');
     });
   });
 }
 
 describe('where a token is set', () => {
-  test('it is asked for, a wrong one is told, the right one is kept for the tab', async () => {
+  test('the page asks for it, says when it is wrong, and keeps the right one for the tab', async () => {
     const [system, browser] = await Promise.all([System.start('devhost', { token: 'open sesame' }), launch()]);
-    const { page, complaints, close } = await open(browser, system.base, { hash: '#dead' });
+    const { page, close } = await open(browser, system.base, { hash: '#dead' });
     system.command(0, 'XADD', 'order-completed', '*', 'data', 'no JSON');
     await page.getByRole('button', { name: 'Replay' }).click();
     const dialog = page.getByRole('dialog');
     await dialog.getByLabel('Token').fill('guess');
     await page.keyboard.press('Enter');
-    await dialog.getByText('not the right one').waitFor();
+    await dialog.getByText('That token is wrong').waitFor();
     await dialog.getByLabel('Token').fill('open sesame');
     await page.keyboard.press('Enter');
     await page.getByText('Replayed: the entry is at the end').waitFor();
-    // Once known it is not asked for again.
+    // Not asked for again.
     await show(page, 'Flow');
     await page.getByRole('button', { name: 'Place an order' }).click();
     await page.getByRole('region', { name: 'Newest orders' }).getByRole('button').first().waitFor();
     const kept = await page.evaluate(() => [Object.values({ ...sessionStorage }), Object.values({ ...localStorage }), document.cookie]);
     assert.deepEqual(kept, [['open sesame'], [], '']);
-    assert.deepEqual(complaints.filter((text) => !text.includes('401')), []);
-    await close();
+    await close('401');
     await browser.close();
     await system.stop();
   });
 });
 
-/** Brings a view, or what opens from one, before the eyes. */
-async function look(page, view) {
+/** Shows a view, or what opens from one. */
+async function openView(page, view) {
   if (view === 'order') {
     await show(page, 'Flow');
     await page.getByRole('region', { name: 'Newest orders' }).getByRole('button').first().click();

@@ -1,4 +1,4 @@
-// Makes docs/console.png: the flow with orders on their way.
+// Takes docs/console.png: the flow with orders on their way.
 
 import { join } from 'node:path';
 
@@ -7,7 +7,7 @@ import { PROJECT, System } from './system.mjs';
 
 const system = await System.start('devhost');
 const browser = await launch();
-// Something of every kind: an order that is refunded, one that is declined, a dead letter.
+// One of each kind: a refunded order, a declined one, a dead letter.
 const lines = (productId, qty) => [{ product_id: productId, qty }];
 await system.post('/store/orders', { customer_id: 'ada', lines: lines('hand-grinder', 500) });
 await system.post('/store/orders', { customer_id: 'ada', lines: lines('milk-jug', 2), payment: { token: 'tok_decline' } });

@@ -1,4 +1,4 @@
-// A whole system for tests: a private Redis, and `devhost up` on it, each a real process on a free port.
+// A whole system for tests: a private Redis and `devhost up`, real processes on free ports.
 
 import assert from 'node:assert/strict';
 import { execFileSync, spawn } from 'node:child_process';
@@ -8,12 +8,12 @@ import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
 export const PROJECT = dirname(dirname(dirname(fileURLToPath(import.meta.url))));
-/** What the tests leave behind: screenshots, logs. */
+/** Folder for screenshots and logs. */
 export const ARTEFACTS = join(PROJECT, 'target/web');
 /** Far more than anything here takes. */
-const PATIENCE_MS = 120_000;
+const EVENTUALLY_MS_MAX = 120_000;
 
-/** `devhost`, and `spin` where it is on PATH; or the one that the variable RUNTIME names. */
+/** `devhost`, and `spin` if it is on PATH; or only the one in the variable RUNTIME. */
 export function runtimes() {
   if (process.env.RUNTIME) return [process.env.RUNTIME];
   try {
@@ -64,13 +64,13 @@ export class System {
 
   async stopRedis() { await ended(this.redis, 'SIGTERM'); }
 
-  /** Sends the sidecar, which `devhost up` has started, a signal. */
+  /** Sends a signal to the sidecar, a child of `devhost up`. */
   signalSidecar(signal) {
     const pid = execFileSync('pgrep', ['-P', String(this.up.pid), '-f', 'stream-sidecar'], { encoding: 'utf8' });
     process.kill(Number(pid.trim().split('\n')[0]), signal);
   }
 
-  /** A command on the store's database (0) or the warehouse's (1). */
+  /** Runs a command on the store's database (0) or the warehouse's (1). */
   command(database, ...words) {
     const options = { encoding: 'utf8', stdio: ['ignore', 'pipe', 'ignore'] };
     return execFileSync('redis-cli', ['-p', String(this.redisPort), '-n', String(database), ...words], options).trim();
@@ -94,9 +94,9 @@ export class System {
 
 /** Waits until a condition holds. */
 export async function eventually(what, condition) {
-  const until = Date.now() + PATIENCE_MS;
+  const until = Date.now() + EVENTUALLY_MS_MAX;
   while (!await condition()) {
-    assert.ok(Date.now() < until, `gave up waiting until ${what}`);
+    assert.ok(Date.now() < until, `gave up waiting: ${what}`);
     await new Promise((resolve) => { setTimeout(resolve, 20); });
   }
 }
@@ -104,7 +104,7 @@ export async function eventually(what, condition) {
 function run(program, words, log, variables = {}) {
   const out = openSync(log, 'a');
   const child = spawn(program, words, { cwd: PROJECT, env: { ...process.env, ...variables }, stdio: ['ignore', out, out] });
-  // Nothing outlives the tests, however they end.
+  // Nothing may outlive the tests.
   process.once('exit', () => child.kill('SIGTERM'));
   return child;
 }

@@ -1,86 +1,62 @@
-//! `allowed_outbound_hosts`: where a component may connect to.
+//! `allowed_outbound_hosts`: the Redis servers that a component may connect to.
 
 use std::ops::Range;
 
 use anyhow::{Context, Result, bail, ensure};
 use url::{Host, Url};
 
-/// The scheme that an address without one has.
-const SCHEME: &str = "redis";
-/// The same over TLS. There are no connections to anything else.
-const TLS_SCHEME: &str = "rediss";
-/// The port of a `redis://` address that names none.
-const DEFAULT_PORT: u16 = 6379;
+/// `redis` is also the scheme of an address without one.
+const SCHEMES: [&str; 3] = ["redis", "rediss", "*"];
+const DEFAULT_PORT: u32 = 6379;
 
-/// The destinations that one component may connect to.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct AllowedHosts {
-    hosts: Vec<AllowedHost>,
-}
+pub(crate) struct AllowedHosts(Vec<AllowedHost>);
 
-/// A destination that was refused.
+/// Reason why an address was refused.
 #[derive(Debug, PartialEq)]
 pub(crate) enum Refused {
-    /// Not an address at all.
     NotAnAddress,
-    /// Nothing in the list permits it; holds the entry that would.
+    /// With the entry that would permit it.
     NotAllowed(String),
 }
 
 impl AllowedHosts {
-    /// Parses entries whose variables are already filled in. An empty one, as an empty variable leaves it, allows
-    /// nothing.
+    /// Parses entries without variables. An empty entry, which an empty variable leaves, allows nothing.
     pub(crate) fn parse<'e>(entries: impl IntoIterator<Item = &'e str>) -> Result<Self> {
-        let hosts = entries
-            .into_iter()
-            .filter(|entry| !entry.is_empty())
+        let entries = entries.into_iter().filter(|entry| !entry.is_empty());
+        entries
             .map(|entry| AllowedHost::parse(entry).with_context(|| format!("allowed_outbound_hosts entry {entry:?}")))
-            .collect::<Result<_>>()?;
-        Ok(Self { hosts })
+            .collect::<Result<_>>()
+            .map(Self)
     }
 
-    /// Whether a Redis address may be connected to.
+    /// Checks an address to connect to.
     pub(crate) fn check(&self, address: &str) -> Result<(), Refused> {
-        let url = parse_address(address).ok_or(Refused::NotAnAddress)?;
-        let host = url.host_str().ok_or(Refused::NotAnAddress)?;
-        let parsed = Host::parse(host).map_err(|_| Refused::NotAnAddress)?;
-        let port = url.port().unwrap_or(DEFAULT_PORT);
-        if self
-            .hosts
-            .iter()
-            .any(|allowed| allowed.permits(url.scheme(), &parsed, port))
-        {
+        let (scheme, host, port) = parse_address(address).ok_or(Refused::NotAnAddress)?;
+        if self.0.iter().any(|allowed| allowed.permits(&scheme, &host, port)) {
             return Ok(());
         }
-        Err(Refused::NotAllowed(format!("{}://{host}:{port}", url.scheme())))
+        Err(Refused::NotAllowed(format!("{scheme}://{host}:{port}")))
     }
 }
 
-/// An address without a scheme is taken for a Redis one.
-fn parse_address(address: &str) -> Option<Url> {
-    let url = if address.contains("://") {
-        Url::parse(address)
-    } else {
-        Url::parse(&format!("{SCHEME}://{address}"))
+fn parse_address(address: &str) -> Option<(String, String, u32)> {
+    let url = match address.contains("://") {
+        true => Url::parse(address),
+        false => Url::parse(&format!("redis://{address}")),
     };
-    url.ok().filter(Url::has_host)
+    let url = url.ok()?;
+    let host = Host::parse(url.host_str()?).ok()?;
+    let port = url.port().map_or(DEFAULT_PORT, u32::from);
+    Some((url.scheme().to_owned(), host.to_string(), port))
 }
 
 #[derive(Clone, Debug)]
 struct AllowedHost {
-    /// `None` for `*`.
-    scheme: Option<&'static str>,
-    host: HostPattern,
-    /// `None` for `*`.
-    ports: Option<Range<u16>>,
-}
-
-#[derive(Clone, Debug)]
-enum HostPattern {
-    Any,
-    /// Below a domain; holds it with its leading dot.
-    Below(String),
-    Exactly(Host),
+    scheme: String,
+    /// A host, `*`, or `*.` and a domain.
+    host: String,
+    ports: Range<u32>,
 }
 
 impl AllowedHost {
@@ -89,79 +65,63 @@ impl AllowedHost {
             .trim()
             .split_once("://")
             .context("has no scheme: write it as redis://host:port")?;
-        let scheme = match scheme {
-            "*" => None,
-            SCHEME => Some(SCHEME),
-            TLS_SCHEME => Some(TLS_SCHEME),
-            other => bail!("devhost connects components to Redis only, not to {other}://"),
+        ensure!(
+            SCHEMES.contains(&scheme),
+            "devhost connects components to Redis only, not to {scheme}://"
+        );
+        let rest = rest.strip_suffix('/').unwrap_or(rest);
+        ensure!(!rest.contains('/'), "must not have a path");
+        let (host, port) = match rest.rsplit_once(':') {
+            // The last colon may belong to an IPv6 address in brackets.
+            Some((host, port)) if !port.ends_with(']') => (host, port),
+            _ => (rest, ""),
         };
-        let (host, port) = split_port(rest);
+        if port.is_empty() && scheme == "*" {
+            bail!("needs a port, or `:*` for every port");
+        }
         Ok(Self {
-            scheme,
-            host: HostPattern::parse(host)?,
-            ports: parse_ports(port, scheme.is_some())?,
+            scheme: scheme.to_owned(),
+            host: parse_host(host)?,
+            ports: parse_ports(port)?,
         })
     }
 
-    fn permits(&self, scheme: &str, host: &Host, port: u16) -> bool {
-        self.scheme.is_none_or(|allowed| allowed == scheme)
-            && self.host.permits(host)
-            && self.ports.as_ref().is_none_or(|ports| ports.contains(&port))
+    fn permits(&self, scheme: &str, host: &str, port: u32) -> bool {
+        let host_matches = match self.host.strip_prefix('*') {
+            Some(end) => host.ends_with(end),
+            None => host == self.host,
+        };
+        host_matches && ["*", scheme].contains(&self.scheme.as_str()) && self.ports.contains(&port)
     }
 }
 
-/// Splits at the last colon, unless it belongs to an IPv6 address in brackets.
-fn split_port(rest: &str) -> (&str, &str) {
-    let rest = rest.strip_suffix('/').unwrap_or(rest);
-    match rest.rsplit_once(':') {
-        Some((host, port)) if !port.ends_with(']') => (host, port),
-        _ => (rest, ""),
+fn parse_host(host: &str) -> Result<String> {
+    if host == "*" {
+        return Ok(host.to_owned());
     }
+    if let Some(domain) = host.strip_prefix("*.") {
+        return match Host::parse(domain) {
+            Ok(Host::Domain(domain)) => Ok(format!("*.{domain}")),
+            _ => bail!("{domain:?} is not a domain"),
+        };
+    }
+    ensure!(!host.contains('*'), "may have a `*` only as the first part of a domain");
+    let host = Host::parse(host).with_context(|| format!("{host:?} is not a host"))?;
+    Ok(host.to_string())
 }
 
-fn parse_ports(port: &str, scheme_has_default: bool) -> Result<Option<Range<u16>>> {
-    let number = |text: &str| -> Result<u16> {
-        text.parse()
-            .ok()
-            .filter(|port| *port < u16::MAX)
-            .with_context(|| format!("port {text:?} is not a number below {}", u16::MAX))
+fn parse_ports(port: &str) -> Result<Range<u32>> {
+    let number = |text: &str| -> Result<u32> {
+        let number: u16 = text.parse().with_context(|| format!("{text:?} is not a port"))?;
+        Ok(number.into())
     };
     match port {
-        "*" => Ok(None),
-        "" if scheme_has_default => Ok(Some(DEFAULT_PORT..DEFAULT_PORT + 1)),
-        "" => bail!("needs a port, or `:*` for every port"),
+        "*" => Ok(0..u32::from(u16::MAX) + 1),
+        "" => Ok(DEFAULT_PORT..DEFAULT_PORT + 1),
         _ => match port.split_once("..") {
-            Some((from, below)) => Ok(Some(number(from)?..number(below)?)),
-            None => number(port).map(|port| Some(port..port + 1)),
+            Some((from, below)) => Ok(number(from)?..number(below)?),
+            None => number(port).map(|port| port..port + 1),
         },
-    }
-}
-
-impl HostPattern {
-    fn parse(host: &str) -> Result<Self> {
-        ensure!(!host.contains('/'), "must not have a path");
-        if host == "*" {
-            return Ok(Self::Any);
-        }
-        if let Some(domain) = host.strip_prefix("*.") {
-            return match Host::parse(domain) {
-                Ok(Host::Domain(domain)) => Ok(Self::Below(format!(".{domain}"))),
-                _ => bail!("{domain:?} is not a domain"),
-            };
-        }
-        ensure!(!host.contains('*'), "may have a `*` only as the first part of a domain");
-        Host::parse(host)
-            .map(Self::Exactly)
-            .with_context(|| format!("{host:?} is not a host"))
-    }
-
-    fn permits(&self, host: &Host) -> bool {
-        match (self, host) {
-            (Self::Any, _) => true,
-            (Self::Below(suffix), Host::Domain(domain)) => domain.ends_with(suffix),
-            (Self::Below(_), _) => false,
-            (Self::Exactly(allowed), host) => allowed == host,
-        }
     }
 }
 
@@ -198,14 +158,14 @@ mod tests {
     }
 
     #[test]
-    fn says_which_entry_would_permit_an_address() {
+    fn names_the_entry_that_would_permit_an_address() {
         let refused = AllowedHosts::default().check("redis://user:secret@h/3");
         assert_eq!(refused, Err(Refused::NotAllowed("redis://h:6379".to_owned())));
         assert_eq!(AllowedHosts::default().check("redis://"), Err(Refused::NotAnAddress));
     }
 
     #[test]
-    fn refuses_entries_that_it_cannot_hold_to() {
+    fn refuses_entries_that_it_does_not_support() {
         for entry in [
             "127.0.0.1:6379",
             "https://example.com",

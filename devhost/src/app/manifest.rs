@@ -1,26 +1,23 @@
-//! `spin.toml` as far as devhost supports it.
+//! The part of `spin.toml` that devhost supports.
 //!
-//! Every table denies unknown fields: what Spin knows and devhost does not is refused by its name and line, never
-//! ignored, so that an app does not seem to work here and then behaves differently under Spin.
+//! Every table denies unknown fields. A field that Spin has and devhost has not is refused by name and line and never
+//! ignored, so that no app works here and behaves differently under Spin.
+#![expect(dead_code, reason = "fields that have no effect here must still be known")]
 
 use std::collections::BTreeMap;
-use std::fmt;
 use std::path::PathBuf;
 
 use anyhow::{Result, anyhow, ensure};
 use serde::Deserialize;
-use serde::de::{Deserializer, Error as _, IgnoredAny, Visitor};
+use serde::de::IgnoredAny;
 
-/// The only manifest version that devhost reads.
 const MANIFEST_VERSION: u32 = 2;
 
-/// The whole manifest.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Manifest {
     spin_manifest_version: u32,
-    #[serde(rename = "application")]
-    _application: Application,
+    application: Application,
     #[serde(default)]
     pub(crate) variables: BTreeMap<String, Variable>,
     pub(crate) trigger: Triggers,
@@ -28,34 +25,26 @@ pub(crate) struct Manifest {
     pub(crate) component: BTreeMap<String, Component>,
 }
 
-/// `[application]`: checked, not used.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Application {
-    #[serde(rename = "name")]
-    _name: String,
-    #[serde(default, rename = "version")]
-    _version: IgnoredAny,
-    #[serde(default, rename = "description")]
-    _description: IgnoredAny,
-    #[serde(default, rename = "authors")]
-    _authors: IgnoredAny,
+    name: String,
+    version: Option<IgnoredAny>,
+    description: Option<IgnoredAny>,
+    authors: Option<IgnoredAny>,
 }
 
-/// One of `[variables]`. Without a default, it has to be given.
+/// An entry of `[variables]`. Without a default, it needs a value from outside.
 #[derive(Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Variable {
     pub(crate) default: Option<String>,
-    #[serde(default, rename = "required")]
-    _required: IgnoredAny,
+    required: Option<IgnoredAny>,
     #[serde(default)]
     pub(crate) secret: bool,
-    #[serde(default, rename = "description")]
-    _description: IgnoredAny,
+    description: Option<IgnoredAny>,
 }
 
-/// `[[trigger.http]]` and `[[trigger.redis]]`.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Triggers {
@@ -65,59 +54,63 @@ pub(crate) struct Triggers {
     pub(crate) redis: Vec<RedisTrigger>,
 }
 
-/// A route and the component that answers on it.
+/// `[[trigger.http]]`.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct HttpTrigger {
-    #[serde(default, rename = "id")]
-    _id: IgnoredAny,
+    id: Option<IgnoredAny>,
     pub(crate) route: String,
     pub(crate) component: String,
 }
 
-/// A channel on a Redis server, and the component that gets its messages.
+/// `[[trigger.redis]]`.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct RedisTrigger {
-    #[serde(default, rename = "id")]
-    _id: IgnoredAny,
+    id: Option<IgnoredAny>,
     pub(crate) address: String,
     pub(crate) channel: String,
     pub(crate) component: String,
 }
 
-/// One of `[component]`.
+/// `[component.x]`.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Component {
-    #[serde(default, rename = "description")]
-    _description: IgnoredAny,
-    /// Relative to the manifest.
-    #[serde(deserialize_with = "local_file")]
-    pub(crate) source: PathBuf,
+    description: Option<IgnoredAny>,
+    pub(crate) source: Source,
     #[serde(default)]
     pub(crate) environment: BTreeMap<String, String>,
     #[serde(default)]
     pub(crate) variables: BTreeMap<String, String>,
     #[serde(default)]
     pub(crate) allowed_outbound_hosts: Vec<String>,
-    /// Not run, as `spin up` does not run it; named when `source` is missing.
-    #[serde(default)]
+    /// Shown when `source` is missing; never run, as `spin up` does not run it.
     pub(crate) build: Option<Build>,
+}
+
+/// A component's `source`. Spin also fetches from URLs and registries.
+#[derive(Debug, Deserialize)]
+#[serde(
+    untagged,
+    expecting = "expected the path of a .wasm file (devhost fetches no component from a URL or a registry)"
+)]
+pub(crate) enum Source {
+    /// Relative to the manifest.
+    File(PathBuf),
 }
 
 /// `[component.x.build]`: for `spin build`.
 #[derive(Debug, Deserialize)]
 pub(crate) struct Build {
-    #[serde(default)]
     pub(crate) command: Option<toml::Value>,
 }
 
 impl Manifest {
-    /// Parses the text of a manifest. The error quotes the line that is not supported.
+    /// The error quotes the line that is not supported.
     pub(crate) fn parse(text: &str) -> Result<Self> {
         let manifest: Self = toml::from_str(text).map_err(|error| {
-            anyhow!("{error}devhost refuses what it does not support: take it out, or run the app with `spin up`")
+            anyhow!("{error}devhost does not support this: remove it, or run the app with `spin up`")
         })?;
         ensure!(
             manifest.spin_manifest_version == MANIFEST_VERSION,
@@ -128,33 +121,11 @@ impl Manifest {
     }
 }
 
-/// A component's source that is a path; Spin also fetches from URLs and registries.
-fn local_file<'de, D: Deserializer<'de>>(deserializer: D) -> Result<PathBuf, D::Error> {
-    struct LocalFile;
-
-    impl Visitor<'_> for LocalFile {
-        type Value = PathBuf;
-
-        fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-            f.write_str("the path of a .wasm file (devhost fetches no component from a URL or a registry)")
-        }
-
-        fn visit_str<E: serde::de::Error>(self, path: &str) -> Result<PathBuf, E> {
-            if path.is_empty() {
-                return Err(E::custom("source is empty"));
-            }
-            Ok(PathBuf::from(path))
-        }
-    }
-
-    deserializer.deserialize_any(LocalFile).map_err(D::Error::custom)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    /// A manifest that is fine, with something added to its component.
+    /// A good manifest with something added to its component.
     fn with(component_line: &str) -> String {
         format!(
             r#"spin_manifest_version = 2
@@ -183,7 +154,8 @@ watch = ["src/**/*.rs"]
         let manifest = Manifest::parse(&with(r#"source = "a.wasm""#)).unwrap();
         assert_eq!(manifest.trigger.http.len(), 1);
         assert_eq!(manifest.trigger.redis[0].channel, "c");
-        assert_eq!(manifest.component["a"].source, PathBuf::from("a.wasm"));
+        let Source::File(source) = &manifest.component["a"].source;
+        assert_eq!(source, &PathBuf::from("a.wasm"));
     }
 
     #[test]

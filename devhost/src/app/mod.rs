@@ -1,40 +1,36 @@
-//! The app to run: the manifest with its variables filled in, everything checked before anything starts.
+//! The app to run: its manifest with all variables filled in, checked completely before anything starts.
 
 mod allowed_hosts;
 mod manifest;
 mod routes;
-mod template;
 mod variables;
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-use anyhow::{Context, Result, bail, ensure};
+use anyhow::{Context, Result, anyhow, bail, ensure};
 
 pub(crate) use allowed_hosts::{AllowedHosts, Refused};
 pub(crate) use routes::{Route, Router};
 pub(crate) use variables::{ENVIRONMENT_PREFIX, check_name};
 
-use manifest::Manifest;
+use manifest::{Manifest, Source};
 use variables::Variables;
 
-/// The name of a manifest in its folder.
 const MANIFEST_NAME: &str = "spin.toml";
 
-/// An app with nothing left to look up.
 #[derive(Debug)]
 pub(crate) struct App {
-    /// The folder of the manifest: sources and logs are relative to it.
+    /// The manifest's folder: sources and logs are relative to it.
     pub(crate) folder: PathBuf,
-    /// Every component that a trigger uses, by its id.
+    /// The components that a trigger uses, by id.
     pub(crate) components: BTreeMap<String, Component>,
-    /// The component's id for each HTTP route.
+    /// A component's id for each HTTP route.
     pub(crate) routes: Router<String>,
-    /// The Redis addresses to subscribe on: one sequential lane for each address string.
-    pub(crate) lanes: Vec<Lane>,
+    /// One for each Redis address, as it is written.
+    pub(crate) subscriptions: Vec<Subscription>,
 }
 
-/// A component and what it may use.
 #[derive(Debug)]
 pub(crate) struct Component {
     pub(crate) id: String,
@@ -44,22 +40,22 @@ pub(crate) struct Component {
     pub(crate) allowed_hosts: AllowedHosts,
 }
 
-/// All that is subscribed to at one Redis address.
+/// The channels to subscribe to at one Redis address.
 #[derive(Debug)]
-pub(crate) struct Lane {
+pub(crate) struct Subscription {
     pub(crate) address: String,
     /// The ids of the components that get a channel's messages.
     pub(crate) channels: BTreeMap<String, Vec<String>>,
 }
 
 impl App {
-    /// Loads a manifest, or the `spin.toml` in a folder, with variables from the command line, the environment, and a
+    /// Loads a manifest, or the `spin.toml` in a folder. Variables come from the command line, the environment, and a
     /// file `.env` beside the manifest.
     pub(crate) fn load(from: &Path, command_line: &BTreeMap<String, String>) -> Result<Self> {
-        let source = Source::read(from)?;
-        let environment = |name: &str| source.environment(name);
-        Self::resolve(&source.text, source.folder.clone(), command_line, environment)
-            .with_context(|| format!("in {}", source.path.display()))
+        let file = ManifestFile::read(from)?;
+        let environment = |name: &str| file.environment(name);
+        Self::resolve(&file.text, file.folder.clone(), command_line, environment)
+            .with_context(|| format!("in {}", file.path.display()))
     }
 
     fn resolve(
@@ -72,7 +68,7 @@ impl App {
         let variables = Variables::resolve(&manifest.variables, command_line, environment)?;
         for name in command_line.keys() {
             if !manifest.variables.contains_key(name) {
-                eprintln!("--variable {name}=... changes nothing: [variables] does not declare it");
+                eprintln!("--variable {name}=... has no effect: [variables] does not declare it");
             }
         }
 
@@ -83,11 +79,11 @@ impl App {
             .map(|trigger| Ok((Route::parse(&trigger.route)?, trigger.component.clone())))
             .collect::<Result<_>>()
             .and_then(Router::new)?;
-        let lanes = lanes(&manifest, &variables)?;
+        let subscriptions = subscriptions(&manifest, &variables)?;
         let used: Vec<&String> = routes
             .iter()
             .map(|(_, id)| id)
-            .chain(lanes.iter().flat_map(|lane| lane.channels.values().flatten()))
+            .chain(subscriptions.iter().flat_map(|one| one.channels.values().flatten()))
             .collect();
         ensure!(!used.is_empty(), "no trigger: there is nothing to run");
 
@@ -106,39 +102,44 @@ impl App {
             folder,
             components,
             routes,
-            lanes,
+            subscriptions,
         })
     }
 }
 
 /// The variables of a manifest, resolved as for [`App::load`].
 pub(crate) fn variables(from: &Path, command_line: &BTreeMap<String, String>) -> Result<Variables> {
-    let source = Source::read(from)?;
-    Manifest::parse(&source.text)
-        .and_then(|manifest| Variables::resolve(&manifest.variables, command_line, |name| source.environment(name)))
-        .with_context(|| format!("in {}", source.path.display()))
+    let file = ManifestFile::read(from)?;
+    Manifest::parse(&file.text)
+        .and_then(|manifest| Variables::resolve(&manifest.variables, command_line, |name| file.environment(name)))
+        .with_context(|| format!("in {}", file.path.display()))
 }
 
-/// A manifest's text, and what is beside it.
-struct Source {
+struct ManifestFile {
     path: PathBuf,
     folder: PathBuf,
     text: String,
+    /// The variables in the file `.env` beside it.
     env_file: BTreeMap<String, String>,
 }
 
-impl Source {
+impl ManifestFile {
     /// Reads a manifest, or the `spin.toml` in a folder.
     fn read(from: &Path) -> Result<Self> {
-        let path = if from.is_dir() {
-            from.join(MANIFEST_NAME)
-        } else {
-            from.to_owned()
+        let path = match from.is_dir() {
+            true => from.join(MANIFEST_NAME),
+            false => from.to_owned(),
         };
         let text =
             std::fs::read_to_string(&path).with_context(|| format!("cannot read the manifest {}", path.display()))?;
         let folder = path.parent().unwrap_or(Path::new("")).to_owned();
-        let env_file = read_env_file(&folder.join(".env"))?;
+        let env_path = folder.join(".env");
+        let env_file = match env_path.is_file() {
+            true => dotenvy::from_path_iter(&env_path)
+                .and_then(Iterator::collect)
+                .with_context(|| format!("cannot read {}", env_path.display()))?,
+            false => BTreeMap::new(),
+        };
         Ok(Self {
             path,
             folder,
@@ -158,67 +159,46 @@ fn component(id: &str, declared: &manifest::Component, folder: &Path, variables:
             && id.chars().all(|c| c.is_ascii_alphanumeric() || c == '-'),
         "a component's id consists of letters, digits and `-`"
     );
-    let wasm = folder.join(&declared.source);
+    let Source::File(source) = &declared.source;
+    let wasm = folder.join(source);
     if !wasm.is_file() {
-        let command = declared
-            .build
-            .as_ref()
-            .and_then(|build| build.command.as_ref())
-            .and_then(|command| command.as_str());
-        match command {
+        let command = declared.build.as_ref().and_then(|build| build.command.as_ref());
+        match command.and_then(|command| command.as_str()) {
             Some(command) => bail!("{} is missing; build it: {command}", wasm.display()),
             None => bail!("{} is missing", wasm.display()),
         }
     }
-    let mut values = BTreeMap::new();
-    for (name, template) in &declared.variables {
-        if let Err(reason) = check_name(name) {
-            bail!("variable {name:?} {reason}");
-        }
-        values.insert(name.clone(), variables.expand(template)?);
-    }
-    let hosts = declared
-        .allowed_outbound_hosts
-        .iter()
-        .map(|entry| variables.expand(entry))
-        .collect::<Result<Vec<_>>>()?;
+    let values = declared.variables.iter().map(|(name, template)| {
+        check_name(name).map_err(|reason| anyhow!("variable {name:?} {reason}"))?;
+        Ok((name.clone(), variables.expand(template)?))
+    });
+    let hosts = declared.allowed_outbound_hosts.iter();
+    let hosts = hosts.map(|entry| variables.expand(entry)).collect::<Result<Vec<_>>>()?;
     Ok(Component {
         id: id.to_owned(),
         wasm,
         environment: declared.environment.clone(),
-        variables: values,
+        variables: values.collect::<Result<_>>()?,
         allowed_hosts: AllowedHosts::parse(hosts.iter().map(String::as_str))?,
     })
 }
 
-fn lanes(manifest: &Manifest, variables: &Variables) -> Result<Vec<Lane>> {
-    let mut lanes: Vec<Lane> = Vec::new();
+fn subscriptions(manifest: &Manifest, variables: &Variables) -> Result<Vec<Subscription>> {
+    let mut subscriptions: Vec<Subscription> = Vec::new();
     for trigger in &manifest.trigger.redis {
         let address = variables.expand(&trigger.address)?;
         let channel = variables.expand(&trigger.channel)?;
-        let lane = match lanes.iter_mut().find(|lane| lane.address == address) {
-            Some(lane) => lane,
-            None => lanes.push_mut(Lane {
+        let subscription = match subscriptions.iter_mut().find(|one| one.address == address) {
+            Some(subscription) => subscription,
+            None => subscriptions.push_mut(Subscription {
                 address,
                 channels: BTreeMap::new(),
             }),
         };
-        lane.channels
-            .entry(channel)
-            .or_default()
-            .push(trigger.component.clone());
+        let components = subscription.channels.entry(channel).or_default();
+        components.push(trigger.component.clone());
     }
-    Ok(lanes)
-}
-
-/// The pairs of a `.env` file; none if there is no such file.
-fn read_env_file(path: &Path) -> Result<BTreeMap<String, String>> {
-    if !path.is_file() {
-        return Ok(BTreeMap::new());
-    }
-    dotenvy::from_path_iter(path)
-        .and_then(Iterator::collect)
-        .with_context(|| format!("cannot read {}", path.display()))
+    Ok(subscriptions)
 }
 
 #[cfg(test)]
@@ -226,13 +206,9 @@ mod tests {
     use super::*;
 
     fn resolve(text: &str, environment: &[(&str, &str)]) -> Result<App> {
-        let lookup = |name: &str| {
-            environment
-                .iter()
-                .find(|(key, _)| *key == name)
-                .map(|(_, value)| (*value).to_owned())
-        };
-        // This crate's own manifest stands for a component's file: it only has to exist.
+        let environment: BTreeMap<_, _> = environment.iter().copied().collect();
+        let lookup = |name: &str| environment.get(name).map(|value| (*value).to_owned());
+        // A component's file only has to exist; this crate's manifest does.
         let folder = PathBuf::from(env!("CARGO_MANIFEST_DIR"));
         let text = text.replace("a.wasm", "Cargo.toml");
         App::resolve(&text, folder, &BTreeMap::new(), lookup)
@@ -261,14 +237,14 @@ variables = { url = "redis://{{ password }}{{ host }}" }
 "#;
 
     #[test]
-    fn each_address_string_is_one_lane() {
+    fn each_address_string_is_one_subscription() {
         let app = resolve(APP, &[("SPIN_VARIABLE_HOST", "h:1")]).unwrap();
-        let lanes: Vec<(&str, usize)> = app
-            .lanes
+        let subscriptions: Vec<(&str, usize)> = app
+            .subscriptions
             .iter()
-            .map(|lane| (lane.address.as_str(), lane.channels.len()))
+            .map(|subscription| (subscription.address.as_str(), subscription.channels.len()))
             .collect();
-        assert_eq!(lanes, [("redis://h:1/0", 2), ("redis://h:1/1", 1)]);
+        assert_eq!(subscriptions, [("redis://h:1/0", 2), ("redis://h:1/1", 1)]);
     }
 
     #[test]

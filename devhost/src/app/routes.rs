@@ -4,19 +4,19 @@ use std::fmt;
 
 use anyhow::{Result, bail, ensure};
 
-/// A route as Spin matches it: slashes at either end of a path do not count.
+/// A route, matched as Spin does: slashes at either end of a path are ignored.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Route {
     /// As the manifest writes it.
     written: String,
-    /// Without slashes at either end.
+    /// Without `/...` and slashes at either end.
     path: String,
-    /// Whether everything below `path` belongs to it too.
+    /// Matches everything below `path` too.
     wildcard: bool,
 }
 
 impl Route {
-    /// Parses a route of the manifest; `:name` and `*` are Spin's but not devhost's, and refused.
+    /// Parses a route of the manifest. Spin's `:name` and `*` are refused.
     pub(crate) fn parse(written: &str) -> Result<Self> {
         ensure!(written.starts_with('/'), "route {written:?} must begin with `/`");
         let (path, wildcard) = match written.strip_suffix("/...") {
@@ -33,7 +33,6 @@ impl Route {
         })
     }
 
-    /// As the manifest writes it.
     pub(crate) fn written(&self) -> &str {
         &self.written
     }
@@ -43,16 +42,13 @@ impl Route {
         self.written.strip_suffix("/...").unwrap_or(&self.written)
     }
 
-    /// What follows the prefix in a path that matches; empty for an exact route.
+    /// The part of a matching path behind the prefix; empty for an exact route.
     pub(crate) fn path_info<'p>(&self, path: &'p str) -> &'p str {
-        let begin = path.len() - path.trim_start_matches('/').len();
-        if !self.wildcard {
-            return "";
+        match (self.wildcard, self.path.as_str()) {
+            (false, _) => "",
+            (true, "") => path,
+            (true, prefix) => path.trim_start_matches('/').strip_prefix(prefix).unwrap_or_default(),
         }
-        if self.path.is_empty() {
-            return path;
-        }
-        &path[(begin + self.path.len()).min(path.len())..]
     }
 
     fn matches(&self, path: &str) -> bool {
@@ -67,18 +63,14 @@ impl Route {
 
 impl fmt::Display for Route {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "/{}", self.path)?;
-        if self.wildcard {
-            f.write_str(" (wildcard)")?;
-        }
-        Ok(())
+        let wildcard = if self.wildcard { " (wildcard)" } else { "" };
+        write!(f, "/{}{wildcard}", self.path)
     }
 }
 
-/// All routes of the app, with what each leads to.
 #[derive(Debug)]
 pub(crate) struct Router<T> {
-    /// Most specific first: an exact route before a wildcard, a longer prefix before a shorter one.
+    /// Most specific first: exact routes before wildcards, longer prefixes before shorter ones.
     routes: Vec<(Route, T)>,
 }
 
@@ -87,8 +79,8 @@ impl<T> Router<T> {
     pub(crate) fn new(mut routes: Vec<(Route, T)>) -> Result<Self> {
         routes.sort_by_key(|(route, _)| (route.wildcard, std::cmp::Reverse(route.path.len())));
         for (index, (route, _)) in routes.iter().enumerate() {
-            let same = |(other, _): &&(Route, T)| other.path == route.path && other.wildcard == route.wildcard;
-            if routes[..index].iter().any(|other| same(&other)) {
+            let is_same = |(other, _): &(Route, T)| (&other.path, other.wildcard) == (&route.path, route.wildcard);
+            if routes[..index].iter().any(is_same) {
                 bail!("two HTTP triggers have the route {}", route.written);
             }
         }
@@ -97,10 +89,7 @@ impl<T> Router<T> {
 
     /// The most specific route for a path.
     pub(crate) fn find(&self, path: &str) -> Option<(&Route, &T)> {
-        self.routes
-            .iter()
-            .find(|(route, _)| route.matches(path))
-            .map(|(route, target)| (route, target))
+        self.iter().find(|(route, _)| route.matches(path))
     }
 
     /// Every route, most specific first.
@@ -108,7 +97,6 @@ impl<T> Router<T> {
         self.routes.iter().map(|(route, target)| (route, target))
     }
 
-    /// Whether there is no route at all.
     pub(crate) fn is_empty(&self) -> bool {
         self.routes.is_empty()
     }
@@ -151,7 +139,7 @@ mod tests {
     }
 
     #[test]
-    fn path_info_is_what_follows_the_prefix() {
+    fn path_info_follows_the_prefix() {
         let info = |route: &str, path: &'static str| Route::parse(route).unwrap().path_info(path);
         assert_eq!(info("/test/...", "/test"), "");
         assert_eq!(info("/test/...", "/test/"), "/");

@@ -1,27 +1,23 @@
-//! The application's variables: declared in the manifest, set from outside.
+//! The app's variables, declared in the manifest and set from outside, and `{{ name }}` in the manifest's strings.
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use anyhow::{Result, bail};
+use anyhow::{Context, Result, anyhow, bail};
 
 use super::manifest::Variable;
-use super::template;
 
-/// What a variable's name is prefixed with in the environment.
+/// Prefix of a variable's name in the environment.
 pub(crate) const ENVIRONMENT_PREFIX: &str = "SPIN_VARIABLE_";
 
-/// Every declared variable with its value.
 #[derive(Debug)]
 pub(crate) struct Variables {
     values: BTreeMap<String, String>,
-    /// The names of those that are secret.
-    secret: BTreeSet<String>,
+    secrets: BTreeSet<String>,
 }
 
 impl Variables {
-    /// The first of: the command line, the environment (by the name `SPIN_VARIABLE_<NAME>`), the declared default.
-    ///
-    /// Fails by naming every variable that has a value in none of them.
+    /// Takes each value from the command line, else the environment (`SPIN_VARIABLE_<NAME>`), else the default. The
+    /// error names every variable without a value.
     pub(crate) fn resolve(
         declared: &BTreeMap<String, Variable>,
         command_line: &BTreeMap<String, String>,
@@ -30,7 +26,7 @@ impl Variables {
         let mut values = BTreeMap::new();
         let mut missing = Vec::new();
         for (name, variable) in declared {
-            check_name(name).map_err(|reason| anyhow::anyhow!("variable {name:?} {reason}"))?;
+            check_name(name).map_err(|reason| anyhow!("variable {name:?} {reason}"))?;
             let value = command_line
                 .get(name)
                 .cloned()
@@ -50,25 +46,40 @@ impl Variables {
                 environment_name(example),
             );
         }
-        let secret = declared.iter().filter(|(_, variable)| variable.secret);
+        let secrets = declared.iter().filter(|(_, variable)| variable.secret);
         Ok(Self {
             values,
-            secret: secret.map(|(name, _)| name.clone()).collect(),
+            secrets: secrets.map(|(name, _)| name.clone()).collect(),
         })
     }
 
-    /// Those that anybody may see, which a secret is while it is empty.
-    pub(crate) fn open(&self) -> impl Iterator<Item = (&str, &str)> {
+    /// The variables that anybody may see: all but secrets with a value.
+    pub(crate) fn without_secrets(&self) -> impl Iterator<Item = (&str, &str)> {
         self.values
             .iter()
-            .filter(|(name, value)| value.is_empty() || !self.secret.contains(*name))
+            .filter(|(name, value)| value.is_empty() || !self.secrets.contains(*name))
             .map(|(name, value)| (name.as_str(), value.as_str()))
     }
 
-    /// A manifest string with its `{{ name }}` replaced.
+    /// Replaces every `{{ name }}` in a string of the manifest.
     pub(crate) fn expand(&self, template: &str) -> Result<String> {
-        template::resolve(template, |name| self.values.get(name).map(String::as_str))
-            .map_err(|error| anyhow::anyhow!("{template:?}: {error}"))
+        let mut expanded = String::with_capacity(template.len());
+        let mut rest = template;
+        while let Some((literal, expression)) = rest.split_once("{{") {
+            let (name, after) = expression
+                .split_once("}}")
+                .with_context(|| format!("{template:?}: a `{{{{` is never closed with `}}}}`"))?;
+            let name = name.trim();
+            let value = self
+                .values
+                .get(name)
+                .with_context(|| format!("{template:?}: `{name}` is not declared in [variables]"))?;
+            expanded.push_str(literal);
+            expanded.push_str(value);
+            rest = after;
+        }
+        expanded.push_str(rest);
+        Ok(expanded)
     }
 }
 
@@ -76,7 +87,7 @@ fn environment_name(variable: &str) -> String {
     format!("{ENVIRONMENT_PREFIX}{}", variable.to_ascii_uppercase())
 }
 
-/// Spin's rule for names, so that each has exactly one spelling in the environment.
+/// Spin's rule for names, by which each has exactly one spelling in the environment.
 pub(crate) fn check_name(name: &str) -> Result<(), &'static str> {
     if !name.starts_with(|first: char| first.is_ascii_lowercase()) {
         return Err("must start with a lowercase ASCII letter");
@@ -121,7 +132,7 @@ c = { default = 'default' }",
     }
 
     #[test]
-    fn keeps_secrets_but_for_empty_ones() {
+    fn secrets_are_left_out_unless_they_are_empty() {
         let declared = declared(
             "host = { default = 'h:1' }
 password = { default = '', secret = true }
@@ -130,9 +141,31 @@ token = { default = '', secret = true }",
         let environment = |name: &str| (name == "SPIN_VARIABLE_TOKEN").then(|| "s3cret".to_owned());
         let variables = Variables::resolve(&declared, &BTreeMap::new(), environment).unwrap();
         assert_eq!(
-            variables.open().collect::<Vec<_>>(),
+            variables.without_secrets().collect::<Vec<_>>(),
             [("host", "h:1"), ("password", "")]
         );
+    }
+
+    #[test]
+    fn expands_names_and_keeps_the_rest() {
+        let declared = declared("host = { default = 'localhost' }\nempty = { default = '' }");
+        let variables = Variables::resolve(&declared, &BTreeMap::new(), |_| None).unwrap();
+        for (template, expanded) in [
+            ("plain", "plain"),
+            ("", ""),
+            ("redis://{{ host }}/0", "redis://localhost/0"),
+            ("{{host}}{{ empty }}{{  host  }}", "localhostlocalhost"),
+            ("a } b }} c", "a } b }} c"),
+        ] {
+            assert_eq!(variables.expand(template).unwrap(), expanded);
+        }
+        for (template, reason) in [
+            ("{{ host", "a `{{` is never closed with `}}`"),
+            ("{{ nobody }}", "`nobody` is not declared in [variables]"),
+        ] {
+            let error = variables.expand(template).unwrap_err().to_string();
+            assert_eq!(error, format!("{template:?}: {reason}"));
+        }
     }
 
     #[test]

@@ -1,4 +1,4 @@
-//! Rust types of Spin's own interfaces, generated from `wit/`.
+//! Rust types of Spin's interfaces, generated from `wit/`.
 
 wasmtime::component::bindgen!({
     path: "wit",

@@ -1,4 +1,4 @@
-//! Compiles components and makes instances of them.
+//! Compiles components.
 
 use std::sync::Arc;
 
@@ -7,20 +7,20 @@ use wasmtime::component::{InstancePre, Linker};
 use wasmtime::{Cache, CacheConfig, Config, InstanceAllocationStrategy, PoolingAllocationConfig, Store};
 
 use super::bindings::{redis, variables};
-use super::output::OutputTargets;
+use super::output::Output;
 use super::redis::{RedisHost, RedisView};
 use super::state::State;
 use super::variables::VariablesHost;
 use crate::app::Component;
 
-/// How many instances may live at once, over all components; Spin's default.
+/// Instances at once, of all components; Spin's default.
 const INSTANCES_MAX: u32 = 1_000;
-/// Memory that stays mapped, and is cleared rather than given back, when an instance ends; Spin's default.
+/// Memory of an ended instance that is cleared and stays mapped; Spin's default.
 const MEMORY_KEPT_BYTES: usize = 2 * 1024 * 1024;
 /// The same for tables.
 const TABLE_KEPT_BYTES: usize = 512 * 1024;
 
-/// The compiler, and the interfaces that a component may import.
+/// The compiler and the interfaces that a component may import.
 pub(crate) struct Engine {
     engine: wasmtime::Engine,
     linker: Linker<State>,
@@ -41,8 +41,8 @@ impl Engine {
         Ok(Self { engine, linker })
     }
 
-    /// Compiles a component, or takes it from the cache, and checks that all it imports is there.
-    pub(crate) fn load(&self, component: Component, output: OutputTargets) -> Result<LoadedComponent> {
+    /// Compiles a component or takes it from the cache, and checks its imports.
+    pub(crate) fn load(&self, component: Component, stdout: Output, stderr: Output) -> Result<LoadedComponent> {
         let compiled = wasmtime::component::Component::from_file(&self.engine, &component.wasm)
             .map_err(anyhow::Error::from)
             .with_context(|| format!("{} is no WebAssembly component", component.wasm.display()))?;
@@ -51,30 +51,33 @@ impl Engine {
             .instantiate_pre(&compiled)
             .map_err(anyhow::Error::from)
             .with_context(|| {
-                format!(
-                    "{} imports something that devhost does not offer; run the app with `spin up`",
-                    component.wasm.display()
-                )
+                let wasm = component.wasm.display();
+                format!("{wasm} imports something that devhost does not offer; run the app with `spin up`")
             })?;
         Ok(LoadedComponent {
-            component: Arc::new(component),
+            declared: Arc::new(component),
             instance_pre,
-            output,
+            stdout,
+            stderr,
         })
     }
 }
 
-/// A compiled component, ready for instances.
 pub(crate) struct LoadedComponent {
-    pub(crate) component: Arc<Component>,
+    declared: Arc<Component>,
     pub(crate) instance_pre: InstancePre<State>,
-    output: OutputTargets,
+    stdout: Output,
+    stderr: Output,
 }
 
 impl LoadedComponent {
+    pub(crate) fn id(&self) -> &str {
+        &self.declared.id
+    }
+
     /// An empty store for one instance.
     pub(crate) fn store(&self) -> Store<State> {
-        let state = State::new(&self.component, self.output.stdout.clone(), self.output.stderr.clone());
+        let state = State::new(&self.declared, self.stdout.clone(), self.stderr.clone());
         Store::new(self.instance_pre.engine(), state)
     }
 }
@@ -86,7 +89,7 @@ fn engine() -> Result<wasmtime::Engine> {
         Ok(cache) => {
             config.cache(Some(cache));
         }
-        Err(error) => eprintln!("every start compiles the components anew, without a cache: {error:#}"),
+        Err(error) => eprintln!("without a cache, every start compiles the components anew: {error:#}"),
     }
 
     let mut pool = PoolingAllocationConfig::new();
@@ -100,10 +103,7 @@ fn engine() -> Result<wasmtime::Engine> {
         .table_keep_resident(TABLE_KEPT_BYTES);
     let mut pooled = config.clone();
     pooled.allocation_strategy(InstanceAllocationStrategy::Pooling(pool));
-    // The pool reserves terabytes of address space, which some machines do not grant; without it instances are only
+    // The pool reserves terabytes of address space, which some machines do not grant. Without it instances are only
     // slower to make.
-    match wasmtime::Engine::new(&pooled) {
-        Ok(engine) => Ok(engine),
-        Err(_) => Ok(wasmtime::Engine::new(&config)?),
-    }
+    Ok(wasmtime::Engine::new(&pooled).or_else(|_| wasmtime::Engine::new(&config))?)
 }

@@ -1,4 +1,4 @@
-//! The WebAssembly side: what a component is given, and how it is compiled and instantiated.
+//! Compiles and instantiates components, and implements the interfaces that they import.
 
 pub(crate) mod bindings;
 mod engine;
@@ -9,5 +9,5 @@ mod state;
 mod variables;
 
 pub(crate) use engine::{Engine, LoadedComponent};
-pub(crate) use output::OutputTargets;
+pub(crate) use output::Output;
 pub(crate) use state::State;

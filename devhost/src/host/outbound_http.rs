@@ -1,9 +1,9 @@
-//! Outbound HTTP, which devhost does not offer: a manifest cannot allow it, so every attempt is denied as Spin would.
+//! Outbound HTTP, which devhost does not offer. Since no manifest can allow it here, every request is denied, as by Spin.
 
 use hyper::Request;
 use wasmtime_wasi_http::{Error, RequestOptions, WasiBody, WasiHttpHooks};
 
-/// Denies every outgoing request and says so on the console.
+/// Denies every outgoing request, with a line on standard error.
 pub(crate) struct NoOutboundHttp {
     component: String,
 }
@@ -16,7 +16,7 @@ impl NoOutboundHttp {
     }
 }
 
-/// The end of a response's or a request's processing.
+/// Resolves when a request or response is fully processed.
 type Processed = Box<dyn Future<Output = Result<(), Error>> + Send>;
 
 impl WasiHttpHooks for NoOutboundHttp {

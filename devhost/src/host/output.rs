@@ -1,4 +1,4 @@
-//! Where what a component prints goes: its log file, and the console.
+//! Output of a component: to its log file and to devhost's standard error.
 
 use std::fs::File;
 use std::io::{self, Write};
@@ -13,51 +13,36 @@ use tokio::io::AsyncWrite;
 use wasmtime_wasi::cli::{IsTerminal, StdoutStream};
 use wasmtime_wasi::p2::{OutputStream, Pollable, StreamError, StreamResult};
 
-/// What a guest may hand over in one write, in bytes.
+/// Bytes that a guest may pass in one write.
 const WRITE_BYTES_MAX: usize = 64 * 1024;
 
-/// One of a component's two output streams. Both go to the console's standard error, as with Spin, since its standard
-/// output belongs to the host.
+/// The standard output or the standard error of a component. Both are printed on standard error, as with Spin, since
+/// standard output is the host's own. Written at once, not by wasmtime's buffering adapter, so that the last lines before
+/// a trap are kept.
 #[derive(Clone)]
 pub(crate) struct Output {
     log: Arc<File>,
-    console: bool,
-}
-
-/// The two output streams of a component.
-#[derive(Clone)]
-pub(crate) struct OutputTargets {
-    pub(crate) stdout: Output,
-    pub(crate) stderr: Output,
-}
-
-impl OutputTargets {
-    /// Opens `<component>_stdout.txt` and `<component>_stderr.txt` in a folder, to append to them.
-    pub(crate) fn open(folder: &Path, component: &str, console: bool) -> Result<Self> {
-        let open = |stream: &str| -> Result<Output> {
-            let path = folder.join(format!("{component}_{stream}.txt"));
-            let log = File::options()
-                .create(true)
-                .append(true)
-                .open(&path)
-                .with_context(|| format!("cannot open the log file {}", path.display()))?;
-            Ok(Output {
-                log: Arc::new(log),
-                console,
-            })
-        };
-        Ok(Self {
-            stdout: open("stdout")?,
-            stderr: open("stderr")?,
-        })
-    }
+    print: bool,
 }
 
 impl Output {
+    /// Appends to a log file, and prints too if `print`.
+    pub(crate) fn open(path: &Path, print: bool) -> Result<Self> {
+        let log = File::options()
+            .create(true)
+            .append(true)
+            .open(path)
+            .with_context(|| format!("cannot open the log file {}", path.display()))?;
+        Ok(Self {
+            log: Arc::new(log),
+            print,
+        })
+    }
+
     fn write_all(&self, bytes: &[u8]) -> io::Result<()> {
         (&*self.log).write_all(bytes)?;
-        if self.console {
-            // A console that was closed is no fault of the guest's, and its log file still has everything.
+        if self.print {
+            // A closed terminal is no fault of the guest's, and its log file still has everything.
             let _ = io::stderr().write_all(bytes);
         }
         Ok(())

@@ -1,7 +1,7 @@
 //! `spin:redis`: a component's connections to Redis.
 
 use redis::aio::MultiplexedConnection;
-use redis::{AsyncCommands, ErrorKind, FromRedisValue, Value};
+use redis::{AsyncCommands, Cmd, ErrorKind, FromRedisValue, Value};
 use wasmtime::component::{Accessor, HasData, Resource, ResourceTable};
 
 use super::bindings::redis::{
@@ -9,15 +9,13 @@ use super::bindings::redis::{
 };
 use crate::app::{Component, Refused};
 
-/// One TCP connection. Like Spin's it has no timeouts and never reconnects: once Redis has dropped it, every command
-/// fails.
+/// One TCP connection. As with Spin, it has no timeouts and never reconnects: once it is lost, every command fails.
 #[expect(unreachable_pub, reason = "the generated code re-exports it")]
 pub type Connection = MultiplexedConnection;
 
 /// Gives the generated code access to an instance's connections.
 pub(crate) struct RedisHost;
 
-/// An instance's connections, and the component that it is.
 pub(crate) struct RedisView<'a> {
     pub(crate) table: &'a mut ResourceTable,
     pub(crate) component: &'a Component,
@@ -55,8 +53,7 @@ impl<T: Send> HostConnectionWithStore<T> for RedisHost {
         channel: String,
         payload: Payload,
     ) -> Result<(), Error> {
-        let mut connection = find(accessor, &connection)?;
-        connection.publish(channel, payload).await.map_err(other)
+        query(accessor, &connection, &Cmd::publish(channel, payload)).await
     }
 
     async fn get(
@@ -64,8 +61,7 @@ impl<T: Send> HostConnectionWithStore<T> for RedisHost {
         connection: Resource<Connection>,
         key: String,
     ) -> Result<Option<Payload>, Error> {
-        let mut connection = find(accessor, &connection)?;
-        connection.get(key).await.map_err(other)
+        query(accessor, &connection, &Cmd::get(key)).await
     }
 
     async fn set(
@@ -74,13 +70,11 @@ impl<T: Send> HostConnectionWithStore<T> for RedisHost {
         key: String,
         value: Payload,
     ) -> Result<(), Error> {
-        let mut connection = find(accessor, &connection)?;
-        connection.set(key, value).await.map_err(other)
+        query(accessor, &connection, &Cmd::set(key, value)).await
     }
 
     async fn incr(accessor: &Accessor<T, Self>, connection: Resource<Connection>, key: String) -> Result<i64, Error> {
-        let mut connection = find(accessor, &connection)?;
-        connection.incr(key, 1).await.map_err(other)
+        query(accessor, &connection, &Cmd::incr(key, 1)).await
     }
 
     async fn del(
@@ -88,8 +82,7 @@ impl<T: Send> HostConnectionWithStore<T> for RedisHost {
         connection: Resource<Connection>,
         keys: Vec<String>,
     ) -> Result<u32, Error> {
-        let mut connection = find(accessor, &connection)?;
-        connection.del(keys).await.map_err(other)
+        query(accessor, &connection, &Cmd::del(keys)).await
     }
 
     async fn sadd(
@@ -98,13 +91,10 @@ impl<T: Send> HostConnectionWithStore<T> for RedisHost {
         key: String,
         values: Vec<String>,
     ) -> Result<u32, Error> {
-        let mut connection = find(accessor, &connection)?;
-        connection.sadd(key, values).await.map_err(|error| {
-            if error.kind() == ErrorKind::TypeError {
-                Error::TypeError
-            } else {
-                other(error)
-            }
+        let added = find(accessor, &connection)?.sadd(key, values).await;
+        added.map_err(|error: redis::RedisError| match error.kind() {
+            ErrorKind::TypeError => Error::TypeError,
+            _ => other(error),
         })
     }
 
@@ -113,8 +103,7 @@ impl<T: Send> HostConnectionWithStore<T> for RedisHost {
         connection: Resource<Connection>,
         key: String,
     ) -> Result<Vec<String>, Error> {
-        let mut connection = find(accessor, &connection)?;
-        connection.smembers(key).await.map_err(other)
+        query(accessor, &connection, &Cmd::smembers(key)).await
     }
 
     async fn srem(
@@ -123,8 +112,7 @@ impl<T: Send> HostConnectionWithStore<T> for RedisHost {
         key: String,
         values: Vec<String>,
     ) -> Result<u32, Error> {
-        let mut connection = find(accessor, &connection)?;
-        connection.srem(key, values).await.map_err(other)
+        query(accessor, &connection, &Cmd::srem(key, values)).await
     }
 
     async fn execute(
@@ -133,7 +121,6 @@ impl<T: Send> HostConnectionWithStore<T> for RedisHost {
         command: String,
         arguments: Vec<RedisParameter>,
     ) -> Result<Vec<RedisResult>, Error> {
-        let mut connection = find(accessor, &connection)?;
         let mut command = redis::cmd(&command);
         for argument in arguments {
             match argument {
@@ -141,15 +128,23 @@ impl<T: Send> HostConnectionWithStore<T> for RedisHost {
                 RedisParameter::Binary(bytes) => command.arg(bytes),
             };
         }
-        let Flattened(results) = command.query_async(&mut connection).await.map_err(other)?;
+        let Flattened(results) = query(accessor, &connection, &command).await?;
         Ok(results)
     }
 }
 
-/// Spin gives a component the text of the error and nothing else, so that components look for words such as
-/// `NoScriptError` in it.
+/// The text of the error, which is all that Spin gives a component: components look for words such as `NoScriptError`.
 fn other(error: redis::RedisError) -> Error {
     Error::Other(error.to_string())
+}
+
+async fn query<T, R: FromRedisValue>(
+    accessor: &Accessor<T, RedisHost>,
+    connection: &Resource<Connection>,
+    command: &Cmd,
+) -> Result<R, Error> {
+    let mut connection = find(accessor, connection)?;
+    command.query_async(&mut connection).await.map_err(other)
 }
 
 fn find<T>(accessor: &Accessor<T, RedisHost>, connection: &Resource<Connection>) -> Result<Connection, Error> {
@@ -160,22 +155,19 @@ fn find<T>(accessor: &Accessor<T, RedisHost>, connection: &Resource<Connection>)
 
 fn check_allowed(component: &Component, address: &str) -> Result<(), Error> {
     component.allowed_hosts.check(address).map_err(|refused| {
+        let id = &component.id;
         match refused {
-            Refused::NotAnAddress => eprintln!(
-                "component {}: what it tried to connect to is no Redis address",
-                component.id
-            ),
+            Refused::NotAnAddress => eprintln!("component {id}: a connection was refused: it is to no Redis address"),
             Refused::NotAllowed(entry) => eprintln!(
                 "component {id}: a connection to {entry} was refused; to allow it, add \"{entry}\" to \
-                 allowed_outbound_hosts of [component.{id}]",
-                id = component.id
+                 allowed_outbound_hosts of [component.{id}]"
             ),
         }
         Error::InvalidAddress
     })
 }
 
-/// A reply as the interface can carry it: arrays within arrays become one flat list.
+/// A reply in the form of the interface: nested arrays become one flat list.
 struct Flattened(Vec<RedisResult>);
 
 impl FromRedisValue for Flattened {
@@ -231,8 +223,7 @@ mod tests {
             Value::SimpleString("QUEUED".to_owned()),
         ]);
         let Flattened(results) = Flattened::from_redis_value(&nested).unwrap();
-        let texts: Vec<String> = results.iter().map(|result| format!("{result:?}")).collect();
-        assert_eq!(texts.len(), 5);
+        assert_eq!(results.len(), 5);
         assert!(matches!(&results[0], RedisResult::Int64(1)));
         assert!(matches!(&results[1], RedisResult::Binary(bytes) if bytes == b"a"));
         assert!(matches!(&results[2], RedisResult::Nil));

@@ -1,4 +1,4 @@
-//! What the host keeps for one instance of a component.
+//! State of one instance of a component.
 
 use std::sync::Arc;
 
@@ -10,18 +10,17 @@ use super::outbound_http::NoOutboundHttp;
 use super::output::Output;
 use crate::app::Component;
 
-/// The data of a store: one instance's WASI, its open resources, and which component it is.
 pub(crate) struct State {
     wasi: WasiCtx,
     http: WasiHttpCtx,
     outbound_http: NoOutboundHttp,
-    /// Streams, requests and Redis connections that the instance has open.
+    /// The open streams, requests and Redis connections.
     pub(crate) table: ResourceTable,
     pub(crate) component: Arc<Component>,
 }
 
 impl State {
-    /// For a fresh instance: no files, no sockets, its output where `stdout` and `stderr` lead.
+    /// An instance without files or sockets.
     pub(crate) fn new(component: &Arc<Component>, stdout: Output, stderr: Output) -> Self {
         let environment: Vec<_> = component.environment.iter().collect();
         let wasi = WasiCtx::builder()

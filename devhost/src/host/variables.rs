@@ -1,11 +1,11 @@
-//! `spin:variables`: a component sees the variables of its own table, and nothing else.
+//! `spin:variables`: a component reads the variables of its own table only.
 
 use wasmtime::component::{Accessor, HasData};
 
 use super::bindings::variables::{Error, Host, HostWithStore};
 use crate::app::{Component, check_name};
 
-/// Gives the generated code access to an instance's component.
+/// Gives the generated code access to the component of an instance.
 pub(crate) struct VariablesHost;
 
 impl HasData for VariablesHost {

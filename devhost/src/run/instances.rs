@@ -1,6 +1,6 @@
-//! How HTTP requests share instances, as with Spin.
+//! Instances that HTTP requests share, as with Spin.
 //!
-//! An instance takes another request only while it waits for I/O and its guest exerts no backpressure; wasmtime's
+//! An instance takes another request only while it waits for I/O and its guest exerts no backpressure. wasmtime's
 //! [`ProxyHandler`] decides when, and makes a new instance when none is free.
 
 use std::future::pending;
@@ -20,18 +20,17 @@ use wasmtime_wasi_http::p3::bindings::ServicePre;
 
 use crate::host::{LoadedComponent, State};
 
-/// How many requests one instance serves in its life. Spin ends it after 128 unless it is told otherwise; but a new
-/// instance needs a new connection to Redis, which is felt: with 128 the p99 is half as high again.
+/// Requests that one instance serves in its life. Spin's default is 128, but each new instance opens a new connection
+/// to Redis: with 128 the p99 is half as high again.
 pub(crate) const REQUESTS_MAX: usize = 1_024;
-/// How many of them at once.
+/// Requests of one instance at once.
 const CONCURRENT_REQUESTS_MAX: usize = 16;
-/// How long an instance waits for its next request.
+/// Time that an idle instance waits for its next request.
 const IDLE_MS: u64 = 1_000;
 
-/// The instances of one component that answer HTTP requests.
+/// The instances of one component.
 pub(crate) type Instances = ProxyHandler<InstanceSource>;
 
-/// Makes an instance whenever wasmtime asks for one.
 pub(crate) struct InstanceSource {
     component: Arc<LoadedComponent>,
     service: ServicePre<State>,
@@ -61,13 +60,13 @@ impl HandlerState for InstanceSource {
             view: |state| state.http(),
             expiration: IdleLimit::new(),
             state: ReuseLimits {
-                component: self.component.component.id.clone(),
+                component: self.component.id().to_owned(),
             },
         })
     }
 }
 
-/// Ends an instance that had nothing to do for too long. While requests run there is no limit, as with Spin.
+/// Ends an instance that was idle for too long. While requests run there is no limit, as with Spin.
 pub(crate) struct IdleLimit {
     timer: Pin<Box<Sleep>>,
 }
@@ -93,7 +92,7 @@ impl WorkerExpiration for IdleLimit {
     }
 }
 
-/// Says whether an instance may take another request.
+/// Decides if an instance may take another request.
 pub(crate) struct ReuseLimits {
     component: String,
 }
@@ -118,7 +117,7 @@ impl WorkerState for ReuseLimits {
         (): (),
         _: GuestTaskId,
     ) -> Pin<Box<dyn Future<Output = ()> + Send + Sync>> {
-        // The end of this future would end the request: none has a deadline.
+        // A request has no deadline: the end of this future would end it.
         Box::pin(pending())
     }
 

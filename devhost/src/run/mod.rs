@@ -1,8 +1,8 @@
 //! `devhost run`: the app's triggers in one process.
 
-mod http;
+mod http_trigger;
 mod instances;
-mod lane;
+mod redis_trigger;
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -12,25 +12,25 @@ use anyhow::{Context, Result};
 use futures::future::select_all;
 use tokio::net::TcpListener;
 use tokio::runtime::{Builder, Handle, Runtime};
-use tokio::signal::unix::{SignalKind, signal};
 
-use crate::app::App;
+use crate::app::{App, Component};
 use crate::cli::RunArguments;
-use crate::exit::Failure;
-use crate::host::{Engine, LoadedComponent, OutputTargets};
+use crate::exit::BadConfiguration;
+use crate::host::{Engine, LoadedComponent, Output};
+use crate::signals::stop_signal;
 
 pub(crate) use self::instances::REQUESTS_MAX;
 
-/// Where logs go, beside the manifest; the same place as Spin's.
+/// Folder for logs beside the manifest, as with Spin.
 const LOG_FOLDER: &str = ".spin/logs";
 
-/// Runs until a signal ends the process, or until a trigger cannot go on: as Spin does, it exits when Redis is gone.
-pub(crate) fn run(arguments: RunArguments) -> Result<(), Failure> {
+/// Runs until a signal ends the process or a trigger cannot go on. As Spin, it exits when it loses Redis.
+pub(crate) fn run(arguments: RunArguments) -> Result<()> {
     let variables = arguments.variables.iter().cloned().collect();
-    let app = App::load(&arguments.from, &variables).map_err(Failure::configuration)?;
+    let app = App::load(&arguments.from, &variables).map_err(BadConfiguration)?;
     exit_on_signals()?;
     let (requests, deliveries) = (threads()?, threads()?);
-    Ok(requests.block_on(serve(app, &arguments, deliveries.handle()))?)
+    requests.block_on(serve(app, &arguments, deliveries.handle()))
 }
 
 fn threads() -> Result<Runtime> {
@@ -40,25 +40,24 @@ fn threads() -> Result<Runtime> {
         .context("cannot start threads")
 }
 
-/// Deliveries have threads of their own, where Spin has a process: else each of their steps would wait for its turn
-/// among all requests that are under way.
+/// Deliveries have threads of their own, as they have a process of their own under Spin. On shared threads each of
+/// their steps would queue behind all requests under way.
 async fn serve(app: App, arguments: &RunArguments, deliveries: &Handle) -> Result<()> {
     let log_folder = arguments.log_dir.clone().unwrap_or_else(|| app.folder.join(LOG_FOLDER));
     let components = load(app.components, &log_folder, !arguments.quiet)?;
 
     let mut triggers = Vec::new();
     if !app.routes.is_empty() {
-        let listener = TcpListener::bind(arguments.listen).await.with_context(|| {
-            format!(
-                "cannot listen on {}; choose another address with --listen",
-                arguments.listen
-            )
-        })?;
-        let server = http::Server::new(app.routes, &components)?;
+        let address = arguments.listen;
+        let listener = TcpListener::bind(address)
+            .await
+            .with_context(|| format!("cannot listen on {address}; choose another address with --listen"))?;
+        let server = http_trigger::Server::new(app.routes, &components)?;
         triggers.push(tokio::spawn(server.serve(listener)));
     }
-    for lane in app.lanes {
-        triggers.push(deliveries.spawn(lane::run(lane::Lane::new(lane, &components)?)));
+    for subscription in app.subscriptions {
+        let subscriber = redis_trigger::Subscriber::new(subscription, &components)?;
+        triggers.push(deliveries.spawn(subscriber.run()));
     }
     let (ended, _, _) = select_all(triggers).await;
     ended.context("a trigger panicked")?
@@ -67,7 +66,7 @@ async fn serve(app: App, arguments: &RunArguments, deliveries: &Handle) -> Resul
 /// The compiled components, by id.
 type Components = BTreeMap<String, Arc<LoadedComponent>>;
 
-fn load(components: BTreeMap<String, crate::app::Component>, log_folder: &Path, console: bool) -> Result<Components> {
+fn load(components: BTreeMap<String, Component>, log_folder: &Path, print_output: bool) -> Result<Components> {
     std::fs::create_dir_all(log_folder)
         .with_context(|| format!("cannot make the log folder {}", log_folder.display()))?;
     eprintln!("Logging component stdio to {}/", log_folder.display());
@@ -75,33 +74,26 @@ fn load(components: BTreeMap<String, crate::app::Component>, log_folder: &Path, 
     components
         .into_iter()
         .map(|(id, component)| {
-            let output = OutputTargets::open(log_folder, &id, console)?;
-            Ok((id, Arc::new(engine.load(component, output)?)))
+            let output = |stream| Output::open(&log_folder.join(format!("{id}_{stream}.txt")), print_output);
+            let loaded = engine.load(component, output("stdout")?, output("stderr")?)?;
+            Ok((id, Arc::new(loaded)))
         })
         .collect()
 }
 
-/// A thread of its own waits for the signals, so that guests which keep every worker busy cannot hold them up.
+/// Waits for signals on a thread of its own, since components may keep every other one busy.
 fn exit_on_signals() -> Result<()> {
     let runtime = Builder::new_current_thread()
         .enable_io()
         .build()
         .context("cannot wait for signals")?;
-    let (mut interrupt, mut terminate) = {
+    let stop = {
         let _entered = runtime.enter();
-        (signal(SignalKind::interrupt())?, signal(SignalKind::terminate())?)
+        stop_signal()?
     };
-    std::thread::Builder::new()
-        .name("signals".to_owned())
-        .spawn(move || {
-            runtime.block_on(async {
-                tokio::select! {
-                    _ = interrupt.recv() => {}
-                    _ = terminate.recv() => {}
-                }
-            });
-            std::process::exit(0);
-        })
-        .context("cannot wait for signals")?;
+    std::thread::spawn(move || {
+        runtime.block_on(stop);
+        std::process::exit(0);
+    });
     Ok(())
 }

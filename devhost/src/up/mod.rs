@@ -1,202 +1,163 @@
-//! `devhost up`: Redis, the app and the sidecar, started in this order and kept running until Ctrl-C.
+//! `devhost up`: starts Redis, the app and the sidecar in this order, and keeps them running until Ctrl-C.
 
-mod address;
-mod backoff;
-mod console;
-mod keeper;
-mod own_redis;
+mod port;
 mod process;
+mod redis_server;
+mod redis_url;
 mod runtime;
 mod sidecar;
+mod supervisor;
+mod terminal;
 
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use anyhow::{Context, Result};
-use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use crate::cli::UpArguments;
-use crate::exit::Failure;
-use crate::{demo, http};
-use address::RedisAddress;
-use console::{print_plain, say};
-use keeper::{Keepers, Restarter};
-use own_redis::DataFolder;
+use crate::demo;
+use crate::exit::BadConfiguration;
+use crate::http::{Client, TOKEN_VARIABLE};
+use crate::signals::stop_signal;
+use redis_server::DataFolder;
+use redis_url::RedisUrl;
 use runtime::Runtime;
+use supervisor::{Restarter, Supervisor};
+use terminal::{print_plain, say};
 
-/// How long Redis may take to load its data.
+/// The app's services. Each takes its Redis from variables of `spin.toml` and settings of `sidecar.toml`.
+const SERVICES: [&str; 2] = ["store", "warehouse"];
+/// Time for Redis to load its data.
 const REDIS_READY_MS: u64 = 120_000;
-/// How long the app may take until it answers; the first time, its components are compiled.
+/// Time until the app answers; its first start compiles the components.
 const APP_READY_MS: u64 = 120_000;
-/// How long the sidecar may take until it delivers.
+/// Time until the sidecar delivers.
 const SIDECAR_READY_MS: u64 = 30_000;
-/// What answers 200 when the runtime runs, and when each component reaches its Redis.
+/// Paths that answer 200 once the runtime runs, and once each component reaches its Redis.
 const APP_READY_PATHS: [&str; 3] = ["/.well-known/spin/health", "/store/healthz", "/warehouse/healthz"];
 
-/// Starts everything, prints what is where, and stops everything on Ctrl-C.
-pub(crate) fn up(arguments: UpArguments) -> Result<(), Failure> {
-    let redis = arguments
-        .redis_url
-        .as_deref()
-        .map(RedisAddress::parse)
-        .transpose()
-        .context("--redis-url, or REDIS_URL in the environment")
-        .map_err(Failure::configuration)?;
-    // One thread only: the kernel ends the children when the thread that started them ends.
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .build()
-        .context("cannot start")?;
-    Ok(runtime.block_on(supervise(&arguments, redis))?)
-}
-
-/// Whose Redis it is.
-enum RedisSource {
-    Configured(RedisAddress),
-    Own(DataFolder),
-}
-
-async fn supervise(arguments: &UpArguments, redis: Option<RedisAddress>) -> Result<()> {
-    let mut stop = StopSignals::new()?;
-    // The data folder stays locked until Redis has stopped.
-    let redis = match redis {
-        Some(address) => RedisSource::Configured(address),
-        None => RedisSource::Own(DataFolder::open(&arguments.data_dir)?),
+pub(crate) async fn up(arguments: UpArguments) -> Result<()> {
+    let stop = stop_signal()?;
+    let redis = match &arguments.redis_url {
+        Some(url) => {
+            let url = RedisUrl::parse(url).context("--redis-url, or REDIS_URL in the environment");
+            Redis::Configured(url.map_err(BadConfiguration)?)
+        }
+        // Stays locked until Redis has stopped.
+        None => Redis::Own(DataFolder::open(&arguments.data_dir)?),
     };
-    let mut keepers = Keepers::new();
+    let mut supervisor = Supervisor::new();
     let outcome = tokio::select! {
-        outcome = run(arguments, &redis, &mut keepers) => outcome,
-        () = stop.received() => Ok(()),
+        outcome = run(&arguments, &redis, &mut supervisor) => outcome,
+        () = stop => Ok(()),
     };
-    keepers.stop().await;
+    supervisor.stop().await;
     outcome
 }
 
-/// Starts everything; returns only with what makes it impossible to go on.
-async fn run(arguments: &UpArguments, redis: &RedisSource, keepers: &mut Keepers) -> Result<()> {
-    let listen = arguments.listen;
-    let this = std::env::current_exe().context("cannot find this program's own file")?;
-    let sidecar = sidecar::program(&this)?;
-    let runtime = Runtime::choose(arguments.runtime).await?;
-    address::ensure_free(listen)?;
+enum Redis {
+    Configured(RedisUrl),
+    Own(DataFolder),
+}
 
-    let redis = start_redis(redis, keepers).await?;
-    let app = start_app(&runtime, &this, listen, &redis.address, keepers).await?;
-    let admin = start_sidecar(sidecar, &redis.address, keepers).await?;
+/// Starts everything, and returns only when a service cannot go on.
+async fn run(arguments: &UpArguments, redis: &Redis, supervisor: &mut Supervisor) -> Result<()> {
+    let listen = arguments.listen;
+    let this_program = std::env::current_exe().context("cannot find this program's own file")?;
+    let sidecar_program = sidecar::program(&this_program)?;
+    let runtime = Runtime::choose(arguments.runtime).await?;
+    port::ensure_free(listen)?;
+    let client = Client::new(listen);
+
+    let (redis_url, redis_origin) = start_redis(redis, supervisor).await?;
+    let app = start_app(&runtime, &this_program, listen, &redis_url, &client, supervisor).await?;
+    let admin = start_sidecar(sidecar_program, &redis_url, supervisor).await?;
     if !arguments.no_seed {
-        match demo::seed(listen).await {
-            Ok(added) => say(&demo::added(added)),
-            Err(error) => say(&format!("the demo products are not all there: {error:#}")),
+        match demo::add_products(&client).await {
+            Ok(added) => say(added),
+            Err(error) => say(format_args!("not all demo products are loaded: {error:#}")),
         }
     }
 
-    let is_open = http::is_open(listen).await.unwrap_or(true);
-    let who = if is_open {
-        "open: without a token in SPIN_VARIABLE_API_TOKEN, everybody may change everything"
+    let is_open = client.is_open().await.unwrap_or(true);
+    let access = if is_open {
+        format!("open: anyone may change anything; set {TOKEN_VARIABLE} to require a token")
     } else {
-        "whoever changes something needs the token, as SPIN_VARIABLE_API_TOKEN has it"
+        format!("changes need the token in {TOKEN_VARIABLE}")
     };
-    let http = http::reachable(listen);
+    let address = client.address;
     print_plain(&format!(
-        "\nEverything runs; http://{http} shows it:\n\n  store      http://{http}/store/openapi.json\n  warehouse  http://{http}/warehouse/openapi.json\n  \
-         access     {who}\n  app        {runtime}\n  Redis      {} ({})\n  sidecar    http://{admin}/readyz",
-        redis.address.shown(),
-        redis.whose,
+        "
+Everything runs; http://{address} shows it:
+
+  store      http://{address}/store/openapi.json
+  warehouse  http://{address}/warehouse/openapi.json
+  access     {access}
+  app        {runtime}
+  Redis      {redis_url} ({redis_origin})
+  sidecar    http://{}/readyz",
+        admin.address
     ));
-    print_plain(&demo::lines_to_paste(http, is_open, &redis.address.cli()));
+    print_plain(&demo::example_commands(address, is_open, &redis_url.cli()));
     say("Ctrl-C stops everything");
 
     tokio::select! {
-        error = keepers.hopeless() => Err(error),
-        never = sidecar::watch_lanes(admin, app) => match never {},
+        error = supervisor.failed() => Err(error),
+        never = sidecar::watch_lanes(&admin, app) => match never {},
     }
 }
 
-/// The Redis that all use.
-struct RunningRedis {
-    address: RedisAddress,
-    /// For the console.
-    whose: String,
-}
-
-async fn start_redis(source: &RedisSource, keepers: &mut Keepers) -> Result<RunningRedis> {
-    let data = match source {
-        RedisSource::Configured(address) => {
-            say(&format!("using the Redis at {}", address.shown()));
-            own_redis::ping(address)
+/// Returns the URL, and in words where the server comes from.
+async fn start_redis(redis: &Redis, supervisor: &mut Supervisor) -> Result<(RedisUrl, String)> {
+    match redis {
+        Redis::Configured(url) => {
+            say(format_args!("using the Redis at {url}"));
+            redis_server::ping(url)
                 .await
-                .with_context(|| format!("{} does not answer", address.shown()))?;
-            return Ok(RunningRedis {
-                address: address.clone(),
-                whose: "as configured".to_owned(),
-            });
+                .with_context(|| format!("{url} does not answer"))?;
+            Ok((url.clone(), "as configured".to_owned()))
         }
-        RedisSource::Own(data) => data,
-    };
-    let (address, service) = own_redis::service(data)?;
-    say(&format!("starting Redis on {}", address.shown()));
-    keepers.start(service);
-    let limit = Duration::from_millis(REDIS_READY_MS);
-    keepers
-        .until_ready("Redis", limit, async || own_redis::ping(&address).await)
-        .await?;
-    Ok(RunningRedis {
-        address,
-        whose: format!("data in {}", data.path().display()),
-    })
+        Redis::Own(data) => {
+            let (url, service) = redis_server::service(data)?;
+            say(format_args!("starting Redis on {url}"));
+            supervisor.start(service);
+            let limit = Duration::from_millis(REDIS_READY_MS);
+            supervisor
+                .wait_until_ready("Redis", limit, async || redis_server::ping(&url).await)
+                .await?;
+            Ok((url, format!("data in {}", data.path.display())))
+        }
+    }
 }
 
 async fn start_app(
     runtime: &Runtime,
-    this: &Path,
+    this_program: &Path,
     listen: SocketAddr,
-    redis: &RedisAddress,
-    keepers: &mut Keepers,
+    redis: &RedisUrl,
+    client: &Client,
+    supervisor: &mut Supervisor,
 ) -> Result<Restarter> {
-    say(&format!("starting the app with {runtime}"));
-    let app = keepers.start(runtime.service(this, listen, redis)?);
+    say(format_args!("starting the app with {runtime}"));
+    let app = supervisor.start(runtime.service(this_program, listen, redis)?);
     let limit = Duration::from_millis(APP_READY_MS);
     for path in APP_READY_PATHS {
-        keepers
-            .until_ready("the app", limit, async || http::ready(listen, path).await)
+        supervisor
+            .wait_until_ready("the app", limit, async || client.check_ready(path).await)
             .await?;
     }
     Ok(app)
 }
 
-async fn start_sidecar(program: PathBuf, redis: &RedisAddress, keepers: &mut Keepers) -> Result<SocketAddr> {
+async fn start_sidecar(program: PathBuf, redis: &RedisUrl, supervisor: &mut Supervisor) -> Result<Client> {
     say("starting the sidecar");
-    let admin = sidecar::admin_address()?;
-    keepers.start(sidecar::service(program, redis, admin));
+    let address = sidecar::admin_address()?;
+    supervisor.start(sidecar::service(program, redis, address));
+    let admin = Client::new(address);
     let limit = Duration::from_millis(SIDECAR_READY_MS);
-    keepers
-        .until_ready("the sidecar", limit, async || http::ready(admin, "/readyz").await)
+    supervisor
+        .wait_until_ready("the sidecar", limit, async || admin.check_ready("/readyz").await)
         .await?;
     Ok(admin)
-}
-
-/// Ctrl-C, and what else asks a process to stop.
-struct StopSignals {
-    interrupt: Signal,
-    terminate: Signal,
-    hang_up: Signal,
-}
-
-impl StopSignals {
-    fn new() -> Result<Self> {
-        Ok(Self {
-            interrupt: signal(SignalKind::interrupt())?,
-            terminate: signal(SignalKind::terminate())?,
-            hang_up: signal(SignalKind::hangup())?,
-        })
-    }
-
-    async fn received(&mut self) {
-        tokio::select! {
-            _ = self.interrupt.recv() => {}
-            _ = self.terminate.recv() => {}
-            _ = self.hang_up.recv() => {}
-        }
-    }
 }

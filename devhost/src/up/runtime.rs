@@ -1,4 +1,4 @@
-//! What runs the app: Spin where there is one, devhost otherwise.
+//! The runtime of the app: Spin if it is installed, devhost otherwise.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -10,94 +10,75 @@ use std::time::Duration;
 use anyhow::{Context, Result, bail};
 use tokio::process::Command;
 
-use super::address::RedisAddress;
-use super::keeper::Service;
+use super::SERVICES;
+use super::redis_url::RedisUrl;
+use super::supervisor::Service;
 use crate::app::{self, ENVIRONMENT_PREFIX};
-use crate::cli;
+use crate::cli::RuntimeChoice;
 use crate::run::REQUESTS_MAX;
 
-/// The first Spin that knows WASI 0.3, for which the components are built.
-const SPIN_MIN: SpinVersion = SpinVersion { major: 4, minor: 1 };
-/// How long it may take to stop; neither has anything to finish.
+/// The first Spin with WASI 0.3, for which the components are built.
+const SPIN_MIN: SpinVersion = SpinVersion(4, 1);
+/// Time to stop; neither runtime has anything to finish.
 const GRACE_MS: u64 = 5_000;
-/// The app.
 const MANIFEST: &str = "spin.toml";
-/// The services whose Redis the manifest takes from variables: `<service>_redis_host` and `<service>_redis_auth`.
-const SERVICES: [&str; 2] = ["store", "warehouse"];
 
-/// As `spin --version` says it; what follows the minor number does not matter.
+/// Major and minor number; the rest of `spin --version` does not matter.
 #[derive(Clone, Copy, Debug, PartialEq, PartialOrd)]
-pub(crate) struct SpinVersion {
-    major: u32,
-    minor: u32,
-}
+pub(crate) struct SpinVersion(u32, u32);
 
 impl SpinVersion {
     /// Parses text such as `spin 4.1.0-pre0 (94a8fc8 2026-08-21)`.
     fn parse(text: &str) -> Option<Self> {
-        let version = text
-            .split_whitespace()
-            .find(|word| word.starts_with(|first: char| first.is_ascii_digit()))?;
-        let mut numbers = version.split('.');
-        Some(Self {
-            major: numbers.next()?.parse().ok()?,
-            minor: numbers.next()?.parse().ok()?,
-        })
+        let is_number = |word: &&str| word.starts_with(|first: char| first.is_ascii_digit());
+        let mut numbers = text.split_whitespace().find(is_number)?.split('.');
+        Some(Self(numbers.next()?.parse().ok()?, numbers.next()?.parse().ok()?))
     }
 }
 
 impl fmt::Display for SpinVersion {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}.{}", self.major, self.minor)
+        write!(f, "{}.{}", self.0, self.1)
     }
 }
 
-/// The runtime, and why it was chosen.
-#[derive(Debug)]
 pub(crate) enum Runtime {
     Spin(SpinVersion),
-    Devhost { why: String },
+    /// With the reason why it is not Spin.
+    Devhost(String),
 }
 
 impl Runtime {
-    /// Looks for a Spin, unless devhost was asked for.
-    pub(crate) async fn choose(wanted: cli::Runtime) -> Result<Self> {
-        if wanted == cli::Runtime::Devhost {
-            return Ok(Self::Devhost {
-                why: "as --runtime asks".to_owned(),
-            });
+    pub(crate) async fn choose(choice: RuntimeChoice) -> Result<Self> {
+        if choice == RuntimeChoice::Devhost {
+            return Ok(Self::Devhost("as --runtime asks".to_owned()));
         }
-        match (installed_spin().await?, wanted) {
-            (Some(version), _) if version >= SPIN_MIN => Ok(Self::Spin(version)),
-            (Some(version), cli::Runtime::Spin) => {
+        let must_be_spin = choice == RuntimeChoice::Spin;
+        match installed_spin().await? {
+            Some(version) if version >= SPIN_MIN => Ok(Self::Spin(version)),
+            Some(version) if must_be_spin => {
                 bail!("the `spin` on PATH is {version}, and the components need {SPIN_MIN} or later")
             }
-            (None, cli::Runtime::Spin) => {
+            Some(version) => Ok(Self::Devhost(format!(
+                "the `spin` on PATH is {version}, and {SPIN_MIN} or later is needed"
+            ))),
+            None if must_be_spin => {
                 bail!("there is no `spin` on PATH; install {SPIN_MIN} or later, or leave --runtime out")
             }
-            (Some(version), _) => Ok(Self::Devhost {
-                why: format!("the `spin` on PATH is {version}, and {SPIN_MIN} or later is needed"),
-            }),
-            (None, _) => Ok(Self::Devhost {
-                why: "there is no `spin` on PATH".to_owned(),
-            }),
+            None => Ok(Self::Devhost("there is no `spin` on PATH".to_owned())),
         }
     }
 
-    /// What starts the app on an address, with its variables set to a Redis.
-    pub(crate) fn service(&self, this: &Path, listen: SocketAddr, redis: &RedisAddress) -> Result<Service> {
-        let variables: BTreeMap<String, String> = SERVICES
-            .iter()
-            .flat_map(|service| {
-                [
-                    (format!("{service}_redis_host"), redis.host().to_owned()),
-                    (format!("{service}_redis_auth"), redis.auth().to_owned()),
-                ]
-            })
-            .collect();
+    /// The app on an address, with its variables set to a Redis.
+    pub(crate) fn service(&self, this_program: &Path, listen: SocketAddr, redis: &RedisUrl) -> Result<Service> {
+        let mut variables = BTreeMap::new();
+        for service in SERVICES {
+            variables.insert(format!("{service}_redis_host"), redis.host().to_owned());
+            variables.insert(format!("{service}_redis_auth"), redis.auth().to_owned());
+        }
         let (program, verb, options) = match self {
             Self::Spin(_) => (Path::new("spin").to_owned(), "up", spin_options(&variables)?),
-            Self::Devhost { .. } => (this.to_owned(), "run", Vec::new()),
+            Self::Devhost(_) => (this_program.to_owned(), "run", Vec::new()),
         };
         let command = move || {
             let mut command = Command::new(&program);
@@ -112,33 +93,32 @@ impl Runtime {
             name: "app",
             command: Box::new(command),
             grace: Duration::from_millis(GRACE_MS),
-            says_why: "its lines above".to_owned(),
+            log: "its lines above".to_owned(),
         })
     }
-}
-
-/// What makes Spin faster.
-///
-/// For each delivery, Spin looks every variable of the app up anew, and those that it takes from its environment cost a
-/// quarter of what a small delivery takes. So they are told on the command line, but for what nobody may see there.
-fn spin_options(variables: &BTreeMap<String, String>) -> Result<Vec<String>> {
-    let mut options = vec!["--max-instance-reuse-count".to_owned(), REQUESTS_MAX.to_string()];
-    for (name, value) in app::variables(Path::new(MANIFEST), variables)?.open() {
-        // Spin would read the file of this name.
-        if !value.starts_with('@') {
-            options.extend(["--variable".to_owned(), format!("{name}={value}")]);
-        }
-    }
-    Ok(options)
 }
 
 impl fmt::Display for Runtime {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Spin(version) => write!(f, "Spin {version} (on PATH)"),
-            Self::Devhost { why } => write!(f, "devhost on wasmtime ({why})"),
+            Self::Devhost(reason) => write!(f, "devhost on wasmtime ({reason})"),
         }
     }
+}
+
+/// Options that make Spin faster: it looks every variable up anew for each delivery, and those from the environment
+/// cost a quarter of the time of a small delivery. So they are given on the command line, except secrets, which every
+/// user of the machine could read there.
+fn spin_options(variables: &BTreeMap<String, String>) -> Result<Vec<String>> {
+    let mut options = vec!["--max-instance-reuse-count".to_owned(), REQUESTS_MAX.to_string()];
+    for (name, value) in app::variables(Path::new(MANIFEST), variables)?.without_secrets() {
+        // Spin would read the file of this name.
+        if !value.starts_with('@') {
+            options.extend(["--variable".to_owned(), format!("{name}={value}")]);
+        }
+    }
+    Ok(options)
 }
 
 async fn installed_spin() -> Result<Option<SpinVersion>> {
@@ -148,13 +128,11 @@ async fn installed_spin() -> Result<Option<SpinVersion>> {
         Err(error) => return Err(error).context("cannot run `spin --version`"),
     };
     let text = String::from_utf8_lossy(&output.stdout);
-    match SpinVersion::parse(&text) {
-        Some(version) => Ok(Some(version)),
-        None => bail!(
-            "`spin --version` answers {:?}; give --runtime devhost to do without",
-            text.trim()
-        ),
-    }
+    let version = SpinVersion::parse(&text);
+    version.map(Some).with_context(|| {
+        let text = text.trim();
+        format!("`spin --version` answers {text:?}; use --runtime devhost to run without Spin")
+    })
 }
 
 #[cfg(test)]

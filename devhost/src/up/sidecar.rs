@@ -1,4 +1,4 @@
-//! The sidecar as a service, and the watch on its lanes.
+//! The sidecar as a service, and a watch on its lanes.
 
 use std::convert::Infallible;
 use std::net::{Ipv4Addr, SocketAddr};
@@ -6,72 +6,60 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
-use hyper::{Method, StatusCode};
+use hyper::StatusCode;
 use tokio::process::Command;
 use tokio::time::{Instant, sleep};
 
-use super::address::{RedisAddress, free_port};
-use super::keeper::{Restarter, Service};
-use crate::http;
+use super::SERVICES;
+use super::port::free_port;
+use super::redis_url::RedisUrl;
+use super::supervisor::{Restarter, Service};
+use crate::http::Client;
 
-/// The program, which is built beside devhost.
 const PROGRAM: &str = "stream-sidecar";
-/// Its configuration, at the root of the project.
 const CONFIGURATION: &str = "sidecar.toml";
-/// What its environment variables begin with.
 const ENVIRONMENT_PREFIX: &str = "STREAM_SIDECAR__";
-/// The address on which it tells how it is.
-const ADMIN_VARIABLE: &str = "ADMIN__LISTEN";
-/// The services of its configuration.
-const SERVICES: [&str; 2] = ["store", "warehouse"];
-/// Where it prefers to tell how it is.
+const ADMIN_VARIABLE: &str = "STREAM_SIDECAR__ADMIN__LISTEN";
 const ADMIN_PORT_PREFERRED: u16 = 9900;
-/// How long it may take to stop; it waits for the receipts of what is in flight.
+/// Time to stop; it waits for the receipts of what is in flight.
 const GRACE_MS: u64 = 20_000;
-/// The pause between two looks at a lane.
-const LOOK_PAUSE_MS: u64 = 2_000;
-/// How long a lane may be stalled before the app is started again. Longer than an app takes to start.
+const WATCH_PAUSE_MS: u64 = 2_000;
+/// A lane may be stalled for this long, longer than an app takes to start, before the app is restarted.
 const STALL_MS_MAX: u64 = 30_000;
 
-/// Where the sidecar tells how it is: as the environment says, else on a free port.
+/// Address of the admin port: from the environment, else a free one.
 pub(crate) fn admin_address() -> Result<SocketAddr> {
-    let variable = format!("{ENVIRONMENT_PREFIX}{ADMIN_VARIABLE}");
-    match std::env::var(&variable) {
+    match std::env::var(ADMIN_VARIABLE) {
         Ok(address) => address
             .parse()
-            .with_context(|| format!("{variable} is {address:?}, and not of the form 127.0.0.1:9900")),
-        Err(_) => Ok(SocketAddr::from((
-            Ipv4Addr::LOCALHOST,
-            free_port(ADMIN_PORT_PREFERRED)?,
-        ))),
+            .with_context(|| format!("{ADMIN_VARIABLE} is {address:?}, and not of the form 127.0.0.1:9900")),
+        Err(_) => Ok((Ipv4Addr::LOCALHOST, free_port(ADMIN_PORT_PREFERRED)?).into()),
     }
 }
 
-/// The sidecar beside this program.
-pub(crate) fn program(this: &Path) -> Result<PathBuf> {
-    let program = this.with_file_name(PROGRAM);
+/// The sidecar's program, built beside this one.
+pub(crate) fn program(this_program: &Path) -> Result<PathBuf> {
+    let program = this_program.with_file_name(PROGRAM);
     ensure!(
         program.is_file(),
-        "{} is missing; build it: cargo build --package sidecar",
+        "{} is missing; build it: cargo build --package {PROGRAM}",
         program.display()
     );
     Ok(program)
 }
 
-/// What starts it.
-pub(crate) fn service(program: PathBuf, redis: &RedisAddress, admin: SocketAddr) -> Service {
-    let redis = redis.url();
+pub(crate) fn service(program: PathBuf, redis: &RedisUrl, admin: SocketAddr) -> Service {
+    let redis = redis.clone();
     let command = move || {
         let mut command = Command::new(&program);
         command.args(["run", "--config", CONFIGURATION]);
         command.env("STREAM_SIDECAR_LOG_FORMAT", "human");
-        command.env(format!("{ENVIRONMENT_PREFIX}{ADMIN_VARIABLE}"), admin.to_string());
-        for service in SERVICES {
-            let name = format!(
-                "{ENVIRONMENT_PREFIX}SERVICES__{}__REDIS_URL",
-                service.to_ascii_uppercase()
+        command.env(ADMIN_VARIABLE, admin.to_string());
+        for service in SERVICES.map(str::to_ascii_uppercase) {
+            command.env(
+                format!("{ENVIRONMENT_PREFIX}SERVICES__{service}__REDIS_URL"),
+                redis.as_str(),
             );
-            command.env(name, &redis);
         }
         command
     };
@@ -79,33 +67,29 @@ pub(crate) fn service(program: PathBuf, redis: &RedisAddress, admin: SocketAddr)
         name: "sidecar",
         command: Box::new(command),
         grace: Duration::from_millis(GRACE_MS),
-        says_why: "its lines above".to_owned(),
+        log: "its lines above".to_owned(),
     }
 }
 
-/// Starts the app again when the sidecar reports a lane as stalled for long: the runtime gives a message's handler no
-/// deadline, so one that hangs would hold up its service for ever. Never ends.
-pub(crate) async fn watch_lanes(admin: SocketAddr, app: Restarter) -> Infallible {
-    let mut stalled: Option<Instant> = None;
+/// Restarts the app when a lane has been stalled for long: a runtime gives a message's handler no deadline, so one that
+/// hangs would hold up its service for ever.
+pub(crate) async fn watch_lanes(admin: &Client, app: Restarter) -> Infallible {
+    let mut stalled_since: Option<Instant> = None;
     loop {
-        sleep(Duration::from_millis(LOOK_PAUSE_MS)).await;
+        sleep(Duration::from_millis(WATCH_PAUSE_MS)).await;
         let Some(reasons) = stalled_lanes(admin).await else {
-            stalled = None;
+            stalled_since = None;
             continue;
         };
-        let since = *stalled.get_or_insert_with(Instant::now);
+        let since = *stalled_since.get_or_insert_with(Instant::now);
         if since.elapsed() >= Duration::from_millis(STALL_MS_MAX) {
-            app.restart(&format!("a lane is stalled: {reasons}"));
-            stalled = None;
+            app.restart(format!("a lane is stalled: {reasons}"));
+            stalled_since = None;
         }
     }
 }
 
-/// What the sidecar says of the lanes that are stalled, if any is.
-async fn stalled_lanes(admin: SocketAddr) -> Option<String> {
-    let answer = http::request(admin, Method::GET, "/lanes", None).await;
-    match answer {
-        Ok((StatusCode::SERVICE_UNAVAILABLE, body)) => Some(String::from_utf8_lossy(&body).trim().replace('\n', "; ")),
-        _ => None,
-    }
+async fn stalled_lanes(admin: &Client) -> Option<String> {
+    let answer = admin.get("/lanes").await.ok()?;
+    (answer.status == StatusCode::SERVICE_UNAVAILABLE).then(|| answer.text().replace('\n', "; "))
 }

@@ -1,4 +1,4 @@
-//! A Redis of our own: on the loopback interface, with its data in a folder.
+//! A Redis server on the loopback interface, with its data in a folder.
 
 use std::fs::{File, TryLockError};
 use std::io::Write;
@@ -9,23 +9,24 @@ use anyhow::{Context, Result, anyhow, bail};
 use tokio::process::Command;
 use tokio::time::timeout;
 
-use super::address::{RedisAddress, free_port};
-use super::keeper::Service;
+use super::port::free_port;
+use super::redis_url::RedisUrl;
+use super::supervisor::Service;
 
-/// The port that every client tries first.
+/// The port that redis-cli tries by default.
 const PORT_PREFERRED: u16 = 6379;
-/// How long it may take to stop: it writes what is not yet on disk.
+/// Time to stop; it writes what is not yet on disk.
 const GRACE_MS: u64 = 10_000;
-/// How long an answer to PING may take.
+/// Time for an answer to PING.
 const PING_MS: u64 = 3_000;
-/// In the folder with its data: it says much at every start that nobody needs to read.
+/// In the data folder, not on the terminal: each start writes many lines that nobody needs to read.
 const LOG_FILE: &str = "redis.log";
-/// Redis, or what speaks like it.
 const PROGRAMS: [&str; 2] = ["redis-server", "valkey-server"];
 
-/// The folder with the data, locked against a second supervisor: two servers would destroy each other's files.
+/// The folder with the server's data, locked against a second `devhost up`: two servers would destroy each other's
+/// files.
 pub(crate) struct DataFolder {
-    path: PathBuf,
+    pub(crate) path: PathBuf,
     _lock: File,
 }
 
@@ -60,67 +61,52 @@ impl DataFolder {
         writeln!(lock, "{}", std::process::id())?;
         Ok(Self { path, _lock: lock })
     }
-
-    pub(crate) fn path(&self) -> &Path {
-        &self.path
-    }
 }
 
-/// A server on a free port, and what starts it. Every write is in the append-only file, which goes to disk every
-/// second; when memory is full, writes fail instead of data being evicted.
-pub(crate) fn service(data: &DataFolder) -> Result<(RedisAddress, Service)> {
+/// The server on a free port. Its append-only file goes to disk every second; when memory is full, writes fail, and
+/// nothing is evicted.
+pub(crate) fn service(data: &DataFolder) -> Result<(RedisUrl, Service)> {
     let program = program()?;
-    let port = free_port(PORT_PREFERRED)?;
+    let port = free_port(PORT_PREFERRED)?.to_string();
+    let url = RedisUrl::parse(&format!("redis://127.0.0.1:{port}"))?;
     let folder = data.path.clone();
     let command = move || {
         let mut command = Command::new(program);
-        command.arg("--dir").arg(&folder).args([
-            "--port",
-            &port.to_string(),
-            "--bind",
-            "127.0.0.1",
-            "--appendonly",
-            "yes",
-            "--appendfsync",
-            "everysec",
-            "--save",
-            "",
-            "--maxmemory-policy",
-            "noeviction",
-            "--logfile",
-            LOG_FILE,
-        ]);
+        command.arg("--dir").arg(&folder);
+        command.args(["--port", &port, "--bind", "127.0.0.1", "--logfile", LOG_FILE]);
+        command.args(["--appendonly", "yes", "--appendfsync", "everysec", "--save", ""]);
+        command.args(["--maxmemory-policy", "noeviction"]);
         command
     };
     let service = Service {
         name: "redis",
         command: Box::new(command),
         grace: Duration::from_millis(GRACE_MS),
-        says_why: data.path.join(LOG_FILE).display().to_string(),
+        log: data.path.join(LOG_FILE).display().to_string(),
     };
-    Ok((RedisAddress::local(port), service))
+    Ok((url, service))
 }
 
 fn program() -> Result<&'static str> {
     let path = std::env::var_os("PATH").unwrap_or_default();
-    let is_there = |name: &&str| std::env::split_paths(&path).any(|folder| folder.join(name).is_file());
-    PROGRAMS.into_iter().find(|name| is_there(name)).with_context(|| {
+    let is_on_path = |name: &&str| std::env::split_paths(&path).any(|folder| folder.join(name).is_file());
+    PROGRAMS.into_iter().find(is_on_path).with_context(|| {
         format!(
-            "no {} on PATH: install Redis 7 or later, or name a Redis that is running with --redis-url",
+            "no {} on PATH: install Redis 7 or later, or name a running Redis with --redis-url",
             PROGRAMS.join(" and no ")
         )
     })
 }
 
-/// Fails, with the reason, unless a Redis answers; while it loads its data, it does not.
-pub(crate) async fn ping(address: &RedisAddress) -> Result<()> {
+/// Fails, with the reason, unless a Redis answers; one that still loads its data does not.
+pub(crate) async fn ping(url: &RedisUrl) -> Result<()> {
     let ping = async {
-        let client = redis::Client::open(address.url())?;
+        let client = redis::Client::open(url.as_str())?;
         let mut connection = client.get_multiplexed_async_connection().await?;
         redis::cmd("PING").exec_async(&mut connection).await
     };
     match timeout(Duration::from_millis(PING_MS), ping).await {
-        // Its text holds its cause already.
+        // As text: it already contains its cause.
         Ok(answer) => answer.map_err(|error| anyhow!("{error}")),
         Err(_) => bail!("no answer within {PING_MS} ms"),
     }

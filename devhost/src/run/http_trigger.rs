@@ -6,9 +6,9 @@ use std::sync::Arc;
 
 use anyhow::{Context, Result};
 use bytes::Bytes;
-use http_body_util::{BodyExt, Empty, Full};
+use http_body_util::{BodyExt, Full};
 use hyper::body::Incoming;
-use hyper::header::{CONNECTION, HOST, HeaderMap, HeaderName, HeaderValue};
+use hyper::header::{CONNECTION, HOST, HeaderValue};
 use hyper::http::uri::{Authority, PathAndQuery, Scheme};
 use hyper::service::service_fn;
 use hyper::{Request, Response, StatusCode, Uri};
@@ -21,10 +21,9 @@ use super::Components;
 use super::instances::{InstanceSource, Instances};
 use crate::app::{Route, Router};
 
-/// Answered by the host, whatever the routes say.
+/// Answered by the host before any route.
 const WELL_KNOWN_PREFIX: &str = "/.well-known/spin/";
 
-/// The app's routes and the instances behind them.
 pub(crate) struct Server {
     routes: Router<String>,
     instances: BTreeMap<String, Instances>,
@@ -53,8 +52,8 @@ impl Server {
         let server = Arc::new(self);
         loop {
             let (connection, client) = listener.accept().await.context("cannot accept an HTTP connection")?;
-            // TCP_NODELAY stays off, as Spin leaves it off: a component whose body follows its head late has to show
-            // the same 40 ms here as there.
+            // TCP_NODELAY stays off, as in Spin: a component that sends its body late after its head has to show the
+            // same 40 ms here.
             tokio::spawn(Arc::clone(&server).serve_connection(connection, client));
         }
     }
@@ -64,7 +63,7 @@ impl Server {
             let server = Arc::clone(&self);
             async move { Ok::<_, std::convert::Infallible>(server.answer(request, client).await) }
         });
-        // An error here is a client that broke off or does not speak HTTP.
+        // An error means that the client went away or does not speak HTTP.
         let _ = Builder::new(TokioExecutor::new())
             .serve_connection(TokioIo::new(connection), service)
             .await;
@@ -73,44 +72,36 @@ impl Server {
     async fn answer(&self, request: Request<Incoming>, client: SocketAddr) -> Response<WasiBody> {
         if let Some(name) = request.uri().path().strip_prefix(WELL_KNOWN_PREFIX) {
             return match name {
-                "health" => text(StatusCode::OK, "OK"),
-                _ => empty(StatusCode::NOT_FOUND),
+                "health" => respond(StatusCode::OK, "OK"),
+                _ => respond(StatusCode::NOT_FOUND, ""),
             };
         }
         let Some((route, id)) = self.routes.find(request.uri().path()) else {
-            return empty(StatusCode::NOT_FOUND);
+            return respond(StatusCode::NOT_FOUND, "");
         };
         let request = match prepare(request, route, client) {
             Ok(request) => request,
-            Err(reason) => return text(StatusCode::BAD_REQUEST, reason),
+            Err(reason) => return respond(StatusCode::BAD_REQUEST, reason),
         };
         match self.instances[id].handle((), request).await {
             Ok(response) => response,
             Err(error) => {
                 eprintln!("component {id}: no answer to a request: {error:#}");
-                empty(StatusCode::INTERNAL_SERVER_ERROR)
+                respond(StatusCode::INTERNAL_SERVER_ERROR, "")
             }
         }
     }
 }
 
-/// The request as a component gets it: with a whole URI, and with Spin's headers about the route.
+/// The request for a component: with a whole URI, and with Spin's headers about the route.
 fn prepare(request: Request<Incoming>, route: &Route, client: SocketAddr) -> Result<Request<WasiBody>, &'static str> {
     let mut request = request.map(|body| body.map_err(Into::into).boxed_unsync());
+    let target = request.uri();
     let host = match request.headers().get(HOST) {
-        Some(value) => value
-            .to_str()
-            .ok()
-            .and_then(|host| host.parse::<Authority>().ok())
-            .ok_or("the Host header is no host")?,
-        None => request
-            .uri()
-            .authority()
-            .cloned()
-            .ok_or("the request has no Host header")?,
+        Some(value) => Authority::try_from(value.as_bytes()).map_err(|_| "the Host header is no host")?,
+        None => target.authority().cloned().ok_or("the request has no Host header")?,
     };
-    let path_and_query = request
-        .uri()
+    let path_and_query = target
         .path_and_query()
         .cloned()
         .unwrap_or_else(|| PathAndQuery::from_static("/"));
@@ -124,35 +115,27 @@ fn prepare(request: Request<Incoming>, route: &Route, client: SocketAddr) -> Res
     let path = uri.path().to_owned();
     let headers = request.headers_mut();
     headers.remove(CONNECTION);
-    add_header(headers, "spin-path-info", route.path_info(&path));
-    add_header(headers, "spin-full-url", &uri.to_string());
-    add_header(headers, "spin-matched-route", route.written());
-    add_header(headers, "spin-base-path", "/");
-    add_header(headers, "spin-raw-component-route", route.written());
-    add_header(headers, "spin-component-route", route.prefix());
-    add_header(headers, "spin-client-addr", &client.to_string());
+    for (name, value) in [
+        ("spin-path-info", route.path_info(&path)),
+        ("spin-full-url", &uri.to_string()),
+        ("spin-matched-route", route.written()),
+        ("spin-base-path", "/"),
+        ("spin-raw-component-route", route.written()),
+        ("spin-component-route", route.prefix()),
+        ("spin-client-addr", &client.to_string()),
+    ] {
+        // Spin too leaves out a value that no header can hold.
+        if let Ok(value) = HeaderValue::from_str(value) {
+            headers.append(name, value);
+        }
+    }
     *request.uri_mut() = uri;
     Ok(request)
 }
 
-fn add_header(headers: &mut HeaderMap, name: &'static str, value: &str) {
-    // A value that no header can hold is left out, as with Spin.
-    if let Ok(value) = HeaderValue::from_str(value) {
-        headers.append(HeaderName::from_static(name), value);
-    }
-}
-
-fn empty(status: StatusCode) -> Response<WasiBody> {
-    respond(status, Empty::<Bytes>::new().map_err(Into::into).boxed_unsync())
-}
-
-fn text(status: StatusCode, text: &'static str) -> Response<WasiBody> {
+fn respond(status: StatusCode, text: &'static str) -> Response<WasiBody> {
     let body = Full::new(Bytes::from_static(text.as_bytes()));
-    respond(status, body.map_err(Into::into).boxed_unsync())
-}
-
-fn respond(status: StatusCode, body: WasiBody) -> Response<WasiBody> {
-    let mut response = Response::new(body);
+    let mut response = Response::new(body.map_err(Into::into).boxed_unsync());
     *response.status_mut() = status;
     response
 }

@@ -1,8 +1,8 @@
-//! What keeps the tree tidy.
+//! Rules for source files and dependencies.
 
 use crate::{read, tracked_files};
 
-/// A file longer than this has more than one reason to exist; tests, which are lists of cases, may be longer.
+/// A longer file has more than one reason to exist. Tests may be longer: they are lists of cases.
 const LINES_MAX: usize = 500;
 
 fn source_files() -> Vec<String> {
@@ -24,8 +24,8 @@ fn files_are_short() {
 }
 
 #[test]
-fn no_note_to_self_is_left() {
-    // Written apart, so that this file does not find itself.
+fn no_unfinished_work_is_noted() {
+    // In two parts, so that this file passes.
     let notes = [concat!("TO", "DO"), concat!("FIX", "ME"), concat!("XX", "X")];
     for file in source_files() {
         let text = read(&file);
@@ -52,7 +52,7 @@ fn a_domain_imports_only_its_own_and_the_contract() {
                 "super::",
                 "crate::domain",
                 "contracts::",
-                // Only in tests: a development dependency.
+                // In tests only: a development dependency.
                 "proptest::",
             ];
             assert!(

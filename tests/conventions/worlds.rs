@@ -1,4 +1,4 @@
-//! A component imports and exports exactly what its world in `wit/` names.
+//! A component imports and exports exactly the interfaces of its world in `wit/`.
 
 use std::collections::BTreeSet;
 

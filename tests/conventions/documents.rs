@@ -1,10 +1,12 @@
-//! The documents name only what is there.
+//! The documents name only paths, errors and streams that exist.
 
 use std::collections::BTreeSet;
 
+use contracts::names::{PAYMENT_GROUP, STORE_GROUP, STORE_STREAMS, WAREHOUSE_GROUP, WAREHOUSE_STREAMS};
+
 use crate::{project, read, tracked_files};
 
-/// Paths that a Markdown text names: link targets, and code spans that look like a path of this project.
+/// The paths in a Markdown text: link targets, and code spans that look like a path of this project.
 fn paths(markdown: &str) -> Vec<String> {
     let links = markdown
         .split("](")
@@ -39,7 +41,7 @@ fn every_path_in_the_documents_exists() {
         for path in &paths {
             assert!(
                 project().join(path).exists(),
-                "{document} names {path}, which is not there"
+                "{document} names {path}, which does not exist"
             );
         }
         if document == "ARCHITECTURE.md" {
@@ -48,7 +50,6 @@ fn every_path_in_the_documents_exists() {
     }
 }
 
-/// The services whose errors `docs/errors.md` lists.
 const ERROR_FOLDERS: [&str; 3] = ["kit/src/", "store-component/src/", "warehouse-component/src/"];
 
 #[test]
@@ -84,18 +85,8 @@ fn every_error_is_in_the_table_and_in_the_code() {
 #[test]
 fn every_stream_and_group_is_routed() {
     let routes = read("sidecar.toml");
-    for name in [
-        contracts::names::ORDER_PLACED,
-        contracts::names::ORDER_COMPLETED,
-        contracts::names::REFUND_ORDER,
-        contracts::names::ORDER_FULFILLED,
-        contracts::names::ORDER_CANCEL_REQUESTED,
-        contracts::names::RETURN_RECEIVED,
-        contracts::names::PRODUCT_CHANGED,
-        contracts::names::PAYMENT_GROUP,
-        contracts::names::STORE_GROUP,
-        contracts::names::WAREHOUSE_GROUP,
-    ] {
+    let groups = [PAYMENT_GROUP, STORE_GROUP, WAREHOUSE_GROUP];
+    for name in [STORE_STREAMS, WAREHOUSE_STREAMS, &groups].concat() {
         assert!(
             routes.contains(&format!("\"{name}\"")),
             "sidecar.toml does not name {name}"

@@ -1,4 +1,4 @@
-//! The delivery messages in Rust have the fields that `wit/delivery.wit` names.
+//! The delivery messages in Rust have the fields of `wit/delivery.wit`.
 
 use std::collections::BTreeMap;
 

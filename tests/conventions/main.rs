@@ -1,4 +1,4 @@
-//! Promises that the project makes about itself.
+//! Rules for the project's files, dependencies, scripts, documents and interfaces.
 #![allow(clippy::unwrap_used, clippy::expect_used, unreachable_pub)]
 
 mod worlds;
@@ -14,13 +14,12 @@ fn project() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap().to_owned()
 }
 
-/// A text file of the project.
 fn read(path: impl AsRef<Path>) -> String {
     let path = project().join(path);
     std::fs::read_to_string(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
 }
 
-/// Every file that is under version control or will be: not what is ignored.
+/// Every file in the working tree that git does not ignore.
 fn tracked_files() -> Vec<String> {
     let output = std::process::Command::new("git")
         .args(["ls-files", "--cached", "--others", "--exclude-standard"])

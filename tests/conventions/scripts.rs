@@ -1,15 +1,17 @@
+//! A script that writes names all its commands first, so that a missing right in Redis leaves nothing half done.
+
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::{read, tracked_files};
 
-/// What comes before every script, or before some.
+/// Lua files that are put before other scripts.
 const SHARED: [&str; 3] = [
     "kit/src/prelude.lua",
     "warehouse-component/src/edge/redis/stock.lua",
     "warehouse-component/src/edge/redis/allocation.lua",
 ];
 
-/// The commands that a piece of Lua runs.
+/// The Redis commands in a piece of Lua.
 fn commands(lua: &str) -> BTreeSet<String> {
     let calls = lua.split("call('").skip(1);
     calls
@@ -17,7 +19,7 @@ fn commands(lua: &str) -> BTreeSet<String> {
         .collect()
 }
 
-/// The functions of the shared files, each with the commands that it and those that it calls run.
+/// The commands of each function in the shared files, with those of the functions that it calls.
 fn shared_functions() -> BTreeMap<String, BTreeSet<String>> {
     let mut functions: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
     for file in SHARED {
@@ -69,7 +71,7 @@ fn a_script_that_writes_first_names_all_commands_that_it_runs() {
         let run = run_by(&lua, &functions);
         let named: BTreeSet<String> = match lua.split_once("\nmust_be_allowed(") {
             Some((before, rest)) => {
-                assert!(!before.contains("call("), "{file} runs something before it asks");
+                assert!(!before.contains("call("), "{file} runs a command before it asks");
                 let names = rest.split(')').next().unwrap();
                 names.split('\'').skip(1).step_by(2).map(str::to_owned).collect()
             }

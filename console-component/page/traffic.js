@@ -1,27 +1,28 @@
-// Orders as they travel over the lanes. What takes the system milliseconds is shown slowly, and only so much at once.
+// Orders that move over the streams on the page. The system takes milliseconds; the page takes its time, and shows a
+// limited number of orders at once.
 
 import { h } from './dom.js';
-import { tail } from './format.js';
-import { isEnd, wayOf } from './lanes.js';
+import { shortId } from './format.js';
+import { isFinal, pathOf } from './streams.js';
 
-/** How long one lane takes on the page. */
-const LANE_MS = 1300;
-/** Orders on their way at once; what comes beyond is counted, not drawn. */
+/** Time for one stream on the page. */
+const STREAM_MS = 1300;
+/** Orders that move at once; further ones are counted, not drawn. */
 const TRAVELLERS_MAX = 14;
 
-const still = matchMedia('(prefers-reduced-motion: reduce)');
+const reducedMotion = matchMedia('(prefers-reduced-motion: reduce)');
 
 export class Traffic {
-  /** `tracks` by stream: where an order travels; `open` opens an order. */
+  /** `tracks`: the element of each stream, by name. `open` opens an order. */
   constructor(tracks, open) {
     this.tracks = tracks;
     this.open = open;
     this.travellers = new Map();
     this.paused = false;
-    this.beyond = 0;
+    this.notDrawn = 0;
   }
 
-  /** Has an order travel on to where it is now. */
+  /** Lets an order travel to the stream where it is now. */
   send(order) {
     const known = this.travellers.get(order.order_id);
     if (known) {
@@ -32,7 +33,7 @@ export class Traffic {
       this.travellers.set(order.order_id, traveller);
       traveller.go().finally(() => this.travellers.delete(order.order_id));
     } else {
-      this.beyond += 1;
+      this.notDrawn += 1;
     }
   }
 
@@ -54,43 +55,41 @@ class Traveller {
   }
 
   async go() {
-    for (let lane = 0; ; lane += 1) {
-      const way = wayOf(this.order);
-      if (lane >= way.length) return;
-      const isLast = () => !isEnd(this.order.status) && lane === wayOf(this.order).length - 1;
-      await this.cross(way[lane], isLast);
+    for (let index = 0; index < pathOf(this.order).length; index += 1) {
+      const isHere = () => !isFinal(this.order.status) && index === pathOf(this.order).length - 1;
+      await this.cross(pathOf(this.order)[index], isHere);
     }
   }
 
-  /** Crosses a lane, and waits in its middle as long as the order is on it. */
+  /** Crosses a stream, and waits in its middle while the order is there. */
   async cross(stream, isHere) {
     const track = this.traffic.tracks.get(stream);
     const { order_id: id, status } = this.order;
     const token = h('button', {
       type: 'button', class: 'token', tabindex: '-1', 'data-status': status,
-      'aria-label': `Order ${tail(id)} on ${stream}`, on: { click: () => this.traffic.open(id) },
-    }, tail(id));
+      'aria-label': `Order ${shortId(id)} on ${stream}`, on: { click: () => this.traffic.open(id) },
+    }, shortId(id));
     track.append(token);
-    const path = pathOf(track, token);
+    const points = pointsOf(track, token);
     if (isHere()) {
-      const middle = Math.ceil(path.length / 2);
-      await this.run(token, path.slice(0, middle), LANE_MS / 2);
+      const middle = Math.ceil(points.length / 2);
+      await this.move(token, points.slice(0, middle), STREAM_MS / 2);
       while (isHere()) {
         token.classList.add('waits');
         await new Promise((resolve) => { this.wake = resolve; });
       }
       token.classList.remove('waits');
       token.dataset.status = this.order.status;
-      await this.run(token, path.slice(middle - 1), LANE_MS / 2);
+      await this.move(token, points.slice(middle - 1), STREAM_MS / 2);
     } else {
-      await this.run(token, path, LANE_MS);
+      await this.move(token, points, STREAM_MS);
     }
     token.remove();
   }
 
-  async run(token, path, duration) {
-    const frames = path.map(([x, y]) => ({ transform: `translate(${x}px, ${y}px)` }));
-    if (still.matches) frames.splice(0, frames.length - 1);
+  async move(token, points, duration) {
+    const frames = points.map(([x, y]) => ({ transform: `translate(${x}px, ${y}px)` }));
+    if (reducedMotion.matches) frames.splice(0, frames.length - 1);
     this.animation = token.animate(frames, { duration, fill: 'forwards', easing: 'ease-in-out' });
     if (this.traffic.paused) this.animation.pause();
     await this.animation.finished;
@@ -100,13 +99,13 @@ class Traveller {
   }
 }
 
-/** The way over a track, an odd number of points: along it, or out and back in a loop. */
-function pathOf(track, token) {
+/** The points of a track, an odd number of them: along it, or out and back in a loop. */
+function pointsOf(track, token) {
   const width = Math.max(0, track.clientWidth - token.offsetWidth);
   if (track.dataset.direction === 'loop') {
     const far = Math.max(0, track.querySelector('.rail').offsetWidth - token.offsetWidth);
     return [[0, -11], [far, -11], [far, 0], [far, 11], [0, 11]];
   }
-  const ends = [[0, 0], [width / 2, 0], [width, 0]];
-  return track.dataset.direction === 'back' ? ends.reverse() : ends;
+  const points = [[0, 0], [width / 2, 0], [width, 0]];
+  return track.dataset.direction === 'back' ? points.reverse() : points;
 }
