@@ -1,6 +1,6 @@
 //! Read, decide, commit if nothing has changed since, and otherwise again: for many things together.
 
-use std::collections::BTreeMap;
+use std::collections::HashMap;
 
 use crate::commit::{Commit, Outcome, commit_all};
 use crate::redis::StorageError;
@@ -30,47 +30,56 @@ pub async fn change_all<T, A>(
     mut decide: impl FnMut(&str, T, &[usize]) -> Decision<A>,
 ) -> Result<Vec<Result<Option<A>, StorageError>>, StorageError> {
     let mut results: Vec<Result<Option<A>, StorageError>> = ids.iter().map(|_| Ok(None)).collect();
-    let mut open: BTreeMap<&str, Vec<usize>> = BTreeMap::new();
-    for (position, id) in ids.iter().enumerate() {
-        open.entry(id).or_default().push(position);
-    }
+    let mut open = by_thing(ids);
     for _ in 0..ROUNDS_MAX {
-        let things: Vec<&str> = open.keys().copied().collect();
-        if things.is_empty() {
+        if open.is_empty() {
             break;
         }
+        let things: Vec<&str> = open.iter().map(|(id, _)| *id).collect();
         let (mut decided, mut commits) = (Vec::new(), Vec::new());
-        for (id, loaded) in things.iter().copied().zip(load(&things).await?) {
-            let decision = loaded.map(|thing| decide(id, thing, &open[id]));
-            match decision {
+        for ((id, positions), loaded) in std::mem::take(&mut open).into_iter().zip(load(&things).await?) {
+            match loaded.map(|thing| decide(id, thing, &positions)) {
                 Ok(Decision {
                     answers,
                     commit: Some(commit),
                 }) => {
-                    decided.push((id, answers));
+                    decided.push((id, positions, answers));
                     commits.push(commit);
                 }
-                Ok(Decision { answers, commit: None }) => settle(&mut results, open.remove(id), Ok(answers)),
-                Err(error) => settle(&mut results, open.remove(id), Err(error)),
+                Ok(Decision { answers, commit: None }) => settle(&mut results, positions, Ok(answers)),
+                Err(error) => settle(&mut results, positions, Err(error)),
             }
         }
-        for ((id, answers), outcome) in decided.into_iter().zip(commit_all(commits).await?) {
+        for ((id, positions, answers), outcome) in decided.into_iter().zip(commit_all(commits).await?) {
             match outcome {
-                Ok(Outcome::Changed) => {}
-                Ok(_) => settle(&mut results, open.remove(id), Ok(answers)),
-                Err(error) => settle(&mut results, open.remove(id), Err(error)),
+                Ok(Outcome::Changed) => open.push((id, positions)),
+                Ok(_) => settle(&mut results, positions, Ok(answers)),
+                Err(error) => settle(&mut results, positions, Err(error)),
             }
         }
     }
     Ok(results)
 }
 
+/// Each id with the positions where it stands, in the order in which they come first.
+fn by_thing<'a>(ids: &[&'a str]) -> Vec<(&'a str, Vec<usize>)> {
+    let mut things: Vec<(&str, Vec<usize>)> = Vec::with_capacity(ids.len());
+    let mut indices = HashMap::with_capacity(ids.len());
+    for (position, id) in ids.iter().copied().enumerate() {
+        let index = *indices.entry(id).or_insert_with(|| {
+            things.push((id, Vec::new()));
+            things.len() - 1
+        });
+        things[index].1.push(position);
+    }
+    things
+}
+
 fn settle<A>(
     results: &mut [Result<Option<A>, StorageError>],
-    positions: Option<Vec<usize>>,
+    positions: Vec<usize>,
     outcome: Result<Vec<A>, StorageError>,
 ) {
-    let positions = positions.unwrap_or_default();
     match outcome {
         Ok(answers) => {
             for (position, answer) in positions.into_iter().zip(answers) {

@@ -224,7 +224,7 @@ fn products(runtime: Runtime) {
     };
     for (command, key, words) in [
         ("RPUSH", "product:cup", "holds a list"),
-        ("SET", "product:cup", "does not begin with a revision"),
+        ("SET", "product:cup", "holds no product"),
         ("SET", "products", "holds a string"),
     ] {
         let _: redis::Value = courier.redis(&[command, key, "hello"]);
@@ -333,7 +333,6 @@ fn warehouse_requests(runtime: Runtime) {
         ("stock:cup", patch(r#"{"name":"Mug"}"#)),
         ("low-stock", patch(r#"{"low_stock_at":9}"#)),
         ("product-changed", patch(r#"{"name":"Mug"}"#)),
-        ("low-stock", supply),
         ("movements:cup", supply),
         ("idem:POST:/warehouse/products/cup/movements:k", supply),
         ("allocation:o-1", take_back),

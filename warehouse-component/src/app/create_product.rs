@@ -55,7 +55,9 @@ pub(crate) async fn create_product(new: &NewProduct) -> Result<Option<StoredProd
     append(&mut creating, &event_id, &now, &product_changed(&product));
     match commit(creating).await? {
         Outcome::Committed => Ok(Some(product)),
-        // Read again: half a product is damage, a whole one has the id.
-        _ => products::read_one(&new.product_id).await.map(|_| None),
+        _ => match products::read_one(&new.product_id).await? {
+            Some(_) => Ok(None),
+            None => Err(products::damaged(&new.product_id)),
+        },
     }
 }

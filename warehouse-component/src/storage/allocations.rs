@@ -50,16 +50,12 @@ pub(crate) struct Return {
 
 impl StoredAllocation {
     fn parse(order_id: &str, text: String) -> Result<Self, StorageError> {
-        let damaged = |why: &dyn std::fmt::Display| {
-            StorageError::Corrupt(format!(
-                "the key {} holds no allocation: {why}",
-                allocation_key(order_id)
-            ))
+        let parsed: Result<Decision, _> = serde_json::from_str(&text);
+        let sound = |decision: &Decision| (decision.outcome == Outcome::Refunded) == decision.reason.is_some();
+        let Some(decision) = parsed.ok().filter(sound) else {
+            let key = allocation_key(order_id);
+            return Err(StorageError::Corrupt(format!("the key {key} holds no allocation")));
         };
-        let decision: Decision = serde_json::from_str(&text).map_err(|error| damaged(&error))?;
-        if (decision.outcome == Outcome::Refunded) != decision.reason.is_some() {
-            return Err(damaged(&"an order has a reason if it is refunded"));
-        }
         Ok(Self {
             order_id: order_id.to_owned(),
             text,

@@ -29,25 +29,27 @@ pub(crate) async fn read(ids: &[&str]) -> Result<Vec<Result<Option<StoredProduct
     let keys: Vec<_> = ids.iter().flat_map(|id| [product_key(id), stock_key(id)]).collect();
     let fields = [&PRODUCT_FIELDS[..], &StoredStock::FIELDS].concat();
     let mut hashes = read_hashes(&keys, &fields).await?.into_iter();
-    let product = |id: &&str| {
-        let damaged = || {
-            StorageError::Corrupt(format!(
-                "the keys {} and {} are not both a whole product",
-                product_key(id),
-                stock_key(id)
-            ))
-        };
-        match (hashes.next(), hashes.next()) {
-            (Some(Ok(None)), Some(Ok(None))) => Ok(None),
-            (Some(Ok(Some(mut product))), Some(Ok(Some(mut stock)))) => {
-                let stock = stock.split_off(PRODUCT_FIELDS.len());
-                product.truncate(PRODUCT_FIELDS.len());
-                stored_product(id, product, stock).map(Some).ok_or_else(damaged)
-            }
-            _ => Err(damaged()),
+    let product = |id: &&str| match (hashes.next(), hashes.next()) {
+        (Some(Ok(None)), Some(Ok(None))) => Ok(None),
+        (Some(Ok(Some(mut product))), Some(Ok(Some(mut stock)))) => {
+            let stock = stock.split_off(PRODUCT_FIELDS.len());
+            product.truncate(PRODUCT_FIELDS.len());
+            stored_product(id, product, stock).map(Some).ok_or_else(|| damaged(id))
         }
+        _ => Err(damaged(id)),
     };
     Ok(ids.iter().map(product).collect())
+}
+
+/// The keys of a product do not fit together.
+pub(crate) fn damaged(product_id: &str) -> StorageError {
+    let keys = [
+        product_key(product_id),
+        stock_key(product_id),
+        movements_key(product_id),
+    ]
+    .join(", ");
+    StorageError::Corrupt(format!("the keys {keys} are not those of one whole product"))
 }
 
 /// The product of this id, if there is one.

@@ -13,6 +13,9 @@ use crate::domain::stock::Stock;
 /// Movements of one product that are kept; the oldest go first. What they add up to stays in the stock.
 const MOVEMENTS_KEPT: u64 = 10_000;
 
+/// The largest number that `take_stock.lua` takes.
+const EXACT_MAX: u64 = 999_999_999_999_999;
+
 /// A product's stock.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct StoredStock {
@@ -53,9 +56,10 @@ impl StoredStock {
         Self::FIELDS.into_iter().zip(values).collect()
     }
 
-    /// The stock of these values, in the order of the fields; `None` when one is no whole number.
+    /// The stock of these values, in the order of the fields; `None` when one is no whole number, or has more digits than
+    /// Lua keeps exact.
     pub(super) fn parse(values: Vec<Option<String>>) -> Option<Self> {
-        let numbers: Option<Vec<u64>> = values.into_iter().map(|value| value?.parse().ok()).collect();
+        let numbers: Option<Vec<u64>> = values.into_iter().map(number).collect();
         let [on_hand, supplied, sold, returned, written_off, low_stock_at, movements] =
             <[_; 7]>::try_from(numbers?).ok()?;
         Some(Self {
@@ -74,6 +78,10 @@ impl StoredStock {
     pub(super) fn is_low(&self) -> bool {
         self.units.is_low(self.low_stock_at)
     }
+}
+
+fn number(value: Option<String>) -> Option<u64> {
+    value?.parse().ok().filter(|number| *number <= EXACT_MAX)
 }
 
 /// The stock of a product; `None` when there is no such product.
