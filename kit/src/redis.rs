@@ -200,16 +200,21 @@ pub async fn read_hashes(
     Ok(keys.iter().zip(rows).map(hash).collect())
 }
 
-/// Runs one command. Nested replies arrive flattened.
+/// Runs one command, whose first argument is its key. Nested replies arrive flattened.
 ///
 /// # Errors
-/// When Redis is away, full, or refuses the command.
+/// When Redis is away, full, or refuses the command; and when the key holds something of another type.
 pub async fn command<A: Into<String>>(
     name: &str,
     arguments: impl IntoIterator<Item = A>,
 ) -> Result<Vec<Reply>, StorageError> {
-    let parameters: Vec<_> = arguments.into_iter().map(|argument| text(argument.into())).collect();
-    execute(name, &parameters).await
+    let arguments: Vec<String> = arguments.into_iter().map(Into::into).collect();
+    let key = arguments.first().cloned().unwrap_or_default();
+    let parameters: Vec<_> = arguments.into_iter().map(text).collect();
+    execute(name, &parameters).await.map_err(|error| match error {
+        StorageError::Corrupt(what) => StorageError::Corrupt(format!("the key {key}: {what}")),
+        other => other,
+    })
 }
 
 /// Opens the connection, if there is none.
