@@ -1,9 +1,66 @@
-//! What becomes of entries: pure functions of them, their attempts, the time and the limits.
+//! What a delivery came to for each of its entries, and what follows from that.
 
 use std::fmt;
 
+use delivery::{Receipt, Refusal};
+
+use super::queue::HeldEntry;
+use crate::backoff::backoff_ms;
 use crate::config::Limits;
-use crate::entry::{Arrived, Body};
+use crate::entry::EntryId;
+
+/// What a delivery came to for one of its entries.
+#[derive(Clone)]
+pub(super) enum Outcome {
+    Done,
+    /// The component asked for another attempt, and why.
+    Retry(String),
+    /// It can never work, and why.
+    Reject(String),
+    /// There was no answer, in these words. The effect is unknown.
+    Unanswered(&'static str),
+    /// It is delivered again without spending an attempt.
+    Requeue,
+}
+
+/// Matches the names in a receipt with its delivery's entries; `unnamed` is the outcome of those that it does not name.
+/// Answers also with how many names are of no entry.
+///
+/// Components answer in order, so that a look at the next entry mostly suffices.
+pub(super) fn outcomes(entries: &[HeldEntry], receipt: Receipt, unnamed: &Outcome) -> (Vec<Outcome>, usize) {
+    let mut outcomes: Vec<Option<Outcome>> = entries.iter().map(|_| None).collect();
+    let mut foreign = 0;
+    let mut next = 0;
+    let mut name = |entry: &str, outcome: Outcome| {
+        let id: Option<EntryId> = entry.parse().ok();
+        let is_it = |held: &HeldEntry| Some(held.id) == id;
+        let position = match entries.get(next) {
+            Some(held) if is_it(held) => Some(next),
+            _ => entries.iter().position(is_it),
+        };
+        match position {
+            Some(position) => {
+                next = position + 1;
+                outcomes[position].get_or_insert(outcome);
+            }
+            None => foreign += 1,
+        }
+    };
+    // In this order: an effect that is in place is not undone by what else a receipt says.
+    for entry in &receipt.done {
+        name(entry, Outcome::Done);
+    }
+    for Refusal { entry, reason } in receipt.reject {
+        name(&entry, Outcome::Reject(reason));
+    }
+    for Refusal { entry, reason } in receipt.retry {
+        name(&entry, Outcome::Retry(reason));
+    }
+    let outcomes = outcomes
+        .into_iter()
+        .map(|outcome| outcome.unwrap_or_else(|| unnamed.clone()));
+    (outcomes.collect(), foreign)
+}
 
 /// Why an entry became a dead letter.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -24,7 +81,6 @@ pub enum Cause {
 }
 
 impl Cause {
-    /// All of them.
     pub const ALL: [Cause; 6] = [
         Cause::Rejected,
         Cause::Exhausted,
@@ -53,74 +109,19 @@ impl fmt::Display for Cause {
     }
 }
 
-/// What to do with an entry.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Decision {
-    /// Hand it to the component.
-    Deliver,
-    /// Leave it where it is: it is somebody's, or waits out a backoff.
-    Wait,
-    /// Move it to the dead letters.
-    DeadLetter(Cause, String),
-}
-
-/// Whether as much was read as fits into one delivery, or as one read may bring: there may be more behind it.
-pub fn fill_a_delivery(entries: &[Arrived], limits: &Limits) -> bool {
-    let bytes = |arrived: &Arrived| match arrived.body {
-        Body::Text { bytes, .. } => bytes,
-        _ => 0,
-    };
-    let bytes_max = limits.batch_bytes_max.min(limits.read_bytes_max);
-    entries.len() >= limits.batch_max || entries.iter().map(bytes).sum::<usize>() >= bytes_max
-}
-
-/// What to do with an entry that was found pending, idle for so long.
-pub fn pending(idle_ms: u64, limits: &Limits) -> Decision {
-    if idle_ms >= limits.lease_ms {
-        Decision::Deliver
-    } else {
-        Decision::Wait
-    }
-}
-
-/// What to do with an entry that has just become ours.
-pub fn arrived(body: &Body, limits: &Limits) -> Decision {
-    match body {
-        Body::Text { .. } => Decision::Deliver,
-        Body::NotText { field } => {
-            Decision::DeadLetter(Cause::NotText, format!("the field `{field}` is not UTF-8 text"))
-        }
-        Body::TooLarge { bytes } => Decision::DeadLetter(
-            Cause::TooLarge,
-            format!(
-                "{bytes} bytes; entry_bytes_max is {}. The entry itself stays in the stream until it is trimmed",
-                limits.entry_bytes_max
-            ),
-        ),
-        Body::Deleted => Decision::DeadLetter(
-            Cause::Deleted,
-            "was pending, but had been deleted from the stream".into(),
-        ),
-    }
-}
-
 /// How an attempt at an entry failed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Failure {
+pub(super) enum Failure {
     /// The component asked for another attempt.
     Retry,
     /// There was no answer.
     Unanswered,
 }
 
-/// What follows a failed attempt.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum AfterFailure {
-    /// Another attempt, after so many milliseconds.
-    Retry {
-        /// The backoff, jitter included.
-        backoff_ms: u64,
-    },
+pub(super) enum AfterFailure {
+    /// Another attempt after so many milliseconds, jitter included.
+    Retry { backoff_ms: u64 },
     /// The attempts are used up.
     DeadLetter(Cause),
 }
@@ -128,7 +129,7 @@ pub enum AfterFailure {
 /// What follows when an attempt failed, delivered alone or with others; `jitter` is a random number from 0 to 1.
 ///
 /// An entry that was never answered is given up only after it was delivered alone: among others it may be innocent.
-pub fn after_failure(failure: Failure, attempt: u32, alone: bool, limits: &Limits, jitter: f64) -> AfterFailure {
+pub(super) fn after_failure(failure: Failure, attempt: u32, alone: bool, limits: &Limits, jitter: f64) -> AfterFailure {
     if attempt >= limits.attempts_max {
         match failure {
             Failure::Retry => return AfterFailure::DeadLetter(Cause::Exhausted),
@@ -141,33 +142,9 @@ pub fn after_failure(failure: Failure, attempt: u32, alone: bool, limits: &Limit
     }
 }
 
-/// Each wait is this many times the one before.
-const BACKOFF_FACTOR: u64 = 4;
-
-/// The wait after the n-th failure, from 1: `min` at first, four times as long each time, `max` at most, and up to a
-/// fifth shorter by jitter, so that what failed together does not come back together.
-pub fn backoff_ms(failures: u32, min: u64, max: u64, jitter: f64) -> u64 {
-    let mut wait = min.min(max);
-    for _ in 1..failures {
-        wait = wait.saturating_mul(BACKOFF_FACTOR);
-        if wait >= max {
-            wait = max;
-            break;
-        }
-    }
-    wait - (wait as f64 * 0.2 * jitter.clamp(0.0, 1.0)) as u64
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn due_means_idle_for_the_lease() {
-        let limits = Limits::default();
-        assert_eq!(pending(29_999, &limits), Decision::Wait);
-        assert_eq!(pending(30_000, &limits), Decision::Deliver);
-    }
 
     #[test]
     fn a_failure_is_retried_until_the_attempts_are_used_up() {
@@ -192,14 +169,5 @@ mod tests {
                 "{failure:?} at attempt {attempt}, alone: {alone}"
             );
         }
-    }
-
-    #[test]
-    fn backoff_grows_to_its_cap_and_jitter_only_shortens_it() {
-        let waits: Vec<u64> = (1..=6).map(|n| backoff_ms(n, 100, 5_000, 0.0)).collect();
-        assert_eq!(waits, [100, 400, 1_600, 5_000, 5_000, 5_000]);
-        assert_eq!(backoff_ms(1, 100, 5_000, 1.0), 80);
-        assert_eq!(backoff_ms(u32::MAX, 100, u64::MAX, 0.0), u64::MAX);
-        assert_eq!(backoff_ms(1, 100, 50, 0.0), 50);
     }
 }

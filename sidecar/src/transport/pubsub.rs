@@ -1,0 +1,241 @@
+//! Delivery over pub/sub: publishing on a component's channel, and listening for its receipts on another.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use delivery::Receipt;
+use futures_util::StreamExt;
+use redis::{Client, RedisResult, Value};
+use tokio::sync::{Notify, mpsc};
+use tokio::time::{sleep, timeout};
+
+use crate::backoff::{RECONNECT_MS_MIN, backoff_ms};
+use crate::config::{Limits, Service};
+use crate::driver::{Input, report};
+use crate::lane::{ChannelAction, ChannelEvent, Event};
+use crate::logging::ErrorLog;
+use crate::redis::{self as redis_database, Connection, Fault, fault};
+
+/// So many counts in a row must miss the subscription to the receipts: one may have looked just before it was made.
+const MISSED_MAX: u32 = 2;
+/// How often the subscription is checked: a connection that is only half open brings nothing, and says nothing.
+const CHECK_EVERY: Duration = Duration::from_secs(2);
+
+/// A lane's channels on its component's Redis.
+pub struct PubSub {
+    deliveries: String,
+    receipts: String,
+    connection: Arc<Connection>,
+    /// For the subscription, which takes a connection of its own.
+    client: Client,
+    limits: Limits,
+    lane: mpsc::Sender<Input>,
+    /// Told when the Redis on which deliveries are published knows of no subscription to the receipts: after a
+    /// failover the subscription may stand, on a Redis that nobody publishes on any more.
+    resubscribe: Notify,
+}
+
+/// How a subscription ended.
+enum Ended {
+    /// It could not be made.
+    AtOnce(String),
+    /// It stood for a while.
+    Later(String),
+}
+
+struct Counted {
+    /// How many subscribe to the deliveries, and to the receipts.
+    deliveries: u64,
+    receipts: u64,
+    /// The ids of all pub/sub connections, where the user may list them.
+    clients: Option<Vec<u64>>,
+}
+
+impl PubSub {
+    /// Fails if the service's address cannot be used.
+    pub fn new(
+        service: &Service,
+        deliveries: String,
+        receipts: String,
+        connection: Arc<Connection>,
+        limits: Limits,
+        lane: mpsc::Sender<Input>,
+    ) -> RedisResult<Self> {
+        Ok(Self {
+            deliveries,
+            receipts,
+            connection,
+            client: redis_database::client(service)?,
+            limits,
+            lane,
+            resubscribe: Notify::new(),
+        })
+    }
+
+    /// Publishes and listens until the lane is gone.
+    pub async fn run(self, actions: mpsc::UnboundedReceiver<ChannelAction>) {
+        tokio::select! {
+            () = self.publish(actions) => {}
+            () = self.listen() => {}
+        }
+    }
+
+    async fn report(&self, event: ChannelEvent) {
+        report(&self.lane, Event::Channel(event)).await;
+    }
+
+    async fn publish(&self, mut actions: mpsc::UnboundedReceiver<ChannelAction>) {
+        let channel = &self.deliveries;
+        let mut errors = ErrorLog::new(format!("{channel} at {}", self.connection.address()));
+        let mut may_list_clients = true;
+        let mut missed = 0;
+        while let Some(action) = actions.recv().await {
+            let (event, result) = match action {
+                ChannelAction::Publish { delivery, payload } => {
+                    let mut command = redis::Cmd::with_capacity(3, payload.len() + channel.len() + 16);
+                    command.arg("PUBLISH").arg(channel).arg(payload);
+                    match self.connection.query(&command).await {
+                        Ok(receivers) => (ChannelEvent::Published { delivery, receivers }, Ok(())),
+                        Err(err) => {
+                            let reason = err.to_string();
+                            (ChannelEvent::PublishFailed { reason }, Err(err))
+                        }
+                    }
+                }
+                ChannelAction::CountSubscribers { count_id } => match self.count(&mut may_list_clients).await {
+                    Ok(counted) => {
+                        missed = if counted.receipts == 0 { missed + 1 } else { 0 };
+                        if missed >= MISSED_MAX {
+                            self.resubscribe.notify_waiters();
+                        }
+                        let event = ChannelEvent::Subscribers {
+                            count_id,
+                            count: counted.deliveries,
+                            clients: counted.clients,
+                        };
+                        (event, Ok(()))
+                    }
+                    Err(err) => (ChannelEvent::SubscribersUnknown, Err(err)),
+                },
+            };
+            match result {
+                Ok(()) => errors.recovered(),
+                Err(err) => errors.failed(&err),
+            }
+            self.report(event).await;
+        }
+    }
+
+    async fn count(&self, may_list_clients: &mut bool) -> RedisResult<Counted> {
+        let mut command = redis::cmd("PUBSUB");
+        command.arg("NUMSUB").arg(&self.deliveries).arg(&self.receipts);
+        let (_, deliveries, _, receipts): (Value, u64, Value, u64) = self.connection.query(&command).await?;
+        let mut counted = Counted {
+            deliveries,
+            receipts,
+            clients: None,
+        };
+        if !*may_list_clients || deliveries == 0 {
+            return Ok(counted);
+        }
+        let mut command = redis::cmd("CLIENT");
+        command.arg("LIST").arg("TYPE").arg("PUBSUB");
+        match self.connection.query::<String>(&command).await {
+            Ok(list) => counted.clients = Some(client_ids(&list)),
+            Err(err) if fault(&err) == Fault::Refused => {
+                // Without the list, a subscriber that is replaced between two counts is not noticed.
+                *may_list_clients = false;
+                tracing::info!(
+                    "{}: CLIENT LIST is not permitted: a quick restart of the runtime may go unnoticed",
+                    self.deliveries
+                );
+            }
+            Err(err) => return Err(err),
+        }
+        Ok(counted)
+    }
+
+    /// Subscribes to the receipts, again whenever the subscription has ended.
+    async fn listen(&self) {
+        let subject = format!("{} at {}", self.receipts, self.connection.address());
+        let mut odd = ErrorLog::new(format!("{subject}: ignored what is no receipt"));
+        let mut errors = ErrorLog::new(subject);
+        let mut failures = 0;
+        loop {
+            let reason = match self.listen_once(&mut errors, &mut odd).await {
+                Ended::AtOnce(reason) => {
+                    failures += 1;
+                    reason
+                }
+                Ended::Later(reason) => {
+                    failures = 1;
+                    reason
+                }
+            };
+            errors.failed(&reason);
+            self.report(ChannelEvent::ReceiptsInterrupted).await;
+            let wait_ms = backoff_ms(
+                failures,
+                RECONNECT_MS_MIN,
+                self.limits.reconnect_ms_max,
+                fastrand::f64(),
+            );
+            sleep(Duration::from_millis(wait_ms)).await;
+        }
+    }
+
+    async fn listen_once(&self, errors: &mut ErrorLog, odd: &mut ErrorLog) -> Ended {
+        let limit = Duration::from_millis(self.limits.redis_ms);
+        let subscribing = async {
+            let mut subscription = self.client.get_async_pubsub().await?;
+            subscription.subscribe(&self.receipts).await?;
+            RedisResult::Ok(subscription)
+        };
+        let (mut sink, mut messages) = match timeout(limit, subscribing).await {
+            Ok(Ok(subscription)) => subscription.split(),
+            Ok(Err(err)) => return Ended::AtOnce(err.to_string()),
+            Err(_) => return Ended::AtOnce("no answer in time".into()),
+        };
+        errors.recovered();
+        self.report(ChannelEvent::ReceiptsReady).await;
+        let checks = async {
+            loop {
+                sleep(CHECK_EVERY).await;
+                match timeout(limit, sink.ping::<Value>()).await {
+                    Ok(Ok(_)) => {}
+                    Ok(Err(err)) => return err.to_string(),
+                    Err(_) => return "no answer in time".into(),
+                }
+            }
+        };
+        let receipts = async {
+            while let Some(message) = messages.next().await {
+                match serde_json::from_slice::<Receipt>(message.get_payload_bytes()) {
+                    Ok(receipt) => self.report(ChannelEvent::Receipt(receipt)).await,
+                    Err(err) => odd.failed(&err),
+                }
+            }
+        };
+        Ended::Later(tokio::select! {
+            () = receipts => "the subscription ended".into(),
+            reason = checks => reason,
+            () = self.resubscribe.notified() => {
+                "the Redis that deliveries are published on knows of no subscription".into()
+            }
+        })
+    }
+}
+
+fn client_ids(list: &str) -> Vec<u64> {
+    let id = |line: &str| line.strip_prefix("id=")?.split(' ').next()?.parse().ok();
+    list.lines().filter_map(id).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    #[test]
+    fn client_ids_are_read_from_the_list() {
+        let list = "id=12 addr=127.0.0.1:1 cmd=subscribe\nid=9 addr=127.0.0.1:2\n";
+        assert_eq!(super::client_ids(list), [12, 9]);
+    }
+}
