@@ -1,4 +1,4 @@
-//! How long to wait after a failure.
+//! The wait after a failure.
 
 /// The wait after a first failure to reach Redis.
 pub const RECONNECT_MS_MIN: u64 = 50;

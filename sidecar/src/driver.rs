@@ -8,7 +8,7 @@ use tokio::sync::{mpsc, oneshot};
 use crate::lane::{Action, ChannelAction, Event, Lane, Read, Report, StreamAction};
 use crate::logging::LaneLog;
 
-/// What reaches a lane.
+/// Input of a lane.
 pub enum Input {
     Event(Event),
     /// Somebody asks how the lane is.
@@ -39,9 +39,10 @@ impl Performers {
             Action::Stream(route, action) => drop(self.workers[route].send(action)),
             Action::Channel(action) => drop(self.transport.send(action)),
             Action::MoreWaiting(route) => {
-                // One that has too much to hear looks by itself later.
-                let next = self.next.as_ref();
-                let _ = next.map(|next| next.try_send(Input::Event(Event::MoreWaiting(route))));
+                if let Some(next) = &self.next {
+                    // One that has too much to hear looks by itself later.
+                    let _ = next.try_send(Input::Event(Event::MoreWaiting(route)));
+                }
             }
             Action::Log(event) => self.log.log(event),
             Action::Drained => {}
@@ -49,7 +50,7 @@ impl Performers {
     }
 }
 
-/// So long after the end of the grace period, what is still not written down is given up: Redis is away.
+/// After the grace period, settlements get this long to be written down; then Redis is taken to be away.
 const LAST_WRITES: Duration = Duration::from_secs(2);
 
 /// Drives a lane until its stop is complete. The stop, with its grace period, begins when `stop` is ready.

@@ -61,7 +61,7 @@ pub struct Entry {
     pub body: Body,
 }
 
-/// What an entry consists of, as far as it can be delivered.
+/// The content of an entry, as far as it can be delivered.
 #[derive(Debug)]
 pub enum Body {
     /// Text throughout: the fields, untouched, and how much of a message the entry takes, in bytes of JSON.

@@ -1,4 +1,4 @@
-//! The log: its format, failures that are logged once while they last, and what lanes have to say.
+//! The log: its format, failures that are logged once while they last, and the events of lanes.
 
 use std::collections::HashMap;
 use std::fmt::Display;
@@ -12,7 +12,7 @@ use tracing_subscriber::EnvFilter;
 use crate::config::LaneName;
 use crate::lane::{LogEvent, RouteIndex};
 
-/// How log messages look.
+/// Format of log messages.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub enum LogFormat {
     /// `human` on a terminal, `json` otherwise.
@@ -52,7 +52,7 @@ pub struct ErrorLog {
 struct Failure {
     message: String,
     logged_at: Instant,
-    /// How often it happened since.
+    /// Number of times that it happened since.
     repeats: u64,
     /// Its end was logged.
     over: bool,
@@ -112,7 +112,7 @@ struct Throttle {
     withheld: u64,
 }
 
-/// So many messages of a kind pass in [`WHILE`].
+/// Messages of a kind that pass in [`WHILE`].
 const PASSES: u32 = 20;
 const WHILE: Duration = Duration::from_secs(10);
 
@@ -127,7 +127,7 @@ impl Default for Throttle {
 }
 
 impl Throttle {
-    /// Whether a message may pass; if so, with how many were withheld before it.
+    /// Lets a message pass, with the number of those that were withheld before it, or withholds it.
     fn pass(&mut self) -> Option<u64> {
         if self.since.elapsed() >= WHILE {
             self.since = Instant::now();
@@ -142,7 +142,7 @@ impl Throttle {
     }
 }
 
-/// Logs what a lane has to say: rate-limited by kind, with the names of streams and groups.
+/// Logs the events of a lane: rate-limited by kind, with the names of streams and groups.
 pub struct LaneLog {
     lane: LaneName,
     channel: String,

@@ -143,6 +143,7 @@ impl Selection {
     ) -> anyhow::Result<usize> {
         /// Dead letters fetched at a time; each may be as large as an entry.
         const PAGE: usize = 32;
+        type RawFields = Vec<(Vec<u8>, Vec<u8>)>;
         let now = SystemTime::now()
             .duration_since(UNIX_EPOCH)
             .unwrap_or_default()
@@ -156,7 +157,7 @@ impl Selection {
                 .arg("+")
                 .arg("COUNT")
                 .arg(PAGE);
-            let page: Vec<(EntryId, Vec<(Vec<u8>, Vec<u8>)>)> = link.query(&command).await?;
+            let page: Vec<(EntryId, RawFields)> = link.query(&command).await?;
             let full = page.len() == PAGE;
             for (id, fields) in page {
                 start = format!("({id}");

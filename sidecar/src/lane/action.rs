@@ -53,10 +53,10 @@ pub enum StreamEvent {
     Settled { id: u64, refused: bool },
 }
 
-/// What the transport reports: the answers to [`ChannelAction`]s, and receipts.
+/// Reports of the transport: the answers to [`ChannelAction`]s, and receipts.
 #[derive(Debug)]
 pub enum ChannelEvent {
-    /// So many subscribers got a message.
+    /// A message reached this many subscribers.
     Published { delivery: String, receivers: u64 },
     /// A message may or may not have been published.
     PublishFailed { reason: String },
@@ -119,7 +119,7 @@ pub enum StreamAction {
     Claim { ids: Vec<EntryId>, from: ClaimFrom },
     /// Renew the leases of entries that are still ours: `Renewed` or `RenewFailed`.
     Renew { ids: Vec<EntryId> },
-    /// Write down what became of entries: `Settled` with the same id.
+    /// Write a settlement down: `Settled` with the same id.
     Settle { id: u64, settlement: Settlement },
 }
 
@@ -141,7 +141,7 @@ pub enum ClaimFrom {
     Anybody,
 }
 
-/// What became of entries of one route, to be written down in Redis.
+/// Outcomes of entries of one route, to be written down in Redis.
 #[derive(Debug, Default, PartialEq)]
 pub struct Settlement {
     /// To be acknowledged, whoever holds them.
@@ -177,7 +177,7 @@ pub struct Parked {
 #[derive(Debug, PartialEq)]
 pub struct DeadLetter {
     pub id: EntryId,
-    /// How many deliveries of it have failed or were refused.
+    /// Deliveries of it that have failed or were refused.
     pub attempts: u32,
     pub cause: Cause,
     /// Why, for people.
@@ -231,6 +231,6 @@ pub enum LogEvent {
     TakenOver { route: RouteIndex, entries: usize },
     /// A peer has taken entries that were held here.
     Lost { route: RouteIndex, entries: usize },
-    /// What was held was let go of, since nobody here handles it.
+    /// Entries that were held were let go of, since nobody here handles them.
     Released { route: RouteIndex, entries: usize },
 }

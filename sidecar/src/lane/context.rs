@@ -1,4 +1,4 @@
-//! What the parts of a lane share: its settings, and the step under way.
+//! Shared by the parts of a lane: its settings, and the step under way.
 
 use serde::Serialize;
 
@@ -19,7 +19,7 @@ pub(super) struct Context {
     pub(super) now: Time,
     /// When the lane wants to be woken if nothing happens before.
     wake: Option<Time>,
-    /// What the step has decided so far.
+    /// Decided in the step so far.
     actions: Vec<Action>,
     receipts: String,
     started_unix_ms: u64,
@@ -95,7 +95,7 @@ impl Context {
         self.wake = Some(self.wake.map_or(at, |wake| wake.min(at)));
     }
 
-    /// Whether it is that time already; if not, the lane will be woken then.
+    /// It is that time already; if not, the lane will be woken then.
     pub(super) fn reached(&mut self, at: Time) -> bool {
         if self.now < at {
             self.wake_at(at);

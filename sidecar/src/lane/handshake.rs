@@ -8,9 +8,10 @@ use super::context::Context;
 use super::ms;
 use super::subscribers::{Counted, Subscribers};
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 enum State {
     /// Nobody subscribes, or Redis cannot be asked.
+    #[default]
     Absent,
     /// A handshake waits for its answer.
     Waiting,
@@ -20,28 +21,30 @@ enum State {
     TwoApps,
 }
 
+#[derive(Default)]
 pub(super) struct Handshake {
     state: State,
     subscribers: Subscribers,
     /// The subscription to receipts stands.
     subscribed: bool,
-    not_ready_since: Option<Time>,
+    /// Unless it is ready.
+    not_ready_since: Time,
     /// A handler that hangs does so since then, however often others come and go meanwhile.
     unanswered_since: Option<Time>,
     /// Messages of the handshake and probes, to recognise their answers.
     probes: VecDeque<Probe>,
     /// When an unanswered handshake is sent again, or a new one begins after two apps answered.
     send_at: Time,
-    /// How often this handshake was sent.
+    /// Times that this handshake was sent.
     sent: u32,
     answered_at: Option<Time>,
-    /// How many subscribers got the handshake. Those to a pattern are among them, unlike in a count.
+    /// Subscribers that got the handshake. Those to a pattern are among them, unlike in a count.
     receivers: Option<u64>,
     /// Why the last message that failed did, until a handshake is answered or nobody subscribes.
     failure: Option<String>,
     /// A handshake was answered twice, and none has been answered once since.
     doubtful: bool,
-    /// How often that happened since the channel was last without a subscriber.
+    /// Times that this happened since the channel was last without a subscriber.
     doubts: u32,
     /// A delivery went unanswered for `answer_ms`, and no handshake has been answered since.
     stalled: bool,
@@ -70,25 +73,6 @@ const PROBES_MAX: usize = 8;
 const DOUBLINGS_MAX: u32 = 4;
 
 impl Handshake {
-    pub(super) fn new() -> Self {
-        Self {
-            state: State::Absent,
-            subscribers: Subscribers::default(),
-            subscribed: false,
-            not_ready_since: Some(Time::ZERO),
-            unanswered_since: None,
-            probes: VecDeque::new(),
-            send_at: Time::ZERO,
-            sent: 0,
-            answered_at: None,
-            receivers: None,
-            failure: None,
-            doubtful: false,
-            doubts: 0,
-            stalled: false,
-        }
-    }
-
     pub(super) fn is_ready(&self) -> bool {
         self.state == State::Ready
     }
@@ -109,12 +93,16 @@ impl Handshake {
 
     /// Why the runtime should be restarted, if it should: Spin gives a handler no deadline, and never reconnects.
     pub(super) fn stalled(&self, context: &Context) -> Option<String> {
-        let for_long = |since: Option<Time>, limit: u64| since.is_some_and(|since| context.now >= since + ms(limit));
+        let for_long = |since: Time, limit: u64| context.now >= since + ms(limit);
         let limits = &context.limits;
         match self.state {
             State::Ready => None,
             _ if self.stalled => Some(format!("a delivery was not answered for {} ms", limits.answer_ms)),
-            State::Waiting if for_long(self.unanswered_since, limits.answer_ms) => {
+            State::Waiting
+                if self
+                    .unanswered_since
+                    .is_some_and(|since| for_long(since, limits.answer_ms)) =>
+            {
                 Some("the subscriber does not answer the handshake".into())
             }
             // A runtime that is gone, the first lane misses too. One that is there and lacks this lane's trigger would
@@ -128,13 +116,12 @@ impl Handshake {
         }
     }
 
-    /// Whether the lane has been without an answering subscriber for so long that others should have its entries.
+    /// The lane has been without an answering subscriber for so long that others should have its entries.
     pub(super) fn is_abandoned(&self, context: &mut Context) -> bool {
-        self.not_ready_since
-            .is_some_and(|since| context.reached(since + ms(context.limits.release_ms)))
+        !self.is_ready() && context.reached(self.not_ready_since + ms(context.limits.release_ms))
     }
 
-    /// Whether a delivery is one of the latest handshakes and probes.
+    /// This delivery is one of the latest handshakes and probes.
     pub(super) fn is_probe(&self, delivery: &str) -> bool {
         self.probes.iter().any(|probe| probe.id == delivery)
     }
@@ -161,7 +148,7 @@ impl Handshake {
         self.subscribers.count_failed();
     }
 
-    /// Nobody is there. Says whether the lane was ready; nothing if nobody was there before either.
+    /// Nobody is there. True if the lane was ready; nothing if nobody was there before either.
     pub(super) fn subscriber_gone(&mut self, context: &Context) -> Option<bool> {
         self.doubtful = false;
         self.doubts = 0;
@@ -175,11 +162,13 @@ impl Handshake {
     }
 
     fn leave(&mut self, context: &Context, state: State) {
+        if self.is_ready() {
+            self.not_ready_since = context.now;
+        }
         self.state = state;
         if state != State::Waiting {
             self.unanswered_since = None;
         }
-        self.not_ready_since.get_or_insert(context.now);
         self.subscribers.stop_verifying();
         self.answered_at = None;
         self.receivers = None;
@@ -232,7 +221,7 @@ impl Handshake {
         self.subscribers.verify(context);
     }
 
-    /// So many subscribers, and at least one, got a message that is a probe or in flight.
+    /// A message that is a probe or in flight reached this many subscribers, at least one.
     pub(super) fn published(&mut self, context: &mut Context, delivery: &str, receivers: u64) {
         match self.state {
             State::Ready if self.receivers != Some(receivers) => {
@@ -244,7 +233,7 @@ impl Handshake {
         }
     }
 
-    /// Takes a count of at least one subscriber. Says whether it is the one that a blame has waited for.
+    /// Takes a count of at least one subscriber. True if a blame has waited for it.
     pub(super) fn counted(
         &mut self,
         context: &mut Context,
@@ -287,7 +276,7 @@ impl Handshake {
         Some(Answer { number, by_two })
     }
 
-    /// Does what is due. Says whether the lane has become ready.
+    /// Begins, repeats or ends a handshake when it is time to. True if the lane has become ready.
     pub(super) fn advance(&mut self, context: &mut Context) -> bool {
         let mut became_ready = false;
         if !context.is_draining() {
@@ -321,7 +310,6 @@ impl Handshake {
             return false;
         }
         self.state = State::Ready;
-        self.not_ready_since = None;
         self.unanswered_since = None;
         self.failure = None;
         self.doubtful = false;

@@ -19,27 +19,6 @@ pub(super) struct Leases {
     renew_at: Time,
 }
 
-/// A renewal that Redis has answered.
-pub(super) struct Renewal {
-    asked_at: Time,
-    asked: HashSet<EntryId>,
-    lost: HashSet<EntryId>,
-}
-
-impl Renewal {
-    pub(super) fn lost(&self) -> &HashSet<EntryId> {
-        &self.lost
-    }
-
-    pub(super) fn apply(&self, held: &mut HeldEntry) {
-        if self.lost.contains(&held.id) {
-            held.lost = true;
-        } else if self.asked.contains(&held.id) {
-            held.leased_at = self.asked_at;
-        }
-    }
-}
-
 impl Leases {
     /// Renews the leases that are old enough, given all that the route holds.
     pub(super) fn advance<'a>(
@@ -70,13 +49,19 @@ impl Leases {
         Some(StreamAction::Renew { ids })
     }
 
-    pub(super) fn renewed(&mut self, lost: Vec<EntryId>) -> Option<Renewal> {
-        let (asked_at, asked) = self.renewing.take()?;
-        Some(Renewal {
-            asked_at,
-            asked: asked.into_iter().collect(),
-            lost: lost.into_iter().collect(),
-        })
+    /// The renewal under way was answered, given all that the route holds.
+    pub(super) fn renewed<'a>(&mut self, lost: &HashSet<EntryId>, held: impl Iterator<Item = &'a mut HeldEntry>) {
+        let Some((asked_at, asked)) = self.renewing.take() else {
+            return;
+        };
+        let asked: HashSet<EntryId> = asked.into_iter().collect();
+        for held in held {
+            if lost.contains(&held.id) {
+                held.lost = true;
+            } else if asked.contains(&held.id) {
+                held.leased_at = asked_at;
+            }
+        }
     }
 
     pub(super) fn renew_failed(&mut self) {

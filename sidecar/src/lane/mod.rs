@@ -40,7 +40,7 @@ use outcome::{Outcome, outcomes};
 use route::Route;
 use window::{InFlight, Overdue, Window};
 
-/// What a lane is made from.
+/// Everything that a lane is made from.
 #[derive(Debug, Clone)]
 pub struct LaneSetup {
     /// The channel on which the component's receipts are expected; empty where the response is the receipt.
@@ -66,7 +66,7 @@ pub struct Lane {
     routes: Vec<Route>,
 }
 
-/// How far the stop has come.
+/// Progress of the stop.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Draining {
     No,
@@ -84,7 +84,7 @@ impl Lane {
         let routes = setup.routes.into_iter().enumerate();
         Self {
             context,
-            handshake: Handshake::new(),
+            handshake: Handshake::default(),
             window: Window::default(),
             routes: routes
                 .map(|(index, (stream, group))| Route::new(index, stream, group))
@@ -146,8 +146,8 @@ impl Lane {
         }
     }
 
-    /// Whether the component has reported itself unavailable, and something waits for it to recover: with nothing at
-    /// hand there is no telling, and nothing is in the way of what comes.
+    /// The component has reported itself unavailable, and something waits for it to recover: with nothing at hand there
+    /// is no telling, and nothing is in the way of what comes.
     fn is_unavailable(&self) -> bool {
         let waits = self.holds_any() || self.window.is_paused(self.context.now);
         self.window.is_unavailable() && waits
@@ -193,7 +193,7 @@ impl Lane {
                     self.publish_failed(reason);
                 }
             }
-            // Whoever answers like this handles nothing, and that is no fault of an entry.
+            // A subscriber that answers like this handles nothing, and that is no fault of an entry.
             ChannelEvent::Refused { delivery, reason } if self.handshake.is_probe(&delivery) => {
                 self.publish_failed(reason);
             }
@@ -252,7 +252,7 @@ impl Lane {
         }
     }
 
-    /// Puts everything in flight back in front of its queue, free of charge; answers with how many entries that are.
+    /// Puts everything in flight back in front of its queue, free of charge; answers with the number of entries.
     fn requeue_in_flight(&mut self) -> usize {
         let mut requeued = 0;
         while let Some(one) = self.window.take_newest() {
@@ -336,7 +336,7 @@ impl Lane {
         }
         if !overtaken && let Some(one) = self.window.take_overdue(&self.context) {
             self.blame_delivery(one, "no answer in time");
-            // What waited behind it is innocent, and nothing more is sent to a handler that hangs.
+            // Deliveries behind it are innocent, and nothing more is sent to a handler that hangs.
             self.requeue_in_flight();
             self.handshake.stall(&mut self.context);
         }
@@ -355,7 +355,7 @@ impl Lane {
         self.routes[one.route].conclude(&mut self.context, one.entries, outcomes);
     }
 
-    /// Whether nothing but the component's own readiness is in the way of new deliveries.
+    /// Nothing but the component's own readiness is in the way of new deliveries.
     fn may_deliver(&mut self) -> bool {
         self.handshake.is_ready() && !self.context.is_draining() && self.window.pause_is_over(&mut self.context)
     }
@@ -391,8 +391,7 @@ impl Lane {
         match self.context.draining {
             Draining::No => {
                 // When nobody has answered on the channel for long, a peer may do better.
-                let held = self.holds_any() && !self.handshake.is_ready();
-                if held && self.handshake.is_abandoned(&mut self.context) {
+                if self.holds_any() && self.handshake.is_abandoned(&mut self.context) {
                     self.requeue_in_flight();
                     self.release();
                 }
@@ -404,7 +403,7 @@ impl Lane {
                 self.requeue_in_flight();
             }
         }
-        // What was in flight comes back when its subscriber goes, and what a read was bringing arrives.
+        // Deliveries come back when their subscriber goes, and a read may still bring entries.
         self.release();
         if self.window.is_empty() && !self.routes.iter().any(Route::is_busy) {
             self.context.draining = Draining::Complete;
@@ -418,7 +417,7 @@ fn ms(limit: u64) -> Duration {
     Duration::from_millis(limit)
 }
 
-/// How long to wait after so many failures in a row to reach Redis.
+/// The wait after this many failures in a row to reach Redis.
 fn reconnect_after(context: &mut Context, failures: u32) -> Duration {
     let jitter = context.rng.f64();
     ms(backoff_ms(failures, RECONNECT_MS_MIN, context.limits.reconnect_ms_max, jitter).max(1))

@@ -1,4 +1,4 @@
-//! What a delivery came to for each of its entries, and what follows from that.
+//! The outcome of a delivery for each of its entries, and the consequences.
 
 use std::fmt;
 
@@ -9,7 +9,7 @@ use crate::backoff::backoff_ms;
 use crate::config::Limits;
 use crate::entry::EntryId;
 
-/// What a delivery came to for one of its entries.
+/// The outcome of a delivery for one of its entries.
 #[derive(Clone)]
 pub(super) enum Outcome {
     Done,
@@ -109,7 +109,7 @@ impl fmt::Display for Cause {
     }
 }
 
-/// How an attempt at an entry failed.
+/// The way in which an attempt at an entry failed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Failure {
     /// The component asked for another attempt.
@@ -126,7 +126,8 @@ pub(super) enum AfterFailure {
     DeadLetter(Cause),
 }
 
-/// What follows when an attempt failed, delivered alone or with others; `jitter` is a random number from 0 to 1.
+/// The consequence of a failed attempt at an entry, delivered alone or with others; `jitter` is a random number from 0
+/// to 1.
 ///
 /// An entry that was never answered is given up only after it was delivered alone: among others it may be innocent.
 pub(super) fn after_failure(failure: Failure, attempt: u32, alone: bool, limits: &Limits, jitter: f64) -> AfterFailure {

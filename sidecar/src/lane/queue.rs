@@ -17,7 +17,7 @@ pub(super) struct HeldEntry {
     pub(super) id: EntryId,
     pub(super) attempt: u32,
     pub(super) fields: Fields<'static>,
-    /// How much of a message it takes.
+    /// Its part of a message.
     #[serde(skip)]
     pub(super) bytes: usize,
     /// When we asked for it, or for the last renewal of its lease: the lease began then or later.
@@ -75,12 +75,15 @@ impl Queue {
     }
 
     pub(super) fn remove(&mut self, ids: &HashSet<EntryId>) {
+        if ids.is_empty() {
+            return;
+        }
         self.entries.retain(|held| !ids.contains(&held.id));
         self.bytes = self.entries.iter().map(|held| held.bytes).sum();
     }
 
-    /// How many entries from the front make the next delivery, given the room in the window, and whether that is all
-    /// that fits into one.
+    /// The number of entries from the front that make the next delivery, given the room in the window; true if that is
+    /// all that fits into one.
     pub(super) fn fitting(&self, context: &Context, room_bytes: usize) -> (usize, bool) {
         let limits = &context.limits;
         let bytes_max = limits.batch_bytes_max.min(room_bytes);

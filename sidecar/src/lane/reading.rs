@@ -8,7 +8,7 @@ use super::reconnect_after;
 use crate::config::Limits;
 use crate::entry::{Body, Entry};
 
-/// How often a lane that follows others looks by itself, in case the one before it cannot read.
+/// A lane that follows others looks by itself this often, in case the one before it cannot read.
 const LOOK_EVERY: Duration = Duration::from_secs(1);
 
 #[derive(Default)]
@@ -80,7 +80,7 @@ impl Reading {
     }
 }
 
-/// Whether as much was read as fits into one delivery, or as one read may bring: there may be more behind it.
+/// As much was read as fits into one delivery, or as one read may bring: there may be more behind it.
 fn fill_a_delivery(entries: &[Entry], limits: &Limits) -> bool {
     let bytes = |entry: &Entry| match entry.body {
         Body::Text { bytes, .. } => bytes,

@@ -13,18 +13,21 @@ use crate::entry::{Entry, EntryId};
 
 /// Entries per look-up and claim: small enough that no script holds Redis up.
 const PAGE: usize = 128;
-/// So many due times are remembered; beyond it the periodic scan finds them.
+/// Due times that are remembered; beyond it the periodic scan finds them.
 const DUE_MAX: usize = 4096;
 
+#[derive(Default)]
 pub(super) struct Recovery {
     /// The group exists.
     prepared: bool,
-    own: OwnEntries,
+    /// All that was pending on our own name has been looked up; until then, the look-up goes on behind this entry.
+    own_complete: bool,
+    own_after: Option<EntryId>,
     /// A preparation, look-up or claim is under way; there is one at a time.
     busy: bool,
     failures: u32,
     retry_at: Time,
-    /// What was asked for by the claim under way, and when.
+    /// Entries of the claim under way, and when it was asked for.
     claiming: Vec<EntryId>,
     claimed_at: Time,
     /// When to look for due entries.
@@ -33,29 +36,7 @@ pub(super) struct Recovery {
     due: BinaryHeap<Reverse<Time>>,
 }
 
-/// How far the look-up of what is pending on our own name has come.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-enum OwnEntries {
-    /// It goes on behind this entry.
-    Behind(Option<EntryId>),
-    Complete,
-}
-
 impl Recovery {
-    pub(super) fn new() -> Self {
-        Self {
-            prepared: false,
-            own: OwnEntries::Behind(None),
-            busy: false,
-            failures: 0,
-            retry_at: Time::ZERO,
-            claiming: Vec::new(),
-            claimed_at: Time::ZERO,
-            scan_at: Time::ZERO,
-            due: BinaryHeap::new(),
-        }
-    }
-
     pub(super) fn is_prepared(&self) -> bool {
         self.prepared
     }
@@ -70,7 +51,7 @@ impl Recovery {
 
     /// New entries are read only once nothing is pending on our own name that is not held.
     pub(super) fn is_complete(&self) -> bool {
-        self.prepared && self.own == OwnEntries::Complete && !self.has_failed()
+        self.prepared && self.own_complete && !self.has_failed()
     }
 
     /// When the entries under way were asked for.
@@ -88,13 +69,11 @@ impl Recovery {
         self.failures = 0;
     }
 
-    /// What was found up to `last`, of which `ids` are not held.
+    /// A page was found, up to `last`, of which `ids` are not held.
     pub(super) fn own(&mut self, context: &Context, last: Option<EntryId>, ids: Vec<EntryId>) -> Option<StreamAction> {
         self.done();
-        self.own = match last {
-            Some(last) => OwnEntries::Behind(Some(last)),
-            None => OwnEntries::Complete,
-        };
+        self.own_complete = last.is_none();
+        self.own_after = last;
         self.claim(context, ids, ClaimFrom::Ourselves)
     }
 
@@ -125,9 +104,7 @@ impl Recovery {
         let last = entries.last().map(|entry| entry.id);
         if last.is_some() && last < asked.last().copied() {
             self.scan_at = context.now;
-            if let OwnEntries::Behind(_) = self.own {
-                self.own = OwnEntries::Behind(last);
-            }
+            self.own_after = last;
         }
     }
 
@@ -141,7 +118,8 @@ impl Recovery {
 
     /// A reply may have been lost on its way: what it brought is ours, and nobody remembers it.
     pub(super) fn start_over(&mut self, group_missing: bool) {
-        self.own = OwnEntries::Behind(None);
+        self.own_complete = false;
+        self.own_after = None;
         self.prepared &= !group_missing;
     }
 
@@ -165,7 +143,7 @@ impl Recovery {
         }
     }
 
-    /// What to do next, given whether a read is under way and whether entries may be taken in.
+    /// The next thing to do, given that a read is under way and that entries may be taken in.
     pub(super) fn advance(&mut self, context: &mut Context, reading: bool, may_take: bool) -> Option<StreamAction> {
         if self.busy || context.is_draining() || !context.reached(self.retry_at) {
             return None;
@@ -179,11 +157,12 @@ impl Recovery {
         }
         // While a read is under way, what it brings is pending without being held: only between reads is it certain
         // that what is pending on our name and not held is nobody's.
-        if let OwnEntries::Behind(after) = self.own {
+        if !self.own_complete {
             if reading {
                 return None;
             }
             self.busy = true;
+            let after = self.own_after;
             return Some(StreamAction::LookUpOwn { after, count: PAGE });
         }
         if !context.reached(self.next_scan()) {
@@ -198,7 +177,7 @@ impl Recovery {
     }
 }
 
-/// Whether a pending entry may be claimed from anybody.
+/// A pending entry that is due may be claimed from anybody.
 pub(super) fn is_due(idle_ms: u64, limits: &Limits) -> bool {
     idle_ms >= limits.lease_ms
 }

@@ -1,8 +1,8 @@
-//! How a lane is and what it has done, for probes, metrics and people.
+//! State and counters of a lane, for probes, metrics and people.
 
 use super::outcome::Cause;
 
-/// How a lane is.
+/// State of a lane.
 #[derive(Debug, Clone)]
 pub struct Report {
     /// Why nothing is being delivered; empty if nothing is in the way.
@@ -20,7 +20,7 @@ pub struct Report {
     pub routes: Vec<RouteReport>,
 }
 
-/// How a route is.
+/// State of a route.
 #[derive(Debug, Clone)]
 pub struct RouteReport {
     pub stream: String,
@@ -35,7 +35,7 @@ pub struct RouteReport {
 pub struct Histogram {
     /// Each bucket's upper bound, inclusive.
     pub bounds: &'static [f64],
-    /// How many values fell into each bucket; one more for those above all bounds.
+    /// Values in each bucket; one more for those above all bounds.
     pub counts: Vec<u64>,
     pub sum: f64,
 }
@@ -64,7 +64,7 @@ impl Histogram {
     }
 }
 
-/// What a lane has done since it started.
+/// Counters of a lane since it started.
 #[derive(Debug, Clone)]
 pub struct LaneCounters {
     /// Deliveries published, handshakes not counted.
@@ -100,7 +100,7 @@ impl Default for LaneCounters {
     }
 }
 
-/// What a route has done since it started, in entries.
+/// Counters of a route since it started, in entries.
 #[derive(Debug, Clone)]
 pub struct RouteCounters {
     /// Read for the first time.

@@ -12,6 +12,7 @@ use super::recovery::{Recovery, is_due};
 use super::report::{RouteCounters, RouteReport};
 use crate::entry::{Body, Entry, EntryId};
 
+#[derive(Default)]
 pub(super) struct Route {
     index: RouteIndex,
     stream: String,
@@ -36,14 +37,7 @@ impl Route {
             index,
             stream,
             group,
-            fresh: Queue::default(),
-            again: Queue::default(),
-            reading: Reading::default(),
-            recovery: Recovery::new(),
-            leases: Leases::default(),
-            settling: HashMap::new(),
-            refused: false,
-            counters: RouteCounters::default(),
+            ..Self::default()
         }
     }
 
@@ -63,12 +57,12 @@ impl Route {
         if again { &mut self.again } else { &mut self.fresh }
     }
 
-    /// How many entries wait for their delivery.
+    /// Number of entries that wait for their delivery.
     pub(super) fn buffered(&self) -> usize {
         self.fresh.len() + self.again.len()
     }
 
-    /// Whether something is under way in Redis.
+    /// Something is under way in Redis.
     pub(super) fn is_busy(&self) -> bool {
         self.reading.is_under_way() || self.recovery.is_busy() || !self.settling.is_empty()
     }
@@ -174,10 +168,8 @@ impl Route {
         self.recovery.claimed(context, &entries);
         self.counters.claimed += entries.len() as u64;
         if !entries.is_empty() {
-            context.log(LogEvent::TakenOver {
-                route: self.index,
-                entries: entries.len(),
-            });
+            let (route, entries) = (self.index, entries.len());
+            context.log(LogEvent::TakenOver { route, entries });
         }
         self.take_in(context, entries, self.recovery.claimed_at());
     }
@@ -233,7 +225,7 @@ impl Route {
         self.settle(context, settlement);
     }
 
-    /// Has written down what a delivery came to, given an outcome for each of its entries.
+    /// Settles a delivery, given an outcome for each of its entries.
     pub(super) fn conclude(
         &mut self,
         context: &mut Context,
@@ -321,13 +313,11 @@ impl Route {
         let ids = done.iter().copied().collect();
         self.fresh.remove(&ids);
         self.again.remove(&ids);
-        self.settle(
-            context,
-            Settlement {
-                done,
-                ..Settlement::default()
-            },
-        );
+        let settlement = Settlement {
+            done,
+            ..Settlement::default()
+        };
+        self.settle(context, settlement);
     }
 
     fn settle(&mut self, context: &mut Context, settlement: Settlement) {
@@ -371,10 +361,8 @@ impl Route {
             ..Settlement::default()
         };
         if !settlement.parked.is_empty() {
-            context.log(LogEvent::Released {
-                route: self.index,
-                entries: settlement.parked.len(),
-            });
+            let (route, entries) = (self.index, settlement.parked.len());
+            context.log(LogEvent::Released { route, entries });
         }
         self.settle(context, settlement);
     }
@@ -386,21 +374,18 @@ impl Route {
         lost: Vec<EntryId>,
         in_flight: impl Iterator<Item = &'a mut HeldEntry>,
     ) {
-        let Some(renewal) = self.leases.renewed(lost) else {
-            return;
-        };
+        let lost = lost.into_iter().collect();
         let before = self.buffered();
-        if !renewal.lost().is_empty() {
-            self.fresh.remove(renewal.lost());
-            self.again.remove(renewal.lost());
-        }
+        self.fresh.remove(&lost);
+        self.again.remove(&lost);
         let entries = before - self.buffered();
-        for held in in_flight.chain(self.fresh.iter_mut()).chain(self.again.iter_mut()) {
-            renewal.apply(held);
-        }
+        let queued = self.fresh.iter_mut().chain(self.again.iter_mut());
+        self.leases.renewed(&lost, in_flight.chain(queued));
         if entries > 0 {
-            let route = self.index;
-            context.log(LogEvent::Lost { route, entries });
+            context.log(LogEvent::Lost {
+                route: self.index,
+                entries,
+            });
         }
     }
 

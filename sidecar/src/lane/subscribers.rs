@@ -5,7 +5,7 @@ use super::context::Context;
 
 #[derive(Default)]
 pub(super) struct Subscribers {
-    /// How many there were when they were last counted.
+    /// Their number when they were last counted.
     counted: Option<u64>,
     /// The pub/sub connections of that Redis when the handshake began: one that is gone may have been the component's.
     clients: Option<Vec<u64>>,

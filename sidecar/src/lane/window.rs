@@ -35,13 +35,13 @@ pub(super) struct Window {
     probed: bool,
     /// The lane pauses until then, since the component is unavailable.
     paused_until: Time,
-    /// How often in a row the component was unavailable.
+    /// Times in a row that the component was unavailable.
     unavailable_streak: u32,
-    /// Whose turn it is: twice the route, plus one for what failed before.
+    /// The queue that comes next: twice the route, plus one for entries that failed before.
     turn: usize,
 }
 
-/// What the oldest delivery deserves by now.
+/// The consequence of the age of the oldest delivery.
 pub(super) enum Overdue {
     No,
     /// A probe behind it, to learn whether it was dropped.
@@ -82,7 +82,7 @@ impl Window {
         of_route.flat_map(|one| &mut one.entries)
     }
 
-    /// Whether the component has not recovered for sure since it reported itself unavailable.
+    /// The component has not recovered for sure since it reported itself unavailable.
     pub(super) fn is_unavailable(&self) -> bool {
         self.unavailable_streak > 0
     }
@@ -91,7 +91,7 @@ impl Window {
         now < self.paused_until
     }
 
-    /// Whether the pause is over, if there was one; if not, the lane will be woken then.
+    /// There is no pause, or it is over; if not, the lane will be woken then.
     pub(super) fn pause_is_over(&self, context: &mut Context) -> bool {
         context.reached(self.paused_until)
     }

@@ -108,7 +108,7 @@ fn is_stale(err: &RedisError) -> bool {
     matches!(err.code(), Some("READONLY" | "NOAUTH"))
 }
 
-/// What a failed command means for the work at hand.
+/// Meaning of a failed command for the work at hand.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Fault {
     /// Redis cannot be reached or cannot work at present: try again later.

@@ -13,8 +13,8 @@ static READ: LazyLock<Script> = LazyLock::new(|| Script::new(include_str!("scrip
 /// An entry in a reply: its fields as a flat list, or what a script answers instead.
 type RawEntry = (EntryId, Value);
 
-/// How long a reader waits for an entry. It bounds how long a stop waits for a read; and it is short beside the lease,
-/// since the age of an entry's lease counts from the beginning of the read.
+/// Longest wait for a new entry. It bounds how long a stop waits for a read; and it is short beside the lease, since the
+/// age of an entry's lease counts from the beginning of the read.
 pub fn block_ms(limits: &Limits) -> u64 {
     (limits.lease_ms / 6).clamp(1, 1_000)
 }
@@ -52,8 +52,8 @@ fn new_entries(entries: Vec<RawEntry>, limits: &Limits) -> RedisResult<Vec<Entry
     entries.into_iter().map(entry).collect()
 }
 
-/// What a reply has of an entry: its fields, or its size if it is too large to be fetched, or anything else if it does
-/// not exist.
+/// The body of an entry from its part of a reply: its fields, or its size if it is too large to be fetched, or anything
+/// else if it does not exist.
 pub(super) fn body(value: Value, limits: &Limits) -> RedisResult<Body> {
     Ok(match value {
         Value::Int(size) => Body::TooLarge {

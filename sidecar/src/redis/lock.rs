@@ -13,7 +13,7 @@ use crate::logging::ErrorLog;
 static HOLD: LazyLock<Script> = LazyLock::new(|| Script::new(include_str!("scripts/hold_lock.lua")));
 static RELEASE: LazyLock<Script> = LazyLock::new(|| Script::new(include_str!("scripts/release_lock.lua")));
 
-/// How often a lock that another holds is looked at.
+/// The wait between two attempts at a lock that another holds.
 const LOOK_EVERY: Duration = Duration::from_millis(100);
 
 /// A Redis before 7.0 says this of a script's first line, which it does not know.

@@ -1,4 +1,5 @@
-//! What the sidecar does in Redis: a module for each kind of thing, a script for each step that must be one.
+//! Everything that the sidecar does in Redis: a module for each kind of thing, and a script for each change that must
+//! happen in one step.
 
 mod connection;
 mod groups;

@@ -34,7 +34,7 @@ pub async fn look_up_own(
     Ok(found.into_iter().map(|(id, ..)| id).collect())
 }
 
-/// What has been idle for the lease, whoever holds it, each with how long.
+/// A page of the entries that have been idle for the lease, whoever holds them, each with its idle milliseconds.
 pub async fn look_up_due(
     connection: &Connection,
     consumer: &Consumer,

@@ -2,8 +2,6 @@
 //! Spin hands a channel's messages to a component, so that the lane may conclude from an answer what became of those
 //! before it.
 
-use std::collections::VecDeque;
-use std::pin::Pin;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use anyhow::Context;
@@ -30,7 +28,7 @@ const CONNECT: Duration = Duration::from_secs(3);
 const IDLE: Duration = Duration::from_secs(20);
 /// A request is given up so long after the lane has stopped waiting for it, so that it is the lane that decides.
 const AFTER_THE_LANE: Duration = Duration::from_millis(500);
-/// So much of an error's body is logged.
+/// Part of an error's body that is logged.
 const EXCERPT_CHARS_MAX: usize = 300;
 
 /// The endpoint at which a component takes a lane's deliveries.
@@ -42,23 +40,15 @@ pub struct Http {
     lane: mpsc::Sender<Input>,
 }
 
-/// What came back for a message.
-enum Answer {
-    Receipt(Receipt),
-    /// The handler failed on it, as far as one can tell: there will be no receipt.
-    Failed(String),
+/// Why there is no receipt.
+enum Failure {
+    /// The handler failed on the message, as far as one can tell: there will be no receipt.
+    Handler(String),
     /// Something answered, and it was no receipt.
     Refused(String),
     /// Nobody answered, or not in time.
     Unreachable(String),
 }
-
-struct Message {
-    delivery: String,
-    payload: String,
-}
-
-type Posting<'a> = Pin<Box<dyn Future<Output = (String, Answer)> + 'a>>;
 
 impl Http {
     /// A delivery may go unanswered for `answer_ms`. Fails if the URL is none, or the system has no certificates to
@@ -95,16 +85,88 @@ impl Http {
         })
     }
 
-    async fn post(&self, Message { delivery, payload }: Message) -> (String, Answer) {
-        let limit = self.answer_within;
-        let answer = match timeout(limit, self.exchange(&delivery, payload)).await {
-            Ok(answer) => answer,
-            Err(_) => Answer::Unreachable(format!("no answer within {} ms", limit.as_millis())),
-        };
-        (delivery, answer)
+    async fn report(&self, event: ChannelEvent) {
+        report(&self.lane, Event::Channel(event)).await;
     }
 
-    async fn exchange(&self, delivery: &str, payload: String) -> Answer {
+    /// Posts until the lane is gone.
+    pub async fn run(self, actions: mpsc::UnboundedReceiver<ChannelAction>) {
+        let (sender, messages) = mpsc::unbounded_channel();
+        self.report(ChannelEvent::ReceiptsReady).await;
+        tokio::select! {
+            () = self.sort(actions, sender) => {}
+            () = self.post_in_order(messages) => {}
+        }
+    }
+
+    /// Answers counts at once, also while a request is under way, and queues messages.
+    async fn sort(
+        &self,
+        mut actions: mpsc::UnboundedReceiver<ChannelAction>,
+        messages: mpsc::UnboundedSender<(String, String)>,
+    ) {
+        while let Some(action) = actions.recv().await {
+            match action {
+                ChannelAction::Publish { delivery, payload } => drop(messages.send((delivery, payload))),
+                ChannelAction::CountSubscribers { count_id } => {
+                    // Only a handshake tells whether somebody is there.
+                    let (count, clients) = (1, None);
+                    let event = ChannelEvent::Subscribers {
+                        count_id,
+                        count,
+                        clients,
+                    };
+                    self.report(event).await;
+                }
+            }
+        }
+    }
+
+    async fn post_in_order(&self, mut messages: mpsc::UnboundedReceiver<(String, String)>) {
+        let mut errors = ErrorLog::new(self.url.to_string());
+        while let Some((delivery, payload)) = messages.recv().await {
+            let (reason, event) = match self.post(&delivery, payload).await {
+                Ok(receipt) => {
+                    errors.recovered();
+                    self.report(ChannelEvent::Published { delivery, receivers: 1 }).await;
+                    self.report(ChannelEvent::Receipt(receipt)).await;
+                    continue;
+                }
+                Err(Failure::Handler(reason)) => (reason.clone(), ChannelEvent::HandlerFailed { delivery, reason }),
+                Err(Failure::Refused(reason)) => (reason.clone(), ChannelEvent::Refused { delivery, reason }),
+                Err(Failure::Unreachable(reason)) => {
+                    // The lane begins anew: what waits here, it takes as not delivered.
+                    while messages.try_recv().is_ok() {}
+                    (reason.clone(), ChannelEvent::PublishFailed { reason })
+                }
+            };
+            errors.failed(&reason);
+            self.report(event).await;
+        }
+    }
+
+    async fn post(&self, delivery: &str, payload: String) -> Result<Receipt, Failure> {
+        let limit = self.answer_within;
+        let exchange = timeout(limit, self.exchange(payload)).await;
+        let late = |_| Failure::Unreachable(format!("no answer within {} ms", limit.as_millis()));
+        let (status, body) = exchange.map_err(late)??;
+        match status {
+            StatusCode::OK => match serde_json::from_slice::<Receipt>(&body) {
+                Ok(receipt) if receipt.delivery == delivery => Ok(receipt),
+                Ok(_) => Err(Failure::Refused("the answer is the receipt of another delivery".into())),
+                Err(err) => Err(Failure::Refused(format!("the answer is no receipt: {err}"))),
+            },
+            // A component that traps gives this.
+            StatusCode::INTERNAL_SERVER_ERROR => Err(Failure::Handler(describe(status, &body))),
+            // A gateway that reaches no component.
+            StatusCode::BAD_GATEWAY | StatusCode::SERVICE_UNAVAILABLE | StatusCode::GATEWAY_TIMEOUT => {
+                Err(Failure::Unreachable(describe(status, &body)))
+            }
+            _ => Err(Failure::Refused(describe(status, &body))),
+        }
+    }
+
+    async fn exchange(&self, payload: String) -> Result<(StatusCode, Bytes), Failure> {
         // Signed when it is sent: it may have waited for those before it.
         let now = SystemTime::now()
             .duration_since(UNIX_EPOCH)
@@ -114,95 +176,17 @@ impl Http {
             .header(CONTENT_TYPE, "application/json")
             .header(TIMESTAMP_HEADER, now)
             .header(SIGNATURE_HEADER, sign(&self.secret, now, payload.as_bytes()))
-            .body(Full::from(payload));
-        let request = match request {
-            Ok(request) => request,
-            Err(err) => return Answer::Unreachable(err.to_string()),
-        };
-        let response = match self.client.request(request).await {
-            Ok(response) => response,
-            Err(err) => return Answer::Unreachable(format!("delivery_url cannot be reached: {}", with_causes(&err))),
-        };
+            .body(Full::from(payload))
+            .map_err(|err| Failure::Unreachable(err.to_string()))?;
+        let unreachable = |err| Failure::Unreachable(format!("delivery_url cannot be reached: {}", with_causes(&err)));
+        let response = self.client.request(request).await.map_err(unreachable)?;
         let status = response.status();
-        let body = match Limited::new(response.into_body(), BODY_BYTES_MAX).collect().await {
-            Ok(body) => body.to_bytes(),
-            Err(err) => return Answer::Unreachable(format!("the answer broke off, or is too large: {err}")),
-        };
-        judge(delivery, status, &body)
-    }
-
-    async fn report(&self, event: ChannelEvent) {
-        report(&self.lane, Event::Channel(event)).await;
-    }
-
-    /// Posts until the lane is gone.
-    pub async fn run(self, mut actions: mpsc::UnboundedReceiver<ChannelAction>) {
-        let mut errors = ErrorLog::new(self.url.to_string());
-        let mut waiting: VecDeque<Message> = VecDeque::new();
-        let mut posting: Option<Posting<'_>> = None;
-        self.report(ChannelEvent::ReceiptsReady).await;
-        loop {
-            if posting.is_none()
-                && let Some(message) = waiting.pop_front()
-            {
-                posting = Some(Box::pin(self.post(message)));
-            }
-            let (delivery, answer) = tokio::select! {
-                action = actions.recv() => match action {
-                    Some(ChannelAction::Publish { delivery, payload }) => {
-                        waiting.push_back(Message { delivery, payload });
-                        continue;
-                    }
-                    // Whether somebody is there, only a handshake tells.
-                    Some(ChannelAction::CountSubscribers { count_id }) => {
-                        self.report(ChannelEvent::Subscribers { count_id, count: 1, clients: None }).await;
-                        continue;
-                    }
-                    None => return,
-                },
-                done = finish(&mut posting) => done,
-            };
-            posting = None;
-            let event = match answer {
-                Answer::Receipt(receipt) => {
-                    errors.recovered();
-                    self.report(ChannelEvent::Published { delivery, receivers: 1 }).await;
-                    ChannelEvent::Receipt(receipt)
-                }
-                Answer::Failed(reason) => {
-                    errors.failed(&reason);
-                    ChannelEvent::HandlerFailed { delivery, reason }
-                }
-                Answer::Refused(reason) => {
-                    errors.failed(&reason);
-                    ChannelEvent::Refused { delivery, reason }
-                }
-                Answer::Unreachable(reason) => {
-                    errors.failed(&reason);
-                    // The lane begins anew: what waits here, it takes as not delivered.
-                    waiting.clear();
-                    ChannelEvent::PublishFailed { reason }
-                }
-            };
-            self.report(event).await;
-        }
-    }
-}
-
-fn judge(delivery: &str, status: StatusCode, body: &[u8]) -> Answer {
-    match status {
-        StatusCode::OK => match serde_json::from_slice::<Receipt>(body) {
-            Ok(receipt) if receipt.delivery == delivery => Answer::Receipt(receipt),
-            Ok(_) => Answer::Refused("the answer is the receipt of another delivery".into()),
-            Err(err) => Answer::Refused(format!("the answer is no receipt: {err}")),
-        },
-        // A component that traps gives this.
-        StatusCode::INTERNAL_SERVER_ERROR => Answer::Failed(describe(status, body)),
-        // A gateway that reaches no component.
-        StatusCode::BAD_GATEWAY | StatusCode::SERVICE_UNAVAILABLE | StatusCode::GATEWAY_TIMEOUT => {
-            Answer::Unreachable(describe(status, body))
-        }
-        _ => Answer::Refused(describe(status, body)),
+        let broken = |err| Failure::Unreachable(format!("the answer broke off, or is too large: {err}"));
+        let body = Limited::new(response.into_body(), BODY_BYTES_MAX)
+            .collect()
+            .await
+            .map_err(broken)?;
+        Ok((status, body.to_bytes()))
     }
 }
 
@@ -232,12 +216,4 @@ fn with_causes(err: &dyn std::error::Error) -> String {
         source = err.source();
     }
     text
-}
-
-/// The answer to the message under way; never anything while there is none.
-async fn finish(posting: &mut Option<Posting<'_>>) -> (String, Answer) {
-    match posting {
-        Some(posting) => posting.await,
-        None => std::future::pending().await,
-    }
 }

@@ -16,9 +16,9 @@ use crate::lane::{ChannelAction, ChannelEvent, Event};
 use crate::logging::ErrorLog;
 use crate::redis::{self as redis_database, Connection, Fault, fault};
 
-/// So many counts in a row must miss the subscription to the receipts: one may have looked just before it was made.
+/// Counts in a row that must miss the subscription to the receipts: one may have looked just before it was made.
 const MISSED_MAX: u32 = 2;
-/// How often the subscription is checked: a connection that is only half open brings nothing, and says nothing.
+/// The subscription is checked this often: a connection that is only half open brings nothing, and says nothing.
 const CHECK_EVERY: Duration = Duration::from_secs(2);
 
 /// A lane's channels on its component's Redis.
@@ -35,7 +35,7 @@ pub struct PubSub {
     resubscribe: Notify,
 }
 
-/// How a subscription ended.
+/// End of a subscription.
 enum Ended {
     /// It could not be made.
     AtOnce(String),
@@ -44,7 +44,7 @@ enum Ended {
 }
 
 struct Counted {
-    /// How many subscribe to the deliveries, and to the receipts.
+    /// Subscribers of the deliveries, and of the receipts.
     deliveries: u64,
     receipts: u64,
     /// The ids of all pub/sub connections, where the user may list them.

@@ -1,4 +1,4 @@
-//! Redis, as far as one stream with one group goes: what the sidecar's commands and scripts do there.
+//! Redis, as far as one stream with one group goes: the effects of the sidecar's commands and scripts.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -6,7 +6,7 @@ use delivery::{Fields, WAITING_CONSUMER};
 use stream_sidecar::entry::{Body, Entry, EntryId};
 use stream_sidecar::lane::{Cause, ClaimFrom, Settlement};
 
-/// What an entry is for in a simulation.
+/// The part of an entry in a simulation.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Fate {
     Good,

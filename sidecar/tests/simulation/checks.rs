@@ -1,4 +1,4 @@
-//! What must be true.
+//! Properties that must hold.
 
 use std::collections::HashMap;
 
@@ -82,7 +82,7 @@ impl Simulation {
         Ok(())
     }
 
-    /// What must be true of every delivery, when it is published.
+    /// Properties of every delivery, when it is published.
     pub(crate) fn check_delivery(&self, node: usize, life: u64, payload: &str) -> Result<(), String> {
         let delivery: Delivery<'_> = serde_json::from_str(payload).map_err(|err| err.to_string())?;
         let attempt = delivery.entries.iter().map(|entry| entry.attempt).max().unwrap_or(1);
@@ -103,7 +103,7 @@ impl Simulation {
             let Some(pending) = self.broker.pending.get(&id) else {
                 continue;
             };
-            // What a latecomer publishes is stale; the peer's claim and the fenced scripts take care of it.
+            // The delivery of a latecomer is stale; the peer's claim and the fenced scripts take care of it.
             if self.nodes[node].life != life || self.leases_may_end {
                 continue;
             }
@@ -123,7 +123,7 @@ impl Simulation {
         Ok(())
     }
 
-    /// What must be true in the end.
+    /// Properties of the end.
     pub(crate) fn check_ends(&self) -> Result<(), String> {
         let balance: u64 = self.ledger.applied.keys().map(|id| id.ms).sum();
         if self.ledger.balance != balance {

@@ -1,4 +1,4 @@
-//! What goes wrong in a simulation, drawn from its seed.
+//! Everything that goes wrong in a simulation, drawn from its seed.
 
 use fastrand::Rng;
 use stream_sidecar::entry::EntryId;
@@ -82,7 +82,7 @@ pub(crate) fn draw(rng: &mut Rng) -> Vec<(i64, Fault)> {
             7 => Fault::InterruptReceipts(node, short),
             8 => Fault::RedisAway(short * 4),
             9 => Fault::Double(rng.u8(1..40), long / 2),
-            // So short that no entry can lose all its attempts to it, which would be right.
+            // Short enough that no entry can lose all its attempts to it, which would be right.
             10 => Fault::Garble(rng.u8(1..60), short / 4),
             11 => Fault::Fragile(long / 2),
             _ if rng.bool() => Fault::Flaky(rng.u8(1..40), long / 2),

@@ -191,7 +191,7 @@ impl Simulation {
     ///
     /// # Errors
     ///
-    /// What should not have been.
+    /// A check that did not hold.
     pub(crate) fn run(&mut self) -> Result<(), String> {
         while let Some(Reverse((at, order))) = self.agenda.pop() {
             let Some(happening) = self.happenings.remove(&order) else {

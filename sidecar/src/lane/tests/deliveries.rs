@@ -1,4 +1,4 @@
-//! What goes into deliveries, and when; leases; the stop.
+//! Content and time of deliveries; leases; the stop.
 
 use super::*;
 

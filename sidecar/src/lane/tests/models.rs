@@ -42,8 +42,8 @@ proptest! {
         prop_assert!((1..=batch_max).contains(&cap) && limits.batch_cap(attempt + 1) <= cap);
     }
 
-    /// Whatever a receipt says, however oddly: each entry of its delivery is settled once or stays in hand, and what
-    /// is not of the delivery is left alone.
+    /// However odd a receipt is, each entry of its delivery is settled once or stays in hand, and entries of other
+    /// deliveries are left alone.
     #[test]
     fn a_receipt_settles_each_entry_once(
         count in 1_u64..8,
