@@ -223,16 +223,18 @@ fn start_lane(
         let Route {
             stream, group, from, ..
         } = route;
-        let consumer = Consumer {
+        let consumer = |connection| Consumer {
             stream: stream.clone(),
             group: group.clone(),
             name: config.consumer(&name),
+            connection,
+            limits,
         };
         let shared = connections.to(config, from)?;
         let own = connect(config, from, limits.redis_ms + block_ms(&limits))?;
         let at = shared.address();
         tracing::info!("route {route_name}: {stream} at {at} for {group} -> {name} ({destination})");
-        let worker = |connection| Worker::new(index, consumer.clone(), connection, limits, inputs_sender.clone());
+        let worker = |connection| Worker::new(index, consumer(connection), inputs_sender.clone());
         let (reader, reads) = mpsc::unbounded_channel();
         tasks.spawn_local(worker(own).read(reads));
         readers.push(reader);

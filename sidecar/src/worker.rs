@@ -1,6 +1,5 @@
 //! Work on one route's stream: what its lane wants done, one thing after the other.
 
-use std::sync::Arc;
 use std::time::Duration;
 
 use redis::RedisResult;
@@ -8,43 +7,37 @@ use tokio::sync::mpsc;
 use tokio::time::sleep;
 
 use crate::backoff::{RECONNECT_MS_MIN, backoff_ms};
-use crate::config::Limits;
 use crate::driver::{Input, report};
 use crate::entry::Entry;
 use crate::lane::{Event, Read, RouteIndex, Settlement, StreamAction, StreamEvent};
 use crate::logging::ErrorLog;
-use crate::redis::{self as streams, Connection, Consumer, Fault, fault};
+use crate::redis::{Consumer, Fault, fault};
 
 /// Works on a route's stream. A route has two: one reads, which may block its connection, and one does the rest.
 pub struct Worker {
     route: RouteIndex,
     consumer: Consumer,
-    connection: Arc<Connection>,
-    limits: Limits,
     lane: mpsc::Sender<Input>,
     errors: ErrorLog,
 }
 
 impl Worker {
-    pub fn new(
-        route: RouteIndex,
-        consumer: Consumer,
-        connection: Arc<Connection>,
-        limits: Limits,
-        lane: mpsc::Sender<Input>,
-    ) -> Self {
-        let Consumer { stream, group, .. } = &consumer;
+    pub fn new(route: RouteIndex, consumer: Consumer, lane: mpsc::Sender<Input>) -> Self {
+        let Consumer {
+            stream,
+            group,
+            connection,
+            ..
+        } = &consumer;
         Self {
             errors: ErrorLog::new(format!("{stream} for {group} at {}", connection.address())),
             route,
             consumer,
-            connection,
-            limits,
             lane,
         }
     }
 
-    /// Performs reads until the lane is gone. The connection must be the worker's own.
+    /// Performs reads until the lane is gone. The consumer's connection must be the worker's own.
     pub async fn read(mut self, mut reads: mpsc::UnboundedReceiver<Read>) {
         while let Some(read) = reads.recv().await {
             let result = self.read_entries(read).await.map(StreamEvent::Read);
@@ -54,15 +47,9 @@ impl Worker {
     }
 
     async fn read_entries(&self, read: Read) -> RedisResult<Vec<Entry>> {
-        let Self {
-            connection,
-            consumer,
-            limits,
-            ..
-        } = self;
-        let entries = streams::read(connection, consumer, read.count, limits).await?;
+        let entries = self.consumer.read(read.count).await?;
         if entries.is_empty() && read.wait {
-            return streams::wait(connection, consumer, limits).await;
+            return self.consumer.wait().await;
         }
         Ok(entries)
     }
@@ -76,30 +63,18 @@ impl Worker {
     }
 
     async fn perform(&mut self, action: StreamAction) -> StreamEvent {
-        let Self {
-            connection,
-            consumer,
-            limits,
-            ..
-        } = &*self;
+        let consumer = &self.consumer;
         let result = match action {
-            StreamAction::Prepare => streams::prepare(connection, consumer)
-                .await
-                .map(|created| StreamEvent::Prepared { created }),
-            StreamAction::LookUpOwn { after, count } => streams::look_up_own(connection, consumer, after, count)
-                .await
-                .map(StreamEvent::Own),
-            StreamAction::LookUpDue { count } => streams::look_up_due(connection, consumer, count, limits)
-                .await
-                .map(StreamEvent::Due),
-            StreamAction::Claim { ids, from } => streams::claim(connection, consumer, &ids, from, limits)
-                .await
-                .map(StreamEvent::Claimed),
+            StreamAction::Prepare => {
+                let created = consumer.prepare().await;
+                created.map(|created| StreamEvent::Prepared { created })
+            }
+            StreamAction::LookUpOwn { after, count } => consumer.look_up_own(after, count).await.map(StreamEvent::Own),
+            StreamAction::LookUpDue { count } => consumer.look_up_due(count).await.map(StreamEvent::Due),
+            StreamAction::Claim { ids, from } => consumer.claim(&ids, from).await.map(StreamEvent::Claimed),
             StreamAction::Renew { ids } => {
-                let result = streams::renew(connection, consumer, &ids).await;
-                return self.event(result.map(|lost| StreamEvent::Renewed { lost }), |_| {
-                    StreamEvent::RenewFailed
-                });
+                let renewed = consumer.renew(&ids).await.map(|lost| StreamEvent::Renewed { lost });
+                return self.event(renewed, |_| StreamEvent::RenewFailed);
             }
             StreamAction::Settle { id, settlement } => {
                 let refused = !self.settle(settlement).await;
@@ -109,7 +84,7 @@ impl Worker {
         self.event(result, |group_missing| StreamEvent::Failed { group_missing })
     }
 
-    /// Logs a failure or a recovery, and puts a failure as an event, given whether the group is missing.
+    /// Logs a failure or a recovery. `failed` makes an event of a failure, given that the group is missing or not.
     fn event(&mut self, result: RedisResult<StreamEvent>, failed: impl FnOnce(bool) -> StreamEvent) -> StreamEvent {
         match result {
             Ok(event) => {
@@ -124,12 +99,11 @@ impl Worker {
     }
 
     /// Writes a settlement down, however long Redis is away: all of it may be repeated. What Redis refuses is left; its
-    /// lease ends, and it is delivered again. Says whether Redis took it, or has lost what it is about.
+    /// lease ends, and it is delivered again. True if Redis took it, or has lost what it is about.
     async fn settle(&mut self, settlement: Settlement) -> bool {
         let mut failures = 0;
         loop {
-            let result = streams::settle(&self.connection, &self.consumer, &settlement, self.limits.lease_ms).await;
-            let Err(err) = result else {
+            let Err(err) = self.consumer.settle(&settlement).await else {
                 self.errors.recovered();
                 return true;
             };
@@ -140,12 +114,8 @@ impl Worker {
                 Fault::Refused => return false,
             }
             failures += 1;
-            let wait_ms = backoff_ms(
-                failures,
-                RECONNECT_MS_MIN,
-                self.limits.reconnect_ms_max,
-                fastrand::f64(),
-            );
+            let reconnect_ms_max = self.consumer.limits.reconnect_ms_max;
+            let wait_ms = backoff_ms(failures, RECONNECT_MS_MIN, reconnect_ms_max, fastrand::f64());
             sleep(Duration::from_millis(wait_ms)).await;
         }
     }
