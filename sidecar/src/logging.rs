@@ -10,7 +10,7 @@ use clap::ValueEnum;
 use tracing_subscriber::EnvFilter;
 
 use crate::config::LaneName;
-use crate::lane::{LogEvent, RouteIndex};
+use crate::lane::{DeadLetter, LogEvent, RouteIndex};
 
 /// Format of log messages.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -221,13 +221,9 @@ impl LaneLog {
                 let message = "a delivery was not answered: an attempt is spent";
                 tracing::warn!(stream, group, delivery, %first, entries, "{message}");
             }
-            LogEvent::DeadLettered {
-                route,
-                id,
-                cause,
-                reason,
-            } => {
+            LogEvent::DeadLettered { route, dead } => {
                 let (stream, group) = names(route);
+                let DeadLetter { id, cause, reason, .. } = dead;
                 tracing::warn!(stream, group, entry = %id, %cause, reason, "dead letter");
             }
             LogEvent::Retrying {

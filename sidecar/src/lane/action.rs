@@ -174,7 +174,7 @@ pub struct Parked {
 }
 
 /// An entry that goes to the dead letters.
-#[derive(Debug, PartialEq)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct DeadLetter {
     pub id: EntryId,
     /// Deliveries of it that have failed or were refused.
@@ -207,12 +207,7 @@ pub enum LogEvent {
     /// The oldest delivery was unanswered for `answer_ms`: the handler hangs, or the runtime is dead.
     Stalled,
     /// An entry goes to the dead letters.
-    DeadLettered {
-        route: RouteIndex,
-        id: EntryId,
-        cause: Cause,
-        reason: String,
-    },
+    DeadLettered { route: RouteIndex, dead: DeadLetter },
     /// An attempt failed; the next one is due after the backoff.
     Retrying {
         route: RouteIndex,

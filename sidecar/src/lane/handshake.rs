@@ -95,16 +95,13 @@ impl Handshake {
     pub(super) fn stalled(&self, context: &Context) -> Option<String> {
         let for_long = |since: Time, limit: u64| context.now >= since + ms(limit);
         let limits = &context.limits;
+        let hangs = self
+            .unanswered_since
+            .is_some_and(|since| for_long(since, limits.answer_ms));
         match self.state {
             State::Ready => None,
             _ if self.stalled => Some(format!("a delivery was not answered for {} ms", limits.answer_ms)),
-            State::Waiting
-                if self
-                    .unanswered_since
-                    .is_some_and(|since| for_long(since, limits.answer_ms)) =>
-            {
-                Some("the subscriber does not answer the handshake".into())
-            }
+            State::Waiting if hangs => Some("the subscriber does not answer the handshake".into()),
             // A runtime that is gone, the first lane misses too. One that is there and lacks this lane's trigger would
             // lack it after a restart.
             State::Absent if context.follows => None,

@@ -294,18 +294,15 @@ impl Route {
         reason: String,
     ) {
         self.counters.count_dead(cause);
-        context.log(LogEvent::DeadLettered {
-            route: self.index,
-            id,
-            cause,
-            reason: reason.clone(),
-        });
-        settlement.dead.push(DeadLetter {
+        let dead = DeadLetter {
             id,
             attempts,
             cause,
             reason,
-        });
+        };
+        settlement.dead.push(dead.clone());
+        let route = self.index;
+        context.log(LogEvent::DeadLettered { route, dead });
     }
 
     /// Acknowledges entries whose effect is in place, wherever they are by now.

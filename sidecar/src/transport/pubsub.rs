@@ -21,6 +21,8 @@ const MISSED_MAX: u32 = 2;
 /// The subscription is checked this often: a connection that is only half open brings nothing, and says nothing.
 const CHECK_EVERY: Duration = Duration::from_secs(2);
 
+const LATE: &str = "no answer in time";
+
 /// A lane's channels on its component's Redis.
 pub struct PubSub {
     deliveries: String,
@@ -33,22 +35,6 @@ pub struct PubSub {
     /// Told when the Redis on which deliveries are published knows of no subscription to the receipts: after a
     /// failover the subscription may stand, on a Redis that nobody publishes on any more.
     resubscribe: Notify,
-}
-
-/// End of a subscription.
-enum Ended {
-    /// It could not be made.
-    AtOnce(String),
-    /// It stood for a while.
-    Later(String),
-}
-
-struct Counted {
-    /// Subscribers of the deliveries, and of the receipts.
-    deliveries: u64,
-    receipts: u64,
-    /// The ids of all pub/sub connections, where the user may list them.
-    clients: Option<Vec<u64>>,
 }
 
 impl PubSub {
@@ -102,17 +88,13 @@ impl PubSub {
                         }
                     }
                 }
-                ChannelAction::CountSubscribers { count_id } => match self.count(&mut may_list_clients).await {
-                    Ok(counted) => {
-                        missed = if counted.receipts == 0 { missed + 1 } else { 0 };
+                ChannelAction::CountSubscribers { count_id } => match self.count(count_id, &mut may_list_clients).await
+                {
+                    Ok((event, receipts_heard)) => {
+                        missed = if receipts_heard { 0 } else { missed + 1 };
                         if missed >= MISSED_MAX {
                             self.resubscribe.notify_waiters();
                         }
-                        let event = ChannelEvent::Subscribers {
-                            count_id,
-                            count: counted.deliveries,
-                            clients: counted.clients,
-                        };
                         (event, Ok(()))
                     }
                     Err(err) => (ChannelEvent::SubscribersUnknown, Err(err)),
@@ -126,33 +108,32 @@ impl PubSub {
         }
     }
 
-    async fn count(&self, may_list_clients: &mut bool) -> RedisResult<Counted> {
+    /// Counts the subscribers of the deliveries. True if somebody subscribes to the receipts.
+    async fn count(&self, count_id: u64, may_list_clients: &mut bool) -> RedisResult<(ChannelEvent, bool)> {
         let mut command = redis::cmd("PUBSUB");
         command.arg("NUMSUB").arg(&self.deliveries).arg(&self.receipts);
-        let (_, deliveries, _, receipts): (Value, u64, Value, u64) = self.connection.query(&command).await?;
-        let mut counted = Counted {
-            deliveries,
-            receipts,
-            clients: None,
-        };
-        if !*may_list_clients || deliveries == 0 {
-            return Ok(counted);
-        }
-        let mut command = redis::cmd("CLIENT");
-        command.arg("LIST").arg("TYPE").arg("PUBSUB");
-        match self.connection.query::<String>(&command).await {
-            Ok(list) => counted.clients = Some(client_ids(&list)),
-            Err(err) if fault(&err) == Fault::Refused => {
-                // Without the list, a subscriber that is replaced between two counts is not noticed.
-                *may_list_clients = false;
-                tracing::info!(
-                    "{}: CLIENT LIST is not permitted: a quick restart of the runtime may go unnoticed",
-                    self.deliveries
-                );
+        let (_, count, _, receipts): (Value, u64, Value, u64) = self.connection.query(&command).await?;
+        let mut clients = None;
+        if *may_list_clients && count > 0 {
+            let mut command = redis::cmd("CLIENT");
+            command.arg("LIST").arg("TYPE").arg("PUBSUB");
+            match self.connection.query::<String>(&command).await {
+                Ok(list) => clients = Some(client_ids(&list)),
+                Err(err) if fault(&err) == Fault::Refused => {
+                    // Without the list, a subscriber that is replaced between two counts is not noticed.
+                    *may_list_clients = false;
+                    let consequence = "a quick restart of the runtime may go unnoticed";
+                    tracing::info!("{}: CLIENT LIST is not permitted: {consequence}", self.deliveries);
+                }
+                Err(err) => return Err(err),
             }
-            Err(err) => return Err(err),
         }
-        Ok(counted)
+        let event = ChannelEvent::Subscribers {
+            count_id,
+            count,
+            clients,
+        };
+        Ok((event, receipts > 0))
     }
 
     /// Subscribes to the receipts, again whenever the subscription has ended.
@@ -162,16 +143,11 @@ impl PubSub {
         let mut errors = ErrorLog::new(subject);
         let mut failures = 0;
         loop {
-            let reason = match self.listen_once(&mut errors, &mut odd).await {
-                Ended::AtOnce(reason) => {
-                    failures += 1;
-                    reason
-                }
-                Ended::Later(reason) => {
-                    failures = 1;
-                    reason
-                }
+            let (stood, reason) = match self.listen_once(&mut errors, &mut odd).await {
+                Ok(reason) => (true, reason),
+                Err(reason) => (false, reason),
             };
+            failures = if stood { 1 } else { failures + 1 };
             errors.failed(&reason);
             self.report(ChannelEvent::ReceiptsInterrupted).await;
             let wait_ms = backoff_ms(
@@ -184,18 +160,17 @@ impl PubSub {
         }
     }
 
-    async fn listen_once(&self, errors: &mut ErrorLog, odd: &mut ErrorLog) -> Ended {
+    /// Answers with the reason why a subscription ended that had stood for a while, or fails with the reason why it
+    /// could not be made.
+    async fn listen_once(&self, errors: &mut ErrorLog, odd: &mut ErrorLog) -> Result<String, String> {
         let limit = Duration::from_millis(self.limits.redis_ms);
         let subscribing = async {
             let mut subscription = self.client.get_async_pubsub().await?;
             subscription.subscribe(&self.receipts).await?;
             RedisResult::Ok(subscription)
         };
-        let (mut sink, mut messages) = match timeout(limit, subscribing).await {
-            Ok(Ok(subscription)) => subscription.split(),
-            Ok(Err(err)) => return Ended::AtOnce(err.to_string()),
-            Err(_) => return Ended::AtOnce("no answer in time".into()),
-        };
+        let subscription = timeout(limit, subscribing).await.map_err(|_| LATE)?;
+        let (mut sink, mut messages) = subscription.map_err(|err| err.to_string())?.split();
         errors.recovered();
         self.report(ChannelEvent::ReceiptsReady).await;
         let checks = async {
@@ -204,7 +179,7 @@ impl PubSub {
                 match timeout(limit, sink.ping::<Value>()).await {
                     Ok(Ok(_)) => {}
                     Ok(Err(err)) => return err.to_string(),
-                    Err(_) => return "no answer in time".into(),
+                    Err(_) => return LATE.to_owned(),
                 }
             }
         };
@@ -216,7 +191,7 @@ impl PubSub {
                 }
             }
         };
-        Ended::Later(tokio::select! {
+        Ok(tokio::select! {
             () = receipts => "the subscription ended".into(),
             reason = checks => reason,
             () = self.resubscribe.notified() => {
