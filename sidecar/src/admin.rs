@@ -18,15 +18,15 @@ use crate::driver::Input;
 use crate::inspect::group_state;
 use crate::janitor::Ledger;
 use crate::lane::Report;
-use crate::link::Link;
 use crate::metrics::{Snapshot, render};
+use crate::redis::Connection;
 
 /// What the listener can be asked about.
 pub struct Subjects {
     /// The lanes.
     pub lanes: Vec<LaneHandle>,
     /// Each route's stream and group, and where they are.
-    pub groups: Vec<(Arc<Link>, String, String)>,
+    pub groups: Vec<(Arc<Connection>, String, String)>,
     /// What the janitor has done.
     pub ledger: Arc<Ledger>,
 }

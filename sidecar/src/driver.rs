@@ -1,45 +1,63 @@
-//! Drives one lane: waits for what happens, steps the state machine, and has its actions performed by the tasks that
-//! talk to Redis. It never waits for one of them.
+//! Drives one lane: waits for what happens, steps the state machine, and hands its actions to those who perform them.
+//! It never waits for one of them.
 
 use std::time::{Duration, Instant};
 
 use tokio::sync::{mpsc, oneshot};
 
-use crate::clerk::{Errand, Reading};
-use crate::deliver::Outgoing;
-use crate::lane::{Action, Event, Lane, Report};
-use crate::notices::Notices;
+use crate::lane::{Action, ChannelAction, Event, Lane, Read, Report, StreamAction};
+use crate::logging::LaneLog;
 
-/// What reaches a lane's driver.
+/// Input of a lane.
 pub enum Input {
-    /// Something happened.
     Event(Event),
-    /// Somebody wants to know how the lane is.
+    /// Somebody asks how the lane is.
     Ask(oneshot::Sender<Report>),
 }
 
-/// Where a lane's actions go.
-pub struct Outputs {
-    /// Per route: reads of so many entries.
-    pub readers: Vec<mpsc::UnboundedSender<Reading>>,
-    /// Per route: everything else that concerns its stream.
-    pub clerks: Vec<mpsc::UnboundedSender<Errand>>,
-    /// Messages on the lane's channel.
-    pub publisher: mpsc::UnboundedSender<Outgoing>,
-    /// The lane behind this one, if there is one.
-    pub next: Option<mpsc::Sender<Input>>,
-    /// What people should know.
-    pub notices: Notices,
+/// Tells a lane what has happened, and waits while it has too much to hear. It is gone only while everything stops.
+pub async fn report(lane: &mpsc::Sender<Input>, event: Event) {
+    let _ = lane.send(Input::Event(event)).await;
 }
 
-/// So long after the end of the grace period, what is still not written down is given up: Redis is away.
+/// Those who perform a lane's actions. One of them is gone only while everything stops.
+pub struct Performers {
+    /// By route.
+    pub readers: Vec<mpsc::UnboundedSender<Read>>,
+    /// By route.
+    pub workers: Vec<mpsc::UnboundedSender<StreamAction>>,
+    pub transport: mpsc::UnboundedSender<ChannelAction>,
+    /// The lane behind this one, if there is one.
+    pub next: Option<mpsc::Sender<Input>>,
+    pub log: LaneLog,
+}
+
+impl Performers {
+    fn perform(&mut self, action: Action) {
+        match action {
+            Action::Read(route, read) => drop(self.readers[route].send(read)),
+            Action::Stream(route, action) => drop(self.workers[route].send(action)),
+            Action::Channel(action) => drop(self.transport.send(action)),
+            Action::MoreWaiting(route) => {
+                if let Some(next) = &self.next {
+                    // One that has too much to hear looks by itself later.
+                    let _ = next.try_send(Input::Event(Event::MoreWaiting(route)));
+                }
+            }
+            Action::Log(event) => self.log.log(event),
+            Action::Drained => {}
+        }
+    }
+}
+
+/// After the grace period, settlements get this long to be written down; then Redis is taken to be away.
 const LAST_WRITES: Duration = Duration::from_secs(2);
 
-/// Drives a lane until its stop is complete. The lane's limits on the stop begin when `stop` does.
+/// Drives a lane until its stop is complete. The stop, with its grace period, begins when `stop` is ready.
 pub async fn drive(
     mut lane: Lane,
     mut inputs: mpsc::Receiver<Input>,
-    mut outputs: Outputs,
+    mut performers: Performers,
     grace: Duration,
     stop: impl Future<Output = ()>,
 ) {
@@ -50,7 +68,9 @@ pub async fn drive(
     let mut event = Event::Tick;
     loop {
         let actions = lane.step(start.elapsed(), event);
-        if perform(actions, &mut outputs) {
+        let drained = actions.contains(&Action::Drained);
+        actions.into_iter().for_each(|action| performers.perform(action));
+        if drained {
             return;
         }
         let wake = lane.wake().map(|at| tokio::time::Instant::from_std(start + at));
@@ -88,52 +108,4 @@ async fn until(time: Option<tokio::time::Instant>) {
         Some(time) => tokio::time::sleep_until(time).await,
         None => std::future::pending().await,
     }
-}
-
-/// Hands actions on; true when the lane's stop is complete. A receiver is gone only while everything stops.
-fn perform(actions: Vec<Action>, outputs: &mut Outputs) -> bool {
-    let mut drained = false;
-    for action in actions {
-        let (route, errand) = match action {
-            Action::Read { route, count, wait } => {
-                let _ = outputs.readers[route].send(Reading { count, wait });
-                continue;
-            }
-            Action::Call { route } => {
-                // One that has too much to hear looks by itself later.
-                if let Some(next) = &outputs.next {
-                    let _ = next.try_send(Input::Event(Event::Called { route }));
-                }
-                continue;
-            }
-            Action::Publish { delivery, payload } => {
-                let _ = outputs.publisher.send(Outgoing::Message { delivery, payload });
-                continue;
-            }
-            Action::CountSubscribers { ask } => {
-                let _ = outputs.publisher.send(Outgoing::CountSubscribers { ask });
-                continue;
-            }
-            Action::Say(notice) => {
-                outputs.notices.tell(notice);
-                continue;
-            }
-            Action::Drained => {
-                drained = true;
-                continue;
-            }
-            Action::Prepare { route } => (route, Errand::Prepare),
-            Action::LookUpOwn { route, after, count } => (route, Errand::LookUpOwn { after, count }),
-            Action::LookUpDue { route, count } => (route, Errand::LookUpDue { count }),
-            Action::Claim { route, ids, from } => (route, Errand::Claim { ids, from }),
-            Action::Renew { route, ids } => (route, Errand::Renew { ids }),
-            Action::Settle {
-                route,
-                ticket,
-                settlement,
-            } => (route, Errand::Settle { ticket, settlement }),
-        };
-        let _ = outputs.clerks[route].send(errand);
-    }
-    drained
 }

@@ -4,8 +4,9 @@ use std::fmt;
 use std::str::FromStr;
 
 use delivery::Fields;
+use serde::{Serialize, Serializer};
 
-/// An entry's id: the milliseconds and the sequence number of `1764000000000-0`. Ordered as Redis orders them.
+/// The id of an entry, such as `1764000000000-0`. Ordered as Redis orders them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct EntryId {
     /// Unix time in milliseconds, by the clock of the Redis that took the entry, unless its author chose the id.
@@ -20,9 +21,15 @@ impl fmt::Display for EntryId {
     }
 }
 
-/// Why a text is no entry id.
+/// A string is no entry id.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub struct NotAnEntryId;
+
+impl Serialize for EntryId {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
+    }
+}
 
 impl FromStr for EntryId {
     type Err = NotAnEntryId;
@@ -45,43 +52,29 @@ fn number(text: &str) -> Result<u64, NotAnEntryId> {
     }
 }
 
-/// One entry that has just become this sidecar's, by a read or by a claim.
+/// An entry that has just become this sidecar's, by a read or by a claim.
 #[derive(Debug)]
-pub struct Arrived {
-    /// Its id in the stream.
+pub struct Entry {
     pub id: EntryId,
     /// The delivery counter: which attempt comes next, from 1.
     pub attempt: u32,
-    /// What could be read of it.
     pub body: Body,
 }
 
-/// What an entry consists of, as far as it can be delivered.
+/// The content of an entry, as far as it can be delivered.
 #[derive(Debug)]
 pub enum Body {
-    /// Text throughout.
-    Text {
-        /// Untouched, in the entry's order.
-        fields: Fields<'static>,
-        /// How much of a message it takes, in bytes of JSON.
-        bytes: usize,
-    },
-    /// A field is not UTF-8, so that JSON cannot carry it.
-    NotText {
-        /// The field's name, with what is not text replaced.
-        field: String,
-    },
+    /// Text throughout: the fields, untouched, and how much of a message the entry takes, in bytes of JSON.
+    Text { fields: Fields<'static>, bytes: usize },
+    /// This field is not UTF-8, so that JSON cannot carry it; what is not text in its name is replaced.
+    NotText { field: String },
     /// Over `entry_bytes_max`; it was not even fetched if that could be helped.
-    TooLarge {
-        /// Its size.
-        bytes: usize,
-    },
+    TooLarge { bytes: usize },
     /// Pending, but no longer in the stream.
     Deleted,
 }
 
 impl Body {
-    /// The body of an entry with these fields, given how large an entry may be.
     pub fn from_raw(raw: Vec<(Vec<u8>, Vec<u8>)>, entry_bytes_max: usize) -> Self {
         // 80 bytes cover an entry's own names, id, attempt and punctuation.
         let mut bytes = 80;
@@ -110,7 +103,7 @@ impl Body {
     }
 }
 
-/// The length of a text within JSON quotes: escapes can make an entry several times larger than it looks.
+/// The length of a string within JSON quotes: escapes can make an entry several times larger than it looks.
 fn json_len(text: &[u8]) -> usize {
     text.iter()
         .map(|&byte| match byte {

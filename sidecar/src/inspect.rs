@@ -2,13 +2,13 @@
 
 use std::collections::HashMap;
 
+use delivery::WAITING_CONSUMER;
 use redis::{RedisResult, Value};
 use serde::Serialize;
 
-use crate::dead_letter::dead_stream;
 use crate::entry::EntryId;
-use crate::groups::PARKING;
-use crate::link::Link;
+use crate::redis::Connection;
+use crate::redis::dead_letters;
 
 /// A group's state.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -36,9 +36,9 @@ pub struct GroupState {
 /// # Errors
 ///
 /// Redis is away, or refused.
-pub async fn group_state(link: &Link, stream: &str, group: &str) -> RedisResult<GroupState> {
+pub async fn group_state(link: &Connection, stream: &str, group: &str) -> RedisResult<GroupState> {
     let length = redis::cmd("XLEN").arg(stream).take();
-    let dead = redis::cmd("XLEN").arg(dead_stream(stream)).take();
+    let dead = redis::cmd("XLEN").arg(dead_letters(stream)).take();
     let mut state = GroupState {
         length: link.query(&length).await?,
         exists: false,
@@ -69,7 +69,7 @@ pub async fn group_state(link: &Link, stream: &str, group: &str) -> RedisResult<
     let consumers = redis::cmd("XINFO").arg("CONSUMERS").arg(stream).arg(group).take();
     let consumers: Vec<HashMap<String, Value>> = link.query(&consumers).await?;
     for consumer in consumers {
-        if text(consumer.get("name")) == PARKING {
+        if text(consumer.get("name")) == WAITING_CONSUMER {
             state.waiting = number(consumer.get("pending")).unwrap_or(0);
         } else {
             state.consumers += 1;
@@ -78,7 +78,7 @@ pub async fn group_state(link: &Link, stream: &str, group: &str) -> RedisResult<
     Ok(state)
 }
 
-async fn look_at_pending(link: &Link, stream: &str, group: &str, state: &mut GroupState) -> RedisResult<()> {
+async fn look_at_pending(link: &Connection, stream: &str, group: &str, state: &mut GroupState) -> RedisResult<()> {
     let summary = redis::cmd("XPENDING").arg(stream).arg(group).take();
     let Value::Array(summary) = link.query(&summary).await? else {
         return Ok(());

@@ -4,15 +4,15 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use crate::complaint::Complaint;
 use crate::config::Limits;
-use crate::link::Link;
+use crate::logging::ErrorLog;
+use crate::redis::Connection;
 use crate::trim::{Trimmed, remove_consumers, trim};
 
 /// One stream that the sidecar reads.
 pub struct Premises {
     /// Where it is.
-    pub link: Arc<Link>,
+    pub link: Arc<Connection>,
     /// Its key.
     pub stream: String,
     /// The groups without which it is not trimmed.
@@ -54,29 +54,29 @@ impl Ledger {
 
 /// Trims and tidies, again and again.
 pub async fn keep_tidy(premises: Vec<Premises>, limits: Limits, ledger: Arc<Ledger>) {
-    let mut premises: Vec<(Premises, Complaint, Complaint)> = premises
+    let mut premises: Vec<(Premises, ErrorLog, ErrorLog)> = premises
         .into_iter()
         .map(|one| {
             let place = format!("trimming {} at {}", one.stream, one.link.address());
             let holding = format!("{} at {} cannot be trimmed", one.stream, one.link.address());
-            (one, Complaint::new(place), Complaint::new(holding))
+            (one, ErrorLog::new(place), ErrorLog::new(holding))
         })
         .collect();
     loop {
         tokio::time::sleep(Duration::from_millis(limits.trim_ms)).await;
-        for (one, complaint, holding) in &mut premises {
+        for (one, errors, holding) in &mut premises {
             match pass(one, &limits).await {
                 Ok(trimmed) => {
-                    complaint.works();
+                    errors.recovered();
                     if trimmed.holding_ms > limits.holding_ms_max {
-                        holding.happened(&format!(
+                        holding.failed(&format!(
                             "the group {} has not acknowledged an old entry",
                             trimmed.holder
                         ));
                     }
                     ledger.enter(&one.stream, trimmed);
                 }
-                Err(err) => complaint.happened(&err),
+                Err(err) => errors.failed(&err),
             }
         }
     }

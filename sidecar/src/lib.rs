@@ -1,37 +1,26 @@
 //! Redis Streams consumer groups for Spin apps: the sidecar reads the groups, hands batches of entries to components
-//! through Spin's Redis trigger, and settles what they report back. It never looks into an entry.
+//! through Spin's Redis trigger or over HTTP, and settles what they report back. It never looks into an entry's data.
 //!
-//! In reading order: what is decided, purely; then one Redis verb per module; then what puts them together.
+//! In reading order: what is decided, purely; then those who perform it; then what puts them together. A library only
+//! for the sake of its tests.
 
 pub mod config;
 pub mod entry;
-
-pub mod decide;
 pub mod lane;
+pub mod backoff;
 
-pub mod link;
-pub mod groups;
-pub mod read;
-pub mod claim;
-pub mod deliver;
-pub mod post;
-pub mod receipts;
-pub mod settle;
-pub mod dead_letter;
-pub mod lock;
-pub mod trim;
-pub mod inspect;
-
-pub mod clerk;
+pub mod redis;
+pub mod transport;
+pub mod worker;
 pub mod driver;
-pub mod notices;
+pub mod supervisor;
+
+pub mod trim;
 pub mod janitor;
+pub mod inspect;
 pub mod metrics;
 pub mod admin;
-pub mod run;
 
 pub mod cli;
-
-pub mod complaint;
 pub mod logging;
 pub mod time;

@@ -9,7 +9,7 @@ use clap::{Parser, Subcommand};
 use stream_sidecar::cli::{DeadCommand, StatusArguments, health};
 use stream_sidecar::config::{BadConfig, Config};
 use stream_sidecar::logging::{self, LogFormat};
-use stream_sidecar::run::run;
+use stream_sidecar::supervisor::run;
 use tokio::signal::unix::{SignalKind, signal};
 
 /// A batch is read into thousands of small strings, and the C library's allocator took a third of the processor.

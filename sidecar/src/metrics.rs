@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 use std::fmt::{self, Write};
 
 use crate::config::LaneName;
-use crate::decide::Cause;
 use crate::inspect::GroupState;
+use crate::lane::Cause;
 use crate::lane::{Histogram, Report, RouteReport};
 use crate::trim::Trimmed;
 
@@ -269,7 +269,7 @@ fn routes(page: &mut Page, lanes: &[(LaneName, Option<Report>)]) {
             "freed_entries_total",
             "counter",
             "Entries delivered again free of charge.",
-            |r| r.counters.freed,
+            |r| r.counters.requeued,
         ),
     ];
     for (name, kind, help, value) in families {

@@ -2,12 +2,12 @@
 
 use std::sync::LazyLock;
 
+use delivery::WAITING_CONSUMER;
 use redis::{RedisResult, Script};
 
 use crate::config::Limits;
 use crate::entry::EntryId;
-use crate::groups::PARKING;
-use crate::link::Link;
+use crate::redis::Connection;
 
 static TRIM: LazyLock<Script> = LazyLock::new(|| Script::new(include_str!("scripts/trim.lua")));
 static REMOVE_CONSUMERS: LazyLock<Script> = LazyLock::new(|| Script::new(include_str!("scripts/remove_consumers.lua")));
@@ -32,7 +32,7 @@ pub struct Trimmed {
 /// # Errors
 ///
 /// Redis is away, or refused.
-pub async fn trim(link: &Link, stream: &str, required: &[String], limits: &Limits) -> RedisResult<Trimmed> {
+pub async fn trim(link: &Connection, stream: &str, required: &[String], limits: &Limits) -> RedisResult<Trimmed> {
     let mut trimmed = Trimmed::default();
     loop {
         let mut script = TRIM.key(stream);
@@ -65,13 +65,13 @@ pub async fn trim(link: &Link, stream: &str, required: &[String], limits: &Limit
 ///
 /// Redis is away, or refused; or the group does not exist.
 pub async fn remove_consumers(
-    link: &Link,
+    link: &Connection,
     stream: &str,
     group: &str,
     keep: &[String],
     idle_ms: u64,
 ) -> RedisResult<Vec<String>> {
     let mut script = REMOVE_CONSUMERS.key(stream);
-    script.arg(group).arg(idle_ms).arg(PARKING).arg(keep);
+    script.arg(group).arg(idle_ms).arg(WAITING_CONSUMER).arg(keep);
     link.run(&script).await
 }

@@ -10,7 +10,7 @@ use super::link_to;
 use super::select::{Letter, Selection};
 use super::table::Table;
 use crate::config::Config;
-use crate::dead_letter::dead_stream;
+use crate::redis::dead_letters;
 
 static REPLAY: LazyLock<Script> = LazyLock::new(|| Script::new(include_str!("../scripts/replay.lua")));
 
@@ -124,7 +124,7 @@ async fn show(config: &Config, ids: Vec<String>, json: bool) -> anyhow::Result<(
             print_json(&letter);
             return;
         }
-        println!("{} in {}", letter.id, dead_stream(&letter.stream));
+        println!("{} in {}", letter.id, dead_letters(&letter.stream));
         let own = [
             ("cause", &letter.cause),
             ("reason", &letter.reason),
@@ -193,7 +193,7 @@ async fn replay(config: &Config, change: Change) -> anyhow::Result<()> {
             let link = link_to(config, service_of(config, stream)?)?;
             for page in ids.chunks(PAGE) {
                 let mut script = REPLAY.key(stream);
-                script.key(dead_stream(stream)).arg(page);
+                script.key(dead_letters(stream)).arg(page);
                 for result in link.run::<Vec<String>>(&script).await? {
                     match result.as_str() {
                         "" => gone += 1,
@@ -229,7 +229,7 @@ async fn drop_letters(config: &Config, change: Change) -> anyhow::Result<()> {
         for (stream, ids) in &gathered.by_stream {
             let link = link_to(config, service_of(config, stream)?)?;
             for page in ids.chunks(PAGE) {
-                let command = redis::cmd("XDEL").arg(dead_stream(stream)).arg(page).take();
+                let command = redis::cmd("XDEL").arg(dead_letters(stream)).arg(page).take();
                 dropped += link.query::<usize>(&command).await?;
             }
         }

@@ -15,12 +15,13 @@ pub use dead::DeadCommand;
 pub use status::StatusArguments;
 
 use crate::config::Config;
-use crate::link::Link;
+use crate::redis::Connection;
 
 /// A link to the database of a service.
-fn link_to(config: &Config, service: &str) -> anyhow::Result<Arc<Link>> {
+fn link_to(config: &Config, service: &str) -> anyhow::Result<Arc<Connection>> {
     let settings = &config.services[service];
     let timeout = Duration::from_millis(config.limits.redis_ms);
-    let link = Link::new(settings, timeout).with_context(|| format!("services.{service}.redis_url cannot be used"))?;
+    let link =
+        Connection::new(settings, timeout).with_context(|| format!("services.{service}.redis_url cannot be used"))?;
     Ok(Arc::new(link))
 }

@@ -5,17 +5,15 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use clap::Args;
 use clap::builder::PossibleValuesParser;
-use redis::Value;
 use serde::Serialize;
 
 use super::link_to;
 use super::table::parse_duration;
 use crate::config::Config;
-use crate::dead_letter::dead_stream;
-use crate::decide::Cause;
 use crate::entry::EntryId;
-use crate::link::Link;
-use crate::read::{entry_id, list, raw_fields};
+use crate::lane::Cause;
+use crate::redis::Connection;
+use crate::redis::dead_letters;
 
 /// Which dead letters are meant: those that match everything that is given.
 #[derive(Debug, Clone, Default, Args)]
@@ -138,13 +136,14 @@ impl Selection {
 
     async fn visit_stream(
         &self,
-        link: &Link,
+        link: &Connection,
         stream: &str,
         mut left: usize,
         each: &mut impl FnMut(Letter),
     ) -> anyhow::Result<usize> {
         /// Dead letters fetched at a time; each may be as large as an entry.
         const PAGE: usize = 32;
+        type RawFields = Vec<(Vec<u8>, Vec<u8>)>;
         let now = SystemTime::now()
             .duration_since(UNIX_EPOCH)
             .unwrap_or_default()
@@ -153,18 +152,16 @@ impl Selection {
         while left > 0 {
             let mut command = redis::cmd("XRANGE");
             command
-                .arg(dead_stream(stream))
+                .arg(dead_letters(stream))
                 .arg(&start)
                 .arg("+")
                 .arg("COUNT")
                 .arg(PAGE);
-            let page = list(link.query::<Value>(&command).await?)?;
+            let page: Vec<(EntryId, RawFields)> = link.query(&command).await?;
             let full = page.len() == PAGE;
-            for entry in page {
-                let mut parts = list(entry)?.into_iter();
-                let id = entry_id(parts.next())?;
+            for (id, fields) in page {
                 start = format!("({id}");
-                let letter = Letter::new(stream, id, raw_fields(parts.next().unwrap_or(Value::Array(vec![])))?);
+                let letter = Letter::new(stream, id, fields);
                 if left > 0 && self.means(&letter, now.saturating_sub(id.ms)) {
                     left -= 1;
                     each(letter);

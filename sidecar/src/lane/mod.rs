@@ -4,42 +4,55 @@
 //! connection and no randomness but its seed's, so that a simulation can drive it through anything. It keeps nothing
 //! that Redis does not keep: after a crash, an entry's attempts and due time are in the pending entries list.
 
-mod counters;
-mod drain;
-mod errands;
-mod message;
-mod presence;
-mod receipts;
+mod action;
+mod context;
+mod handshake;
+mod subscribers;
 mod route;
+mod reading;
+mod recovery;
+mod leases;
+mod queue;
 mod window;
+mod outcome;
+mod report;
 
 #[cfg(test)]
 mod tests;
 
 use std::time::Duration;
 
-pub use counters::{Histogram, LaneCounters, RouteCounters};
-pub use message::{Action, ClaimFrom, DeadLetter, Event, Notice, Parked, RouteIndex, Settlement, Time};
+use delivery::Receipt;
 
+pub use action::{
+    Action, ChannelAction, ChannelEvent, ClaimFrom, DeadLetter, Event, LogEvent, Parked, Read, RouteIndex, Settlement,
+    StreamAction, StreamEvent, Time,
+};
+pub use outcome::Cause;
+pub use report::{Histogram, LaneCounters, Report, RouteCounters, RouteReport};
+
+use crate::backoff::{RECONNECT_MS_MIN, backoff_ms};
 use crate::config::Limits;
-use presence::{Presence, State};
+use crate::entry::EntryId;
+use context::Context;
+use handshake::Handshake;
+use outcome::{Outcome, outcomes};
 use route::Route;
-use window::Window;
+use window::{InFlight, Overdue, Window};
 
-/// What a lane is made from.
+/// Everything that a lane is made from.
 #[derive(Debug, Clone)]
 pub struct LaneSetup {
     /// The channel on which the component's receipts are expected; empty where the response is the receipt.
     pub receipts: String,
-    /// Whether other lanes to the same component come before this one. What fits into one delivery is theirs, in one
-    /// delivery: two of half the size cost nearly twice as much. This one reads when the lane before it has found as
-    /// much as fits, and for as long as it does so itself; and now and then, in case that one cannot read.
+    /// Other lanes to the same component come before this one. What fits into one delivery is theirs, in one delivery:
+    /// two of half the size cost nearly twice as much. This one reads when the lane before it has found as much as
+    /// fits, and for as long as it does so itself; and now and then, in case that one cannot read.
     pub follows: bool,
     /// Stream and group of each route.
     pub routes: Vec<(String, String)>,
-    /// The limits.
     pub limits: Limits,
-    /// The Unix time at which the sidecar started, in milliseconds: ids of deliveries carry the time.
+    /// Ids of deliveries carry the time, counted from this.
     pub started_unix_ms: u64,
     /// Where jitter, and the random part of ids, come from.
     pub seed: u64,
@@ -47,23 +60,13 @@ pub struct LaneSetup {
 
 /// One component's channel and the routes that share it.
 pub struct Lane {
-    receipts: String,
-    follows: bool,
-    limits: Limits,
-    routes: Vec<Route>,
-    presence: Presence,
+    context: Context,
+    handshake: Handshake,
     window: Window,
-    draining: Draining,
-    /// Settlements, to be told apart.
-    tickets: u64,
-    started_unix_ms: u64,
-    rng: fastrand::Rng,
-    counters: LaneCounters,
-    now: Time,
-    wake: Option<Time>,
-    actions: Vec<Action>,
+    routes: Vec<Route>,
 }
 
+/// Progress of the stop.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Draining {
     No,
@@ -74,210 +77,337 @@ enum Draining {
     Complete,
 }
 
-/// How a lane is, for people and probes.
-#[derive(Debug, Clone)]
-pub struct Report {
-    /// Why nothing is being delivered; empty if nothing is in the way.
-    pub not_ready: Vec<String>,
-    /// Why the runtime should be restarted, if it should.
-    pub stalled: Option<String>,
-    /// Unanswered deliveries.
-    pub in_flight_deliveries: usize,
-    /// Unanswered entries.
-    pub in_flight_entries: usize,
-    /// Bytes of unanswered deliveries.
-    pub in_flight_bytes: usize,
-    /// Whether the component has reported itself unavailable and not recovered since.
-    pub unavailable: bool,
-    /// What the lane has done.
-    pub counters: LaneCounters,
-    /// Its routes, in the order that it was made with.
-    pub routes: Vec<RouteReport>,
-}
-
-/// How a route is.
-#[derive(Debug, Clone)]
-pub struct RouteReport {
-    /// Its stream.
-    pub stream: String,
-    /// Its group.
-    pub group: String,
-    /// Entries in memory that wait for their delivery.
-    pub buffered: usize,
-    /// What the route has done.
-    pub counters: RouteCounters,
-}
-
 impl Lane {
     /// A lane that has done nothing yet; the first [`Event`] sets it going.
     pub fn new(setup: LaneSetup) -> Self {
-        let routes = setup.routes.into_iter();
+        let context = Context::new(&setup);
+        let routes = setup.routes.into_iter().enumerate();
         Self {
-            receipts: setup.receipts,
-            follows: setup.follows,
-            limits: setup.limits,
-            routes: routes.map(|(stream, group)| Route::new(stream, group)).collect(),
-            presence: Presence::new(),
-            window: Window::new(),
-            draining: Draining::No,
-            tickets: 0,
-            started_unix_ms: setup.started_unix_ms,
-            rng: fastrand::Rng::with_seed(setup.seed),
-            counters: LaneCounters::default(),
-            now: Time::ZERO,
-            wake: None,
-            actions: Vec::new(),
+            context,
+            handshake: Handshake::default(),
+            window: Window::default(),
+            routes: routes
+                .map(|(index, (stream, group))| Route::new(index, stream, group))
+                .collect(),
         }
     }
 
     /// Takes an event in and answers with what is to be done, in this order. `now` never goes back.
     pub fn step(&mut self, now: Time, event: Event) -> Vec<Action> {
-        self.now = self.now.max(now);
-        self.wake = None;
+        self.context.begin_step(now);
         match event {
             Event::Tick => {}
-            Event::Prepared { route, created } => self.prepared(route, created),
-            Event::Read { route, entries } => self.read(route, entries),
-            Event::Called { route } => self.routes[route].called = true,
-            Event::ReadFailed { route, group_missing } => self.read_failed(route, group_missing),
-            Event::Own { route, ids } => self.own(route, ids),
-            Event::Due { route, entries } => self.due(route, entries),
-            Event::Claimed { route, entries } => self.claimed(route, entries),
-            Event::ErrandFailed { route, group_missing } => self.errand_failed(route, group_missing),
-            Event::Renewed { route, lost } => self.renewed(route, lost),
-            Event::RenewFailed { route } => self.routes[route].renewing = None,
-            Event::Settled { route, ticket, refused } => self.settled(route, ticket, refused),
-            Event::Published { delivery, receivers } => self.published(&delivery, receivers),
-            Event::PublishFailed { reason } => self.publish_failed(reason),
-            Event::HandlerFailed { delivery, reason } => self.handler_failed(&delivery, reason),
-            Event::Refused { delivery, reason } => self.refused(delivery, reason),
-            Event::Subscribers { ask, count, clients } => self.subscribers(ask, count, clients),
-            Event::SubscribersUnknown { .. } => self.subscribers_unknown(),
-            Event::Receipt(receipt) => self.receipt(receipt),
-            Event::ReceiptsInterrupted => self.receipts_interrupted(),
-            Event::ReceiptsReady => self.receipts_ready(),
+            Event::Stream(route, event) => self.stream_event(route, event),
+            Event::Channel(event) => self.channel_event(event),
+            Event::MoreWaiting(route) => self.routes[route].more_waiting(),
             Event::Drain => self.drain(),
-            Event::GraceOver => self.draining = self.draining.grace_over(),
+            Event::GraceOver => {
+                if self.context.draining != Draining::Complete {
+                    self.context.draining = Draining::GraceOver;
+                }
+            }
         }
-        self.advance_presence();
-        self.advance_answers();
+        if self.handshake.advance(&mut self.context) {
+            self.became_ready();
+        }
         self.advance_window();
-        for route in 0..self.routes.len() {
-            self.advance_errands(route);
-            self.advance_reading(route);
-            self.advance_leases(route);
+        let may_deliver = self.may_deliver();
+        for route in &mut self.routes {
+            let in_flight = self.window.entries(route.index());
+            route.advance(&mut self.context, may_deliver, in_flight);
         }
         self.advance_drain();
-        std::mem::take(&mut self.actions)
+        self.context.end_step()
     }
 
     /// When to call [`Lane::step`] with [`Event::Tick`], if nothing else happens before.
     pub fn wake(&self) -> Option<Time> {
-        self.wake
+        self.context.wake()
     }
 
-    /// How the lane is.
     pub fn report(&self) -> Report {
-        let mut not_ready = Vec::new();
-        if let Some(reason) = self.presence.not_ready() {
-            not_ready.push(reason);
-        }
+        let mut not_ready: Vec<String> = self.handshake.not_ready().into_iter().collect();
         if self.is_unavailable() {
             not_ready.push("the component reports itself unavailable".into());
         }
-        for route in &self.routes {
-            let place = format!("{} for {}", route.stream, route.group);
-            if !route.prepared {
-                not_ready.push(format!("the group of {place} has not been found or created"));
-            } else if route.read_failures > 0 || route.errand_failures > 0 {
-                not_ready.push(format!("{place} cannot be read"));
-            }
-            if route.refused {
-                not_ready.push(format!(
-                    "Redis refuses to have written down what became of entries of {place}"
-                ));
-            }
-        }
-        if self.draining != Draining::No {
+        not_ready.extend(self.routes.iter().flat_map(Route::not_ready));
+        if self.context.is_draining() {
             not_ready.push("the sidecar is stopping".into());
         }
         Report {
             not_ready,
-            stalled: self.stalled(),
-            in_flight_deliveries: self.window.in_flight.len(),
-            in_flight_entries: self.window.in_flight.iter().map(|one| one.entries.len()).sum(),
-            in_flight_bytes: self.window.bytes,
+            stalled: self.handshake.stalled(&self.context),
+            in_flight_deliveries: self.window.in_flight().count(),
+            in_flight_entries: self.window.in_flight().map(|one| one.entries.len()).sum(),
+            in_flight_bytes: self.window.bytes(),
             unavailable: self.is_unavailable(),
-            counters: self.counters.clone(),
-            routes: self
-                .routes
-                .iter()
-                .map(|route| RouteReport {
-                    stream: route.stream.clone(),
-                    group: route.group.clone(),
-                    buffered: route.buffered(),
-                    counters: route.counters.clone(),
-                })
-                .collect(),
+            counters: self.context.counters.clone(),
+            routes: self.routes.iter().map(Route::report).collect(),
         }
     }
 
-    fn act(&mut self, action: Action) {
-        self.actions.push(action);
-    }
-
-    fn say(&mut self, notice: Notice) {
-        self.actions.push(Action::Say(notice));
-    }
-
-    /// Asks to be woken at this time, which must lie ahead, unless something else asks for earlier.
-    fn wake_at(&mut self, at: Time) {
-        debug_assert!(at > self.now, "a lane must not ask to be woken in the past");
-        self.wake = Some(self.wake.map_or(at, |wake| wake.min(at)));
-    }
-
-    /// Whether the component has reported itself unavailable, and something waits for it to recover: with nothing at
-    /// hand there is no telling, and nothing is in the way of what comes.
+    /// The component has reported itself unavailable, and something waits for it to recover: with nothing at hand there
+    /// is no telling, and nothing is in the way of what comes.
     fn is_unavailable(&self) -> bool {
-        let waits = self.holds_any() || self.now < self.window.paused_until;
-        self.window.unavailable_streak > 0 && waits
+        let waits = self.holds_any() || self.window.is_paused(self.context.now);
+        self.window.is_unavailable() && waits
     }
 
     fn holds_any(&self) -> bool {
-        !self.window.in_flight.is_empty() || self.routes.iter().any(|route| route.buffered() > 0)
+        !self.window.is_empty() || self.routes.iter().any(|route| route.buffered() > 0)
     }
 
-    fn is_ready(&self) -> bool {
-        self.presence.state == State::Ready
+    fn stream_event(&mut self, index: RouteIndex, event: StreamEvent) {
+        let context = &mut self.context;
+        let route = &mut self.routes[index];
+        match event {
+            StreamEvent::Prepared { created } => route.prepared(context, created),
+            StreamEvent::Read(entries) => route.read(context, entries),
+            StreamEvent::ReadFailed { group_missing } => route.read_failed(context, group_missing),
+            StreamEvent::Own(ids) => route.own(context, ids, self.window.ids(index)),
+            StreamEvent::Due(entries) => route.due(context, entries, self.window.ids(index)),
+            StreamEvent::Claimed(entries) => route.claimed(context, entries),
+            StreamEvent::Failed { group_missing } => route.recovery_failed(context, group_missing),
+            StreamEvent::Renewed { lost } => route.renewed(context, lost, self.window.entries_mut(index)),
+            StreamEvent::RenewFailed => route.renew_failed(),
+            StreamEvent::Settled { id, refused } => route.settled(context, id, refused),
+        }
+        if self.context.is_draining() {
+            self.routes[index].release(&mut self.context);
+        }
     }
 
-    /// A message's id.
-    fn new_id(&mut self) -> String {
-        let unix_ms = self.started_unix_ms + self.now.as_millis() as u64;
-        ulid::Ulid::from_parts(unix_ms, self.rng.u128(..)).to_string()
+    fn channel_event(&mut self, event: ChannelEvent) {
+        let context = &mut self.context;
+        match event {
+            ChannelEvent::Published { receivers: 0, .. } => self.subscriber_gone(),
+            ChannelEvent::Published { delivery, receivers } => {
+                if self.window.contains(&delivery) || self.handshake.is_probe(&delivery) {
+                    self.handshake.published(context, &delivery, receivers);
+                }
+            }
+            ChannelEvent::PublishFailed { reason } => self.publish_failed(reason),
+            // A handler that fails on a handshake is none. What else it failed on, the handshake behind that tells.
+            ChannelEvent::HandlerFailed { delivery, reason } => {
+                if self.handshake.is_probe(&delivery) {
+                    self.publish_failed(reason);
+                }
+            }
+            // A subscriber that answers like this handles nothing, and that is no fault of an entry.
+            ChannelEvent::Refused { delivery, reason } if self.handshake.is_probe(&delivery) => {
+                self.publish_failed(reason);
+            }
+            ChannelEvent::Refused { delivery, reason } => self.receipt(Receipt {
+                delivery,
+                unavailable: Some(reason),
+                ..Receipt::default()
+            }),
+            ChannelEvent::Subscribers { count: 0, .. } => {
+                self.handshake.nobody_counted();
+                self.subscriber_gone();
+            }
+            ChannelEvent::Subscribers {
+                count_id,
+                count,
+                clients,
+            } => {
+                if self.handshake.counted(context, count_id, count, clients) {
+                    self.blame();
+                }
+            }
+            ChannelEvent::SubscribersUnknown => {
+                self.handshake.count_failed();
+                self.subscriber_gone();
+            }
+            ChannelEvent::Receipt(receipt) => self.receipt(receipt),
+            ChannelEvent::ReceiptsInterrupted => {
+                self.handshake.receipts_interrupted();
+                self.subscriber_gone();
+            }
+            ChannelEvent::ReceiptsReady => self.handshake.receipts_ready(context),
+        }
     }
 
-    /// Has entries of a route written down as settled.
-    fn settle(&mut self, route: RouteIndex, settlement: Settlement, ids: Vec<crate::entry::EntryId>) {
-        if settlement.is_empty() {
+    /// A message may not have arrived: as if nobody were there, until a handshake says otherwise.
+    fn publish_failed(&mut self, reason: String) {
+        self.subscriber_gone();
+        self.handshake.publish_failed(reason);
+    }
+
+    /// Nobody is there: what is in flight is delivered again, free of charge.
+    fn subscriber_gone(&mut self) {
+        if let Some(was_ready) = self.handshake.subscriber_gone(&self.context) {
+            let entries = self.requeue_in_flight();
+            if was_ready || entries > 0 {
+                self.context.log(LogEvent::SubscriberGone { entries });
+            }
+        }
+    }
+
+    fn became_ready(&mut self) {
+        // Whatever was published before the handshake and is still unanswered went to a subscriber that is gone.
+        self.requeue_in_flight();
+        for route in &mut self.routes {
+            route.scan_now(self.context.now);
+        }
+    }
+
+    /// Puts everything in flight back in front of its queue, free of charge; answers with the number of entries.
+    fn requeue_in_flight(&mut self) -> usize {
+        let mut requeued = 0;
+        while let Some(one) = self.window.take_newest() {
+            requeued += one.entries.len();
+            self.routes[one.route].requeue(one.entries);
+        }
+        requeued
+    }
+
+    fn receipt(&mut self, receipt: Receipt) {
+        if let Some(answer) = self.handshake.answered(&mut self.context, &receipt.delivery) {
+            if answer.by_two {
+                self.requeue_in_flight();
+            }
+            self.window.answered(answer.number);
             return;
         }
-        self.tickets += 1;
-        let ticket = self.tickets;
-        self.routes[route].settling.insert(ticket, (self.now, ids));
-        self.act(Action::Settle {
-            route,
-            ticket,
-            settlement,
-        });
+        match self.window.take_answered(&mut self.context, &receipt.delivery) {
+            Some(delivery) => self.answered(delivery, receipt),
+            None => self.late_receipt(receipt),
+        }
     }
 
-    fn settled(&mut self, route: RouteIndex, ticket: u64, refused: bool) {
-        let route = &mut self.routes[route];
-        route.refused = refused;
-        if let Some((since, _)) = route.settling.remove(&ticket) {
-            let took = self.now.saturating_sub(since);
-            route.counters.settle_seconds.add(took.as_secs_f64(), 1);
+    /// A receipt for a delivery in flight decides about each of its entries.
+    fn answered(&mut self, one: InFlight, mut receipt: Receipt) {
+        let unavailable = receipt.unavailable.take();
+        let unnamed = match unavailable {
+            Some(_) => Outcome::Requeue,
+            None => Outcome::Unanswered("the receipt does not name it"),
+        };
+        let (outcomes, foreign) = outcomes(&one.entries, receipt, &unnamed);
+        if foreign > 0 {
+            self.odd_receipt(
+                one.id,
+                format!("it names {foreign} entries that its delivery does not have"),
+            );
+        }
+        self.routes[one.route].conclude(&mut self.context, one.entries, outcomes);
+        match unavailable {
+            Some(reason) => self.window.pause(&mut self.context, reason),
+            None => self.window.recovered(),
+        }
+    }
+
+    /// A receipt that came too late, or from an earlier life: what is done is done.
+    fn late_receipt(&mut self, receipt: Receipt) {
+        let is_meant = |route: &&mut Route| route.stream() == receipt.stream && route.group() == receipt.group;
+        let Some(route) = self.routes.iter_mut().find(is_meant) else {
+            // Answers to old handshakes name no stream and no entry.
+            if !receipt.done.is_empty() {
+                let what = "it names a stream and a group that are not this lane's";
+                self.odd_receipt(receipt.delivery, what.into());
+            }
+            return;
+        };
+        let ids: Vec<EntryId> = receipt.done.iter().filter_map(|entry| entry.parse().ok()).collect();
+        let odd = ids.len() < receipt.done.len();
+        self.context.counters.late_receipts += 1;
+        self.context.log(LogEvent::LateReceipt {
+            delivery: receipt.delivery.clone(),
+            done: ids.len(),
+        });
+        route.acknowledge(&mut self.context, ids);
+        if odd {
+            self.odd_receipt(receipt.delivery, "it names entries by what is no entry id".into());
+        }
+    }
+
+    fn odd_receipt(&mut self, delivery: String, what: String) {
+        self.context.counters.odd_receipts += 1;
+        self.context.log(LogEvent::OddReceipt { delivery, what });
+    }
+
+    /// Blames what deserves it, now that the subscriber is known to have been there throughout: deliveries that a
+    /// later answer has overtaken, since a lane is handled in order; or else the oldest, if it is overdue.
+    fn blame(&mut self) {
+        let mut overtaken = false;
+        while let Some(one) = self.window.take_overtaken(self.context.now) {
+            overtaken = true;
+            self.blame_delivery(one, "no answer, although a later delivery was answered");
+        }
+        if !overtaken && let Some(one) = self.window.take_overdue(&self.context) {
+            self.blame_delivery(one, "no answer in time");
+            // Deliveries behind it are innocent, and nothing more is sent to a handler that hangs.
+            self.requeue_in_flight();
+            self.handshake.stall(&mut self.context);
+        }
+    }
+
+    fn blame_delivery(&mut self, one: InFlight, reason: &'static str) {
+        if let Some(first) = one.entries.first() {
+            self.context.log(LogEvent::Blamed {
+                delivery: one.id,
+                route: one.route,
+                first: first.id,
+                entries: one.entries.len(),
+            });
+        }
+        let outcomes = std::iter::repeat(Outcome::Unanswered(reason));
+        self.routes[one.route].conclude(&mut self.context, one.entries, outcomes);
+    }
+
+    /// Nothing but the component's own readiness is in the way of new deliveries.
+    fn may_deliver(&mut self) -> bool {
+        self.handshake.is_ready() && !self.context.is_draining() && self.window.pause_is_over(&mut self.context)
+    }
+
+    fn advance_window(&mut self) {
+        if self.handshake.is_ready() {
+            match self.window.advance(&mut self.context) {
+                Overdue::No => {}
+                Overdue::Probe => self.handshake.send_probe(&mut self.context),
+                Overdue::Blame => self.handshake.verify(&mut self.context),
+            }
+        }
+        if self.may_deliver() {
+            self.window.fill(&mut self.context, &mut self.routes);
+        }
+    }
+
+    /// Begins the stop: no more reading, what is in flight is waited for, and the rest is let go of.
+    fn drain(&mut self) {
+        if !self.context.is_draining() {
+            self.context.draining = Draining::Yes;
+            self.release();
+        }
+    }
+
+    fn release(&mut self) {
+        for route in &mut self.routes {
+            route.release(&mut self.context);
+        }
+    }
+
+    fn advance_drain(&mut self) {
+        match self.context.draining {
+            Draining::No => {
+                // When nobody has answered on the channel for long, a peer may do better.
+                if self.holds_any() && self.handshake.is_abandoned(&mut self.context) {
+                    self.requeue_in_flight();
+                    self.release();
+                }
+                return;
+            }
+            Draining::Complete => return,
+            Draining::Yes => {}
+            Draining::GraceOver => {
+                self.requeue_in_flight();
+            }
+        }
+        // Deliveries come back when their subscriber goes, and a read may still bring entries.
+        self.release();
+        if self.window.is_empty() && !self.routes.iter().any(Route::is_busy) {
+            self.context.draining = Draining::Complete;
+            self.context.act(Action::Drained);
         }
     }
 }
@@ -285,4 +415,10 @@ impl Lane {
 /// A limit in milliseconds as a time.
 fn ms(limit: u64) -> Duration {
     Duration::from_millis(limit)
+}
+
+/// The wait after this many failures in a row to reach Redis.
+fn reconnect_after(context: &mut Context, failures: u32) -> Duration {
+    let jitter = context.rng.f64();
+    ms(backoff_ms(failures, RECONNECT_MS_MIN, context.limits.reconnect_ms_max, jitter).max(1))
 }

@@ -1,186 +1,416 @@
-use std::cmp::Reverse;
-use std::collections::{BinaryHeap, HashMap, HashSet, VecDeque};
-use std::time::Duration;
+//! A route: one stream, read for one group, with the entries of it that the lane holds.
 
-use serde::{Serialize, Serializer};
+use std::collections::{HashMap, HashSet};
 
-use super::counters::RouteCounters;
-use super::message::Time;
-use crate::config::Limits;
-use crate::entry::EntryId;
+use super::action::{Action, DeadLetter, LogEvent, Parked, RouteIndex, Settlement, StreamAction, Time};
+use super::context::Context;
+use super::leases::Leases;
+use super::outcome::{AfterFailure, Cause, Failure, Outcome, after_failure};
+use super::queue::{HeldEntry, Queue};
+use super::reading::Reading;
+use super::recovery::{Recovery, is_due};
+use super::report::{RouteCounters, RouteReport};
+use crate::entry::{Body, Entry, EntryId};
 
-/// An entry in memory, ready to be delivered or in flight.
-pub(super) struct Held {
-    pub(super) id: EntryId,
-    pub(super) entry: delivery::Entry<'static>,
-    /// What it takes of a message.
-    pub(super) bytes: usize,
-    /// When we asked for it, or for the last renewal of its lease.
-    pub(super) since: Time,
-    /// A renewal found that it is somebody else's: it must not be delivered again by us.
-    pub(super) lost: bool,
-}
-
-/// In a message, an entry looks as the delivery protocol has it.
-impl Serialize for Held {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        self.entry.serialize(serializer)
-    }
-}
-
-/// Entries in memory that wait for their delivery.
 #[derive(Default)]
-pub(super) struct Queue {
-    pub(super) entries: VecDeque<Held>,
-    pub(super) bytes: usize,
-}
-
-impl Queue {
-    pub(super) fn push_back(&mut self, held: Held) {
-        self.bytes += held.bytes;
-        self.entries.push_back(held);
-    }
-
-    pub(super) fn push_front(&mut self, held: Held) {
-        self.bytes += held.bytes;
-        self.entries.push_front(held);
-    }
-
-    pub(super) fn pop_front(&mut self) -> Option<Held> {
-        let held = self.entries.pop_front()?;
-        self.bytes -= held.bytes;
-        Some(held)
-    }
-
-    pub(super) fn remove_all(&mut self, ids: &HashSet<EntryId>) {
-        self.entries.retain(|held| !ids.contains(&held.id));
-        self.bytes = self.entries.iter().map(|held| held.bytes).sum();
-    }
-}
-
-/// How far the look at our own pending entries has come.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(super) enum Recovery {
-    /// To go on behind this entry.
-    From(Option<EntryId>),
-    Complete,
-}
-
-/// One stream, read for one group: what is held of it, and what is under way.
 pub(super) struct Route {
-    pub(super) stream: String,
-    pub(super) group: String,
+    index: RouteIndex,
+    stream: String,
+    group: String,
     /// Entries at their first attempt. They are never mixed with those that failed before.
-    pub(super) fresh: Queue,
+    fresh: Queue,
     /// Entries that have failed before.
-    pub(super) again: Queue,
-    /// The group exists.
-    pub(super) prepared: bool,
-    pub(super) recovery: Recovery,
-    pub(super) reading: bool,
-    /// More may be there than the lanes before this one can take.
-    pub(super) called: bool,
-    /// When a lane that follows others looks by itself.
-    pub(super) look_at: Time,
-    pub(super) read_asked_at: Time,
-    pub(super) read_at: Time,
-    pub(super) read_failures: u32,
-    /// A preparation, look-up or claim is under way; there is one at a time.
-    pub(super) errand: bool,
-    pub(super) errand_at: Time,
-    pub(super) errand_failures: u32,
-    pub(super) claiming: Vec<EntryId>,
-    pub(super) claim_asked_at: Time,
-    pub(super) scan_at: Time,
-    /// When the entries that this sidecar has let go of are due.
-    pub(super) due: BinaryHeap<Reverse<Time>>,
-    pub(super) renewing: Option<(Time, Vec<EntryId>)>,
-    pub(super) renew_at: Time,
-    /// What is being written down, and since when.
-    pub(super) settling: HashMap<u64, (Time, Vec<EntryId>)>,
+    again: Queue,
+    reading: Reading,
+    recovery: Recovery,
+    leases: Leases,
+    /// Settlements on their way to Redis by id: since when, and of which entries. A look-up may still see those pending.
+    settling: HashMap<u64, (Time, Vec<EntryId>)>,
     /// Redis refused the last settlement.
-    pub(super) refused: bool,
-    pub(super) counters: RouteCounters,
+    refused: bool,
+    counters: RouteCounters,
 }
-
-/// How many due times are remembered; beyond it the periodic scan finds them.
-const DUE_MAX: usize = 4096;
 
 impl Route {
-    pub(super) fn new(stream: String, group: String) -> Self {
+    pub(super) fn new(index: RouteIndex, stream: String, group: String) -> Self {
         Self {
+            index,
             stream,
             group,
-            fresh: Queue::default(),
-            again: Queue::default(),
-            prepared: false,
-            recovery: Recovery::From(None),
-            reading: false,
-            called: false,
-            look_at: Time::ZERO,
-            read_asked_at: Time::ZERO,
-            read_at: Time::ZERO,
-            read_failures: 0,
-            errand: false,
-            errand_at: Time::ZERO,
-            errand_failures: 0,
-            claiming: Vec::new(),
-            claim_asked_at: Time::ZERO,
-            scan_at: Time::ZERO,
-            due: BinaryHeap::new(),
-            renewing: None,
-            renew_at: Time::ZERO,
-            settling: HashMap::new(),
-            refused: false,
-            counters: RouteCounters::default(),
+            ..Self::default()
         }
     }
 
+    pub(super) fn index(&self) -> RouteIndex {
+        self.index
+    }
+
+    pub(super) fn stream(&self) -> &str {
+        &self.stream
+    }
+
+    pub(super) fn group(&self) -> &str {
+        &self.group
+    }
+
+    pub(super) fn queue(&mut self, again: bool) -> &mut Queue {
+        if again { &mut self.again } else { &mut self.fresh }
+    }
+
+    /// Number of entries that wait for their delivery.
     pub(super) fn buffered(&self) -> usize {
-        self.fresh.entries.len() + self.again.entries.len()
+        self.fresh.len() + self.again.len()
     }
 
-    pub(super) fn buffered_bytes(&self) -> usize {
-        self.fresh.bytes + self.again.bytes
+    /// Something is under way in Redis.
+    pub(super) fn is_busy(&self) -> bool {
+        self.reading.is_under_way() || self.recovery.is_busy() || !self.settling.is_empty()
     }
 
-    /// Whether more may be brought into memory.
-    pub(super) fn has_room(&self, limits: &Limits) -> bool {
-        self.buffered() < limits.batch_max && self.buffered_bytes() < limits.read_bytes_max
+    pub(super) fn report(&self) -> RouteReport {
+        RouteReport {
+            stream: self.stream.clone(),
+            group: self.group.clone(),
+            buffered: self.buffered(),
+            counters: self.counters.clone(),
+        }
     }
 
-    /// Queues an entry behind the others.
-    pub(super) fn push_back(&mut self, held: Held) {
-        if held.entry.attempt > 1 {
-            self.again.push_back(held);
+    /// Why nothing flows on this route, as far as it is its own fault.
+    pub(super) fn not_ready(&self) -> impl Iterator<Item = String> {
+        let Self { stream, group, .. } = self;
+        let unread = if !self.recovery.is_prepared() {
+            Some(format!(
+                "the group of {stream} for {group} has not been found or created"
+            ))
+        } else if self.reading.has_failed() || self.recovery.has_failed() {
+            Some(format!("{stream} for {group} cannot be read"))
         } else {
-            self.fresh.push_back(held);
+            None
+        };
+        let refused = self
+            .refused
+            .then(|| format!("Redis refuses to have written down what became of entries of {stream} for {group}"));
+        unread.into_iter().chain(refused)
+    }
+
+    pub(super) fn count_delivered(&mut self, entries: &[HeldEntry]) {
+        self.counters.delivered += entries.len() as u64;
+        for held in entries {
+            self.counters.attempts.add(f64::from(held.attempt), 1);
         }
     }
 
-    /// Queues an entry before the others: it was there already.
-    pub(super) fn push_front(&mut self, held: Held) {
-        if held.entry.attempt > 1 {
-            self.again.push_front(held);
-        } else {
-            self.fresh.push_front(held);
+    fn act(&self, context: &mut Context, action: Option<StreamAction>) {
+        if let Some(action) = action {
+            context.act(Action::Stream(self.index, action));
         }
     }
 
-    /// Remembers that an entry let go of is due at this time.
-    pub(super) fn remember_due(&mut self, at: Time) {
-        if self.due.len() < DUE_MAX {
-            self.due.push(Reverse(at));
+    pub(super) fn prepared(&mut self, context: &mut Context, created: bool) {
+        self.recovery.prepared();
+        if created {
+            context.log(LogEvent::GroupCreated { route: self.index });
         }
     }
 
-    /// When to look for due entries next.
-    pub(super) fn next_scan(&self) -> Time {
-        /// Redis counts an entry's idle time from when it wrote it, slightly later than we did.
-        const SLACK: Duration = Duration::from_millis(5);
-        match self.due.peek() {
-            Some(Reverse(at)) => self.scan_at.min(*at + SLACK),
-            None => self.scan_at,
+    pub(super) fn more_waiting(&mut self) {
+        self.reading.more_waiting();
+    }
+
+    pub(super) fn read(&mut self, context: &mut Context, entries: Vec<Entry>) {
+        self.counters.read += entries.len() as u64;
+        if self.reading.done(context, &entries) {
+            context.act(Action::MoreWaiting(self.index));
         }
+        self.take_in(context, entries, self.reading.asked_at());
+    }
+
+    pub(super) fn read_failed(&mut self, context: &mut Context, group_missing: bool) {
+        self.reading.failed(context);
+        self.recovery.start_over(group_missing);
+    }
+
+    /// A page of what is pending on our own name was found, some of which may be in flight.
+    pub(super) fn own(&mut self, context: &mut Context, ids: Vec<EntryId>, in_flight: impl Iterator<Item = EntryId>) {
+        let last = ids.last().copied();
+        let ids = self.without_held(ids, in_flight);
+        let claim = self.recovery.own(context, last, ids);
+        self.act(context, claim);
+    }
+
+    /// Entries were found due, each idle for so many milliseconds.
+    pub(super) fn due(
+        &mut self,
+        context: &mut Context,
+        entries: Vec<(EntryId, u64)>,
+        in_flight: impl Iterator<Item = EntryId>,
+    ) {
+        let due = entries
+            .into_iter()
+            .filter(|(_, idle_ms)| is_due(*idle_ms, &context.limits));
+        let ids = self.without_held(due.map(|(id, _)| id).collect(), in_flight);
+        let claim = self.recovery.due(context, ids);
+        self.act(context, claim);
+    }
+
+    fn without_held(&self, ids: Vec<EntryId>, in_flight: impl Iterator<Item = EntryId>) -> Vec<EntryId> {
+        if ids.is_empty() {
+            return ids;
+        }
+        let mut held: HashSet<EntryId> = self.fresh.iter().chain(self.again.iter()).map(|held| held.id).collect();
+        held.extend(in_flight);
+        held.extend(self.settling.values().flat_map(|(_, ids)| ids));
+        ids.into_iter().filter(|id| !held.contains(id)).collect()
+    }
+
+    pub(super) fn claimed(&mut self, context: &mut Context, entries: Vec<Entry>) {
+        self.recovery.claimed(context, &entries);
+        self.counters.claimed += entries.len() as u64;
+        if !entries.is_empty() {
+            let (route, entries) = (self.index, entries.len());
+            context.log(LogEvent::TakenOver { route, entries });
+        }
+        self.take_in(context, entries, self.recovery.claimed_at());
+    }
+
+    pub(super) fn recovery_failed(&mut self, context: &mut Context, group_missing: bool) {
+        self.recovery.failed(context, group_missing);
+    }
+
+    pub(super) fn scan_now(&mut self, now: Time) {
+        self.recovery.scan_now(now);
+    }
+
+    /// Queues entries that have just become ours, or settles them at once if they cannot be delivered. Their leases
+    /// began when Redis gave them to us, at some time since we asked: the answer may have waited for us, if this
+    /// process was stopped meanwhile.
+    fn take_in(&mut self, context: &mut Context, entries: Vec<Entry>, asked_at: Time) {
+        let mut settlement = Settlement::default();
+        for Entry { id, attempt, body } in entries {
+            let (cause, reason) = match body {
+                // A replay is meant for one group; for the others it is done as it is.
+                Body::Text { fields, .. } if fields.get("replay_group").is_some_and(|group| group != self.group) => {
+                    self.counters.done += 1;
+                    settlement.done.push(id);
+                    continue;
+                }
+                Body::Text { fields, bytes } => {
+                    self.queue(attempt > 1).push_back(HeldEntry {
+                        id,
+                        attempt,
+                        fields,
+                        bytes,
+                        leased_at: asked_at,
+                        lost: false,
+                    });
+                    continue;
+                }
+                Body::NotText { field } => (Cause::NotText, format!("the field `{field}` is not UTF-8 text")),
+                Body::TooLarge { bytes } => {
+                    let entry_bytes_max = context.limits.entry_bytes_max;
+                    let reason = format!(
+                        "{bytes} bytes; entry_bytes_max is {entry_bytes_max}. The entry itself stays in the stream \
+                         until it is trimmed"
+                    );
+                    (Cause::TooLarge, reason)
+                }
+                Body::Deleted => {
+                    let reason = "was pending, but had been deleted from the stream";
+                    (Cause::Deleted, reason.to_owned())
+                }
+            };
+            self.dead_letter(context, &mut settlement, id, attempt, cause, reason);
+        }
+        self.settle(context, settlement);
+    }
+
+    /// Settles a delivery, given an outcome for each of its entries.
+    pub(super) fn conclude(
+        &mut self,
+        context: &mut Context,
+        entries: Vec<HeldEntry>,
+        outcomes: impl IntoIterator<Item = Outcome>,
+    ) {
+        let alone = entries.len() == 1;
+        let mut settlement = Settlement::default();
+        let mut requeued = Vec::new();
+        for (held, outcome) in entries.into_iter().zip(outcomes) {
+            let (failure, reason) = match outcome {
+                Outcome::Done => {
+                    self.counters.done += 1;
+                    settlement.done.push(held.id);
+                    continue;
+                }
+                Outcome::Requeue => {
+                    requeued.push(held);
+                    continue;
+                }
+                Outcome::Reject(reason) => {
+                    self.dead_letter(context, &mut settlement, held.id, held.attempt, Cause::Rejected, reason);
+                    continue;
+                }
+                Outcome::Retry(reason) => (Failure::Retry, reason),
+                Outcome::Unanswered(reason) => (Failure::Unanswered, reason.to_owned()),
+            };
+            let HeldEntry { id, attempt, .. } = held;
+            match after_failure(failure, attempt, alone, &context.limits, context.rng.f64()) {
+                AfterFailure::DeadLetter(cause) => {
+                    self.dead_letter(context, &mut settlement, id, attempt, cause, reason);
+                }
+                AfterFailure::Retry { backoff_ms } => {
+                    self.counters.retried += 1;
+                    self.recovery.remember_due(context.after_ms(backoff_ms));
+                    settlement.parked.push(Parked {
+                        id,
+                        attempt,
+                        next_attempt: attempt + 1,
+                        due_ms: backoff_ms,
+                    });
+                    if failure == Failure::Retry {
+                        let route = self.index;
+                        context.log(LogEvent::Retrying {
+                            route,
+                            id,
+                            attempt,
+                            reason,
+                            backoff_ms,
+                        });
+                    }
+                }
+            }
+        }
+        self.requeue(requeued);
+        self.settle(context, settlement);
+    }
+
+    fn dead_letter(
+        &mut self,
+        context: &mut Context,
+        settlement: &mut Settlement,
+        id: EntryId,
+        attempts: u32,
+        cause: Cause,
+        reason: String,
+    ) {
+        self.counters.count_dead(cause);
+        let dead = DeadLetter {
+            id,
+            attempts,
+            cause,
+            reason,
+        };
+        settlement.dead.push(dead.clone());
+        let route = self.index;
+        context.log(LogEvent::DeadLettered { route, dead });
+    }
+
+    /// Acknowledges entries whose effect is in place, wherever they are by now.
+    pub(super) fn acknowledge(&mut self, context: &mut Context, done: Vec<EntryId>) {
+        let ids = done.iter().copied().collect();
+        self.fresh.remove(&ids);
+        self.again.remove(&ids);
+        let settlement = Settlement {
+            done,
+            ..Settlement::default()
+        };
+        self.settle(context, settlement);
+    }
+
+    fn settle(&mut self, context: &mut Context, settlement: Settlement) {
+        let ids = settlement.ids();
+        if ids.is_empty() {
+            return;
+        }
+        let id = context.next_settlement();
+        self.settling.insert(id, (context.now, ids));
+        self.act(context, Some(StreamAction::Settle { id, settlement }));
+    }
+
+    pub(super) fn settled(&mut self, context: &Context, id: u64, refused: bool) {
+        self.refused = refused;
+        if let Some((since, _)) = self.settling.remove(&id) {
+            let took = context.now.saturating_sub(since);
+            self.counters.settle_seconds.add(took.as_secs_f64(), 1);
+        }
+    }
+
+    /// Puts entries back in front of their queue, to be delivered again without spending an attempt.
+    pub(super) fn requeue(&mut self, entries: Vec<HeldEntry>) {
+        self.counters.requeued += entries.len() as u64;
+        for held in entries.into_iter().rev().filter(|held| !held.lost) {
+            self.queue(held.attempt > 1).push_front(held);
+        }
+    }
+
+    /// Lets go of all that waits for its delivery, so that any sidecar may take it at once.
+    pub(super) fn release(&mut self, context: &mut Context) {
+        let mut held = self.fresh.take(self.fresh.len());
+        held.extend(self.again.take(self.again.len()));
+        let parked = held.into_iter().filter(|held| !held.lost).map(|held| Parked {
+            id: held.id,
+            attempt: held.attempt,
+            next_attempt: held.attempt,
+            due_ms: 0,
+        });
+        let settlement = Settlement {
+            parked: parked.collect(),
+            ..Settlement::default()
+        };
+        if !settlement.parked.is_empty() {
+            let (route, entries) = (self.index, settlement.parked.len());
+            context.log(LogEvent::Released { route, entries });
+        }
+        self.settle(context, settlement);
+    }
+
+    /// Leases were renewed, except of entries that are no longer ours.
+    pub(super) fn renewed<'a>(
+        &'a mut self,
+        context: &mut Context,
+        lost: Vec<EntryId>,
+        in_flight: impl Iterator<Item = &'a mut HeldEntry>,
+    ) {
+        let lost = lost.into_iter().collect();
+        let before = self.buffered();
+        self.fresh.remove(&lost);
+        self.again.remove(&lost);
+        let entries = before - self.buffered();
+        let queued = self.fresh.iter_mut().chain(self.again.iter_mut());
+        self.leases.renewed(&lost, in_flight.chain(queued));
+        if entries > 0 {
+            context.log(LogEvent::Lost {
+                route: self.index,
+                entries,
+            });
+        }
+    }
+
+    pub(super) fn renew_failed(&mut self) {
+        self.leases.renew_failed();
+    }
+
+    /// Does what is due, given whether the lane may deliver, and what of the route is in flight.
+    pub(super) fn advance<'a>(
+        &'a mut self,
+        context: &mut Context,
+        may_deliver: bool,
+        in_flight: impl Iterator<Item = &'a HeldEntry>,
+    ) {
+        let limits = &context.limits;
+        let bytes = self.fresh.bytes() + self.again.bytes();
+        let has_room = self.buffered() < limits.batch_max && bytes < limits.read_bytes_max;
+        let may_take = may_deliver && has_room;
+        let action = self.recovery.advance(context, self.reading.is_under_way(), may_take);
+        self.act(context, action);
+        if may_take
+            && self.recovery.is_complete()
+            && let Some(read) = self.reading.advance(context)
+        {
+            context.act(Action::Read(self.index, read));
+        }
+        let held = in_flight.chain(self.fresh.iter()).chain(self.again.iter());
+        let action = self.leases.advance(context, held);
+        self.act(context, action);
     }
 }

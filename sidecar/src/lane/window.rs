@@ -1,138 +1,131 @@
-//! The window: which entries go into the next delivery, and when.
+//! The window: deliveries that are not answered yet, and which entries make the next one.
 
 use std::collections::VecDeque;
 
-use serde::Serialize;
-
-use super::message::{Action, RouteIndex, Time};
-use super::route::{Held, Queue};
-use super::{Draining, Lane, ms};
-use crate::decide::backoff_ms;
+use super::action::{LogEvent, RouteIndex, Time};
+use super::context::Context;
+use super::ms;
+use super::queue::HeldEntry;
+use super::route::Route;
+use crate::backoff::backoff_ms;
+use crate::entry::EntryId;
 
 /// A delivery that has not been answered.
 pub(super) struct InFlight {
     pub(super) id: String,
-    /// Counts all messages of the lane: a later one has a higher number.
-    pub(super) number: u64,
     pub(super) route: RouteIndex,
-    pub(super) entries: Vec<Held>,
-    pub(super) bytes: usize,
-    pub(super) published_at: Time,
+    pub(super) entries: Vec<HeldEntry>,
+    /// Its number among all messages of the lane.
+    number: u64,
+    bytes: usize,
+    published_at: Time,
 }
 
+#[derive(Default)]
 pub(super) struct Window {
     /// Oldest first.
-    pub(super) in_flight: VecDeque<InFlight>,
-    pub(super) bytes: usize,
-    /// Counts messages, handshakes and probes included.
-    published: u64,
-    /// The highest number that was answered.
-    pub(super) answered: u64,
+    in_flight: VecDeque<InFlight>,
+    bytes: usize,
+    /// The highest number of a message that was answered. The component handles messages in order: whatever is older
+    /// and unanswered will not be answered.
+    answered: u64,
     /// Since when the oldest delivery has been the oldest.
     oldest_since: Time,
+    /// A probe was sent behind it.
     probed: bool,
     /// The lane pauses until then, since the component is unavailable.
-    pub(super) paused_until: Time,
-    /// How often in a row it was.
-    pub(super) unavailable_streak: u32,
-    /// Whose turn it is: twice the route, plus one for what failed before.
+    paused_until: Time,
+    /// Times in a row that the component was unavailable.
+    unavailable_streak: u32,
+    /// The queue that comes next: twice the route, plus one for entries that failed before.
     turn: usize,
 }
 
-/// The message as [`delivery::Delivery`] has it, without moving the entries into one.
-#[derive(Serialize)]
-struct Message<'a> {
-    delivery: &'a str,
-    stream: &'a str,
-    group: &'a str,
-    receipts: &'a str,
-    entries: &'a [Held],
-}
-
-impl Message<'_> {
-    fn to_json(&self, bytes: usize) -> String {
-        let mut json = Vec::with_capacity(bytes + 256);
-        // Serialising texts and numbers into memory cannot fail, and serde_json writes UTF-8 only.
-        let _ = serde_json::to_writer(&mut json, self);
-        String::from_utf8(json).unwrap_or_default()
-    }
+/// The consequence of the age of the oldest delivery.
+pub(super) enum Overdue {
+    No,
+    /// A probe behind it, to learn whether it was dropped.
+    Probe,
+    /// The blame, if the subscriber was there throughout.
+    Blame,
 }
 
 impl Window {
-    pub(super) fn new() -> Self {
-        Self {
-            in_flight: VecDeque::new(),
-            bytes: 0,
-            published: 0,
-            answered: 0,
-            oldest_since: Time::ZERO,
-            probed: false,
-            paused_until: Time::ZERO,
-            unavailable_streak: 0,
-            turn: 0,
-        }
+    pub(super) fn in_flight(&self) -> impl Iterator<Item = &InFlight> {
+        self.in_flight.iter()
     }
 
-    pub(super) fn remove(&mut self, position: usize, now: Time) -> Option<InFlight> {
-        let removed = self.in_flight.remove(position)?;
-        self.bytes -= removed.bytes;
-        if position == 0 {
-            self.oldest_since = now;
-            self.probed = false;
-        }
-        Some(removed)
-    }
-}
-
-impl Lane {
-    /// Publishes an empty delivery: a handshake or a probe.
-    pub(super) fn publish_empty(&mut self) -> String {
-        let id = self.new_id();
-        self.window.published += 1;
-        self.counters.handshakes += 1;
-        let message = Message {
-            delivery: &id,
-            stream: "",
-            group: "",
-            receipts: &self.receipts,
-            entries: &[],
-        };
-        let payload = message.to_json(0);
-        self.act(Action::Publish {
-            delivery: id.clone(),
-            payload,
-        });
-        id
+    pub(super) fn bytes(&self) -> usize {
+        self.bytes
     }
 
-    /// Whether nothing but the component's own readiness is in the way of new deliveries.
-    pub(super) fn may_deliver(&mut self) -> bool {
-        if !self.is_ready() || self.draining != Draining::No {
-            return false;
+    pub(super) fn is_empty(&self) -> bool {
+        self.in_flight.is_empty()
+    }
+
+    pub(super) fn contains(&self, delivery: &str) -> bool {
+        self.in_flight.iter().any(|one| one.id == delivery)
+    }
+
+    /// The entries of a route that are in flight.
+    pub(super) fn entries(&self, route: RouteIndex) -> impl Iterator<Item = &HeldEntry> {
+        let of_route = self.in_flight.iter().filter(move |one| one.route == route);
+        of_route.flat_map(|one| &one.entries)
+    }
+
+    pub(super) fn ids(&self, route: RouteIndex) -> impl Iterator<Item = EntryId> {
+        self.entries(route).map(|held| held.id)
+    }
+
+    pub(super) fn entries_mut(&mut self, route: RouteIndex) -> impl Iterator<Item = &mut HeldEntry> {
+        let of_route = self.in_flight.iter_mut().filter(move |one| one.route == route);
+        of_route.flat_map(|one| &mut one.entries)
+    }
+
+    /// The component has not recovered for sure since it reported itself unavailable.
+    pub(super) fn is_unavailable(&self) -> bool {
+        self.unavailable_streak > 0
+    }
+
+    pub(super) fn is_paused(&self, now: Time) -> bool {
+        now < self.paused_until
+    }
+
+    /// There is no pause, or it is over; if not, the lane will be woken then.
+    pub(super) fn pause_is_over(&self, context: &mut Context) -> bool {
+        context.reached(self.paused_until)
+    }
+
+    /// The component cannot work: the lane pauses, longer each time in a row.
+    pub(super) fn pause(&mut self, context: &mut Context, reason: String) {
+        context.counters.unavailable += 1;
+        if self.is_paused(context.now) {
+            // A delivery from before the pause: it says nothing new.
+            return;
         }
-        if self.now < self.window.paused_until {
-            let until = self.window.paused_until;
-            self.wake_at(until);
-            return false;
-        }
-        true
+        self.unavailable_streak += 1;
+        let (min, max) = (context.limits.backoff_ms_min, context.limits.backoff_ms_max);
+        let pause_ms = backoff_ms(self.unavailable_streak, min, max, context.rng.f64());
+        self.paused_until = context.after_ms(pause_ms);
+        context.log(LogEvent::Unavailable { reason, pause_ms });
+    }
+
+    /// The component works: the window is as wide as ever.
+    pub(super) fn recovered(&mut self) {
+        self.unavailable_streak = 0;
     }
 
     /// Publishes what waits, as far as the window allows. The routes take turns.
-    pub(super) fn advance_window(&mut self) {
-        if !self.may_deliver() {
-            return;
-        }
-        let allowed = match self.window.unavailable_streak {
-            0 => self.limits.window_deliveries,
+    pub(super) fn fill(&mut self, context: &mut Context, routes: &mut [Route]) {
+        let deliveries_max = match self.unavailable_streak {
+            0 => context.limits.window_deliveries,
             // The component has not recovered for sure: one delivery will tell.
             _ => 1,
         };
-        while self.window.in_flight.len() < allowed {
-            let Some((route, entries)) = self.next_batch() else {
-                break;
-            };
-            self.publish(route, entries);
+        while self.in_flight.len() < deliveries_max
+            && let Some((route, entries)) = self.next_batch(context, routes)
+        {
+            self.publish(context, &mut routes[route], entries);
         }
     }
 
@@ -141,170 +134,116 @@ impl Lane {
     /// The component handles one delivery after the other. Behind one that is unanswered, a further one would only wait:
     /// unless it is full, what comes meanwhile had better go with it, for each delivery costs the component the same
     /// again. Nobody goes ahead of it, or else full ones would always be there before it.
-    fn next_batch(&mut self) -> Option<(RouteIndex, Vec<Held>)> {
-        let busy = !self.window.in_flight.is_empty();
-        let turns = self.routes.len() * 2;
-        let room = self.limits.window_bytes.saturating_sub(self.window.bytes);
+    fn next_batch(&mut self, context: &Context, routes: &mut [Route]) -> Option<(RouteIndex, Vec<HeldEntry>)> {
+        let busy = !self.in_flight.is_empty();
+        let turns = routes.len() * 2;
+        let room_bytes = context.limits.window_bytes.saturating_sub(self.bytes);
         for step in 0..turns {
-            let turn = (self.window.turn + step) % turns;
-            let route = &self.routes[turn / 2];
-            let queue = if turn.is_multiple_of(2) {
-                &route.fresh
-            } else {
-                &route.again
-            };
-            let (count, full) = self.fitting(queue, room);
+            let turn = (self.turn + step) % turns;
+            let queue = routes[turn / 2].queue(turn % 2 == 1);
+            let (count, full) = queue.fitting(context, room_bytes);
             if count == 0 {
                 continue;
             }
             if busy && !full {
                 return None;
             }
-            self.window.turn = (turn + 1) % turns;
-            let route = &mut self.routes[turn / 2];
-            let queue = if turn.is_multiple_of(2) {
-                &mut route.fresh
-            } else {
-                &mut route.again
-            };
-            let entries = std::iter::from_fn(|| queue.pop_front()).take(count).collect();
-            return Some((turn / 2, entries));
+            self.turn = (turn + 1) % turns;
+            return Some((turn / 2, queue.take(count)));
         }
         None
     }
 
-    /// How many entries from a queue's front make the next delivery, and whether that is all that fits into one.
-    fn fitting(&self, queue: &Queue, room: usize) -> (usize, bool) {
-        let bytes_max = self.limits.batch_bytes_max.min(room);
-        let mut cap = self.limits.batch_max;
-        let mut bytes = 0;
-        for (count, held) in queue.entries.iter().enumerate() {
-            if self.is_stale(held) {
-                return (count, false);
-            }
-            // The most tried entry decides how many may share its fate.
-            cap = cap.min(self.limits.batch_cap(held.entry.attempt));
-            if count >= cap {
-                return (count, true);
-            }
-            bytes += held.bytes;
-            let alone_in_window = count == 0 && bytes <= room;
-            if bytes > bytes_max && !alone_in_window {
-                return (count, true);
-            }
+    fn publish(&mut self, context: &mut Context, route: &mut Route, entries: Vec<HeldEntry>) {
+        let message = context.publish(route.stream(), route.group(), &entries);
+        context.counters.deliveries += 1;
+        context.counters.batch.add(entries.len() as f64, 1);
+        route.count_delivered(&entries);
+        if self.in_flight.is_empty() {
+            self.new_oldest(context.now);
         }
-        let count = queue.entries.len();
-        (count, count >= cap)
-    }
-
-    /// An entry whose lease has not been renewed for long may be a peer's by now: it waits for its renewal.
-    fn is_stale(&self, held: &Held) -> bool {
-        self.now >= held.since + ms(self.limits.lease_ms) * 2 / 3
-    }
-
-    fn publish(&mut self, route: RouteIndex, entries: Vec<Held>) {
-        let id = self.new_id();
-        self.window.published += 1;
-        let estimate = entries.iter().map(|held| held.bytes).sum();
-        let message = Message {
-            delivery: &id,
-            stream: &self.routes[route].stream,
-            group: &self.routes[route].group,
-            receipts: &self.receipts,
-            entries: &entries,
-        };
-        let payload = message.to_json(estimate);
-        self.counters.deliveries += 1;
-        self.counters.batch.add(entries.len() as f64, 1);
-        let counters = &mut self.routes[route].counters;
-        counters.delivered += entries.len() as u64;
-        for held in &entries {
-            counters.attempts.add(f64::from(held.entry.attempt), 1);
-        }
-        if self.window.in_flight.is_empty() {
-            self.window.oldest_since = self.now;
-            self.window.probed = false;
-        }
-        self.window.bytes += payload.len();
-        self.window.in_flight.push_back(InFlight {
-            id: id.clone(),
-            number: self.window.published,
-            route,
+        self.bytes += message.bytes;
+        self.in_flight.push_back(InFlight {
+            id: message.id,
+            route: route.index(),
             entries,
-            bytes: payload.len(),
-            published_at: self.now,
+            number: message.number,
+            bytes: message.bytes,
+            published_at: context.now,
         });
-        self.act(Action::Publish { delivery: id, payload });
     }
 
-    /// The component cannot work: the lane pauses, longer each time in a row.
-    pub(super) fn pause(&mut self, reason: String) {
-        self.counters.unavailable += 1;
-        if self.now < self.window.paused_until {
-            // A delivery from before the pause: it says nothing new.
-            return;
+    fn new_oldest(&mut self, now: Time) {
+        self.oldest_since = now;
+        self.probed = false;
+    }
+
+    fn remove(&mut self, position: usize, now: Time) -> Option<InFlight> {
+        let removed = self.in_flight.remove(position)?;
+        self.bytes -= removed.bytes;
+        if position == 0 {
+            self.new_oldest(now);
         }
-        self.window.unavailable_streak += 1;
-        let (min, max) = (self.limits.backoff_ms_min, self.limits.backoff_ms_max);
-        let pause_ms = backoff_ms(self.window.unavailable_streak, min, max, self.rng.f64());
-        self.window.paused_until = self.now + ms(pause_ms);
-        self.say(super::Notice::Unavailable { reason, pause_ms });
+        Some(removed)
     }
 
-    /// Puts everything in flight back in front of its queue, free of charge; answers with how many entries that are.
-    pub(super) fn free_in_flight(&mut self) -> usize {
-        let mut freed = 0;
-        while let Some(one) = self.window.in_flight.pop_back() {
-            freed += one.entries.len();
-            self.free(one.route, one.entries);
+    /// Takes out the delivery that a receipt answers, if it is in flight.
+    pub(super) fn take_answered(&mut self, context: &mut Context, delivery: &str) -> Option<InFlight> {
+        let position = self.in_flight.iter().position(|one| one.id == delivery)?;
+        let one = self.remove(position, context.now)?;
+        self.answered(one.number);
+        let took = context.now.saturating_sub(one.published_at);
+        context.counters.answer_seconds.add(took.as_secs_f64(), 1);
+        Some(one)
+    }
+
+    /// The message of this number was answered.
+    pub(super) fn answered(&mut self, number: u64) {
+        self.answered = self.answered.max(number);
+    }
+
+    fn is_overtaken(&self) -> bool {
+        self.in_flight
+            .front()
+            .is_some_and(|oldest| oldest.number < self.answered)
+    }
+
+    /// Takes out the oldest delivery, if a later message was answered.
+    pub(super) fn take_overtaken(&mut self, now: Time) -> Option<InFlight> {
+        if self.is_overtaken() { self.remove(0, now) } else { None }
+    }
+
+    /// Takes out the oldest delivery, if it has been the oldest for longer than any handler may take.
+    pub(super) fn take_overdue(&mut self, context: &Context) -> Option<InFlight> {
+        let overdue = context.now >= self.oldest_since + ms(context.limits.answer_ms);
+        if overdue { self.remove(0, context.now) } else { None }
+    }
+
+    /// Takes out a delivery, the newest first.
+    pub(super) fn take_newest(&mut self) -> Option<InFlight> {
+        let one = self.in_flight.pop_back()?;
+        self.bytes -= one.bytes;
+        Some(one)
+    }
+
+    /// Watches the oldest delivery.
+    pub(super) fn advance(&mut self, context: &mut Context) -> Overdue {
+        if self.in_flight.is_empty() {
+            return Overdue::No;
         }
-        self.window.bytes = 0;
-        freed
-    }
-
-    /// Puts entries back in front of their queue, to be delivered again without spending an attempt.
-    pub(super) fn free(&mut self, route: RouteIndex, entries: Vec<Held>) {
-        let route = &mut self.routes[route];
-        route.counters.freed += entries.len() as u64;
-        for held in entries.into_iter().rev().filter(|held| !held.lost) {
-            route.push_front(held);
+        let probe_at = self.oldest_since + ms(context.limits.probe_ms);
+        let blame_at = self.oldest_since + ms(context.limits.answer_ms);
+        if self.is_overtaken() || context.now >= blame_at {
+            return Overdue::Blame;
         }
-    }
-
-    /// Watches the oldest delivery: probes behind it, and has it blamed when it deserves it.
-    pub(super) fn advance_answers(&mut self) {
-        if !self.is_ready() {
-            return;
+        if !self.probed && context.reached(probe_at) {
+            self.probed = true;
+            context.wake_at(blame_at);
+            return Overdue::Probe;
         }
-        let Some(oldest) = self.window.in_flight.front() else {
-            return;
-        };
-        let overtaken = oldest.number < self.window.answered;
-        let probe_at = self.window.oldest_since + ms(self.limits.probe_ms);
-        let blame_at = self.window.oldest_since + ms(self.limits.answer_ms);
-        if overtaken || self.now >= blame_at {
-            self.verify_presence();
-        } else if self.now >= probe_at && !self.window.probed {
-            self.window.probed = true;
-            self.send_probe();
-            self.wake_at(blame_at);
-        } else {
-            self.wake_at(if self.window.probed { blame_at } else { probe_at });
+        if self.probed {
+            context.wake_at(blame_at);
         }
-    }
-
-    /// Whether the oldest delivery has been the oldest for longer than any handler may take.
-    pub(super) fn oldest_is_overdue(&self) -> bool {
-        !self.window.in_flight.is_empty() && self.now >= self.window.oldest_since + ms(self.limits.answer_ms)
-    }
-
-    /// The number of the last message.
-    pub(super) fn published_number(&self) -> u64 {
-        self.window.published
-    }
-
-    /// The component works: the window is as wide as ever.
-    pub(super) fn recovered(&mut self) {
-        self.window.unavailable_streak = 0;
+        Overdue::No
     }
 }

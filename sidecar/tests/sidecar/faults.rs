@@ -140,8 +140,8 @@ async fn redis_may_stop_and_start() {
     assert!(component.numbers().len() >= 200);
     assert!(rig.dead().await.is_empty());
     sidecar.until_ready().await;
-    let complaints = sidecar.log().lines().filter(|line| line.contains("WARN")).count();
-    assert!(complaints < 30, "{complaints} warnings");
+    let warnings = sidecar.log().lines().filter(|line| line.contains("WARN")).count();
+    assert!(warnings < 30, "{warnings} warnings");
 }
 
 #[tokio::test]

@@ -88,7 +88,7 @@ async fn a_runtime_that_is_back_before_anybody_counted_costs_no_attempt() {
 }
 
 #[tokio::test]
-async fn a_full_redis_keeps_what_cannot_be_buried_until_there_is_room() {
+async fn a_full_redis_keeps_what_cannot_be_dead_lettered_until_there_is_room() {
     let mut rig = Rig::new().await;
     let (component, sidecar) = rig.ready(&[]).await;
     component.on_delivery(|delivery| Some(crate::component::sorted(delivery, |n| if n == 1 { 'x' } else { 'd' })));

@@ -1,14 +1,12 @@
-//! Redis, as far as one stream with one group goes: what the sidecar's commands and scripts do there.
+//! Redis, as far as one stream with one group goes: the effects of the sidecar's commands and scripts.
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use delivery::Fields;
-use stream_sidecar::decide::Cause;
-use stream_sidecar::entry::{Arrived, Body, EntryId};
-use stream_sidecar::groups::PARKING;
-use stream_sidecar::lane::{ClaimFrom, Settlement};
+use delivery::{Fields, WAITING_CONSUMER};
+use stream_sidecar::entry::{Body, Entry, EntryId};
+use stream_sidecar::lane::{Cause, ClaimFrom, Settlement};
 
-/// What an entry is for in a simulation.
+/// The part of an entry in a simulation.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Fate {
     Good,
@@ -70,7 +68,7 @@ impl Broker {
         self.entries.contains_key(&id) && !self.deleted.contains(&id)
     }
 
-    pub(crate) fn read(&mut self, consumer: &str, count: usize, now: i64) -> Vec<Arrived> {
+    pub(crate) fn read(&mut self, consumer: &str, count: usize, now: i64) -> Vec<Entry> {
         let new = self
             .entries
             .keys()
@@ -88,7 +86,7 @@ impl Broker {
             self.pending.insert(*id, pending);
         }
         ids.into_iter()
-            .map(|id| Arrived {
+            .map(|id| Entry {
                 id,
                 attempt: 1,
                 body: self.body(id),
@@ -119,10 +117,10 @@ impl Broker {
         lease_ms: u64,
         most: usize,
         now: i64,
-    ) -> Vec<Arrived> {
-        let mut arrived = Vec::new();
+    ) -> Vec<Entry> {
+        let mut claimed = Vec::new();
         for id in ids {
-            if arrived.len() >= most {
+            if claimed.len() >= most {
                 break;
             }
             let exists = self.exists(*id);
@@ -141,13 +139,13 @@ impl Broker {
                 pending.owner = consumer.into();
                 pending.idle_since = now;
             }
-            arrived.push(Arrived {
+            claimed.push(Entry {
                 id: *id,
                 attempt,
                 body: self.body(*id),
             });
         }
-        arrived
+        claimed
     }
 
     pub(crate) fn renew(&mut self, consumer: &str, ids: &[EntryId], now: i64) -> Vec<EntryId> {
@@ -167,20 +165,19 @@ impl Broker {
     }
 
     pub(crate) fn settle(&mut self, consumer: &str, settlement: &Settlement, lease_ms: u64, now: i64) {
-        for entry in &settlement.done {
-            let id = entry.parse().unwrap();
-            if self.pending.remove(&id).is_some() {
-                self.acknowledged.insert(id);
+        for id in &settlement.done {
+            if self.pending.remove(id).is_some() {
+                self.acknowledged.insert(*id);
             }
         }
         for parked in &settlement.parked {
-            let id = parked.entry.parse().unwrap();
+            let id = parked.id;
             let exists = self.exists(id);
             let Some(pending) = self.pending.get_mut(&id) else {
                 continue;
             };
             if pending.owner == consumer && pending.attempt == parked.attempt && exists {
-                pending.owner = PARKING.into();
+                pending.owner = WAITING_CONSUMER.into();
                 pending.attempt = parked.next_attempt;
                 pending.idle_since = now - (lease_ms.saturating_sub(parked.due_ms) * 1000) as i64;
                 if parked.next_attempt > parked.attempt {
@@ -189,7 +186,7 @@ impl Broker {
             }
         }
         for dead in &settlement.dead {
-            let id = dead.entry.parse().unwrap();
+            let id = dead.id;
             let gone = dead.cause == Cause::Deleted && !self.exists(id);
             let ours = self.pending.get(&id).is_some_and(|pending| pending.owner == consumer);
             if self.pending.contains_key(&id) && (ours || gone) {

@@ -1,11 +1,10 @@
-//! What must be true.
+//! Properties that must hold.
 
 use std::collections::HashMap;
 
 use delivery::Delivery;
-use stream_sidecar::decide::Cause;
 use stream_sidecar::entry::EntryId;
-use stream_sidecar::lane::{Action, Event, Notice};
+use stream_sidecar::lane::{Action, Cause, ChannelAction, ChannelEvent, Event, LogEvent};
 
 use crate::broker::Fate;
 use crate::node::limits;
@@ -17,7 +16,7 @@ pub(crate) struct Outstanding(HashMap<String, Vec<String>>);
 
 impl Outstanding {
     pub(crate) fn hear(&mut self, event: &Event) {
-        if let Event::Receipt(receipt) = event {
+        if let Event::Channel(ChannelEvent::Receipt(receipt)) = event {
             self.0.remove(&receipt.delivery);
         }
     }
@@ -25,12 +24,14 @@ impl Outstanding {
     /// No entry is in two deliveries of one lane at a time, and the window is kept.
     pub(crate) fn act(&mut self, action: &Action) -> Result<(), String> {
         match action {
-            Action::Say(Notice::Blamed { delivery, .. }) => {
+            Action::Log(LogEvent::Blamed { delivery, .. }) => {
                 self.0.remove(delivery);
             }
-            Action::Say(Notice::Ready { .. } | Notice::SubscriberGone { .. } | Notice::Stalled | Notice::TwoApps)
-            | Action::Say(Notice::Released { .. }) => self.0.clear(),
-            Action::Publish { delivery, payload } => {
+            Action::Log(
+                LogEvent::Ready { .. } | LogEvent::SubscriberGone { .. } | LogEvent::Stalled | LogEvent::TwoApps,
+            )
+            | Action::Log(LogEvent::Released { .. }) => self.0.clear(),
+            Action::Channel(ChannelAction::Publish { delivery, payload }) => {
                 let message: Delivery<'_> = serde_json::from_str(payload).map_err(|err| err.to_string())?;
                 if message.entries.is_empty() {
                     return Ok(());
@@ -55,10 +56,10 @@ impl Outstanding {
 
 /// A handler that hangs costs one delivery its attempt.
 pub(crate) fn check_stall(actions: &[Action]) -> Result<(), String> {
-    let stalled = actions.contains(&Action::Say(Notice::Stalled));
+    let stalled = actions.contains(&Action::Log(LogEvent::Stalled));
     let blamed = actions
         .iter()
-        .filter(|action| matches!(action, Action::Say(Notice::Blamed { .. })));
+        .filter(|action| matches!(action, Action::Log(LogEvent::Blamed { .. })));
     match blamed.count() {
         count if stalled && count != 1 => Err(format!("{count} deliveries are blamed for a stall")),
         _ => Ok(()),
@@ -81,7 +82,7 @@ impl Simulation {
         Ok(())
     }
 
-    /// What must be true of every delivery, when it is published.
+    /// Properties of every delivery, when it is published.
     pub(crate) fn check_delivery(&self, node: usize, life: u64, payload: &str) -> Result<(), String> {
         let delivery: Delivery<'_> = serde_json::from_str(payload).map_err(|err| err.to_string())?;
         let attempt = delivery.entries.iter().map(|entry| entry.attempt).max().unwrap_or(1);
@@ -102,7 +103,7 @@ impl Simulation {
             let Some(pending) = self.broker.pending.get(&id) else {
                 continue;
             };
-            // What a latecomer publishes is stale; the peer's claim and the fenced scripts take care of it.
+            // The delivery of a latecomer is stale; the peer's claim and the fenced scripts take care of it.
             if self.nodes[node].life != life || self.leases_may_end {
                 continue;
             }
@@ -122,7 +123,7 @@ impl Simulation {
         Ok(())
     }
 
-    /// What must be true in the end.
+    /// Properties of the end.
     pub(crate) fn check_ends(&self) -> Result<(), String> {
         let balance: u64 = self.ledger.applied.keys().map(|id| id.ms).sum();
         if self.ledger.balance != balance {

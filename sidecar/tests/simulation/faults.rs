@@ -1,8 +1,8 @@
-//! What goes wrong in a simulation, drawn from its seed.
+//! Everything that goes wrong in a simulation, drawn from its seed.
 
 use fastrand::Rng;
 use stream_sidecar::entry::EntryId;
-use stream_sidecar::lane::Event;
+use stream_sidecar::lane::{ChannelEvent, Event, StreamEvent};
 
 use crate::broker::Fate;
 use crate::node::READER;
@@ -82,7 +82,7 @@ pub(crate) fn draw(rng: &mut Rng) -> Vec<(i64, Fault)> {
             7 => Fault::InterruptReceipts(node, short),
             8 => Fault::RedisAway(short * 4),
             9 => Fault::Double(rng.u8(1..40), long / 2),
-            // So short that no entry can lose all its attempts to it, which would be right.
+            // Short enough that no entry can lose all its attempts to it, which would be right.
             10 => Fault::Garble(rng.u8(1..60), short / 4),
             11 => Fault::Fragile(long / 2),
             _ if rng.bool() => Fault::Flaky(rng.u8(1..40), long / 2),
@@ -119,11 +119,8 @@ impl Simulation {
                 self.away_until = self.now + wait;
                 let at = self.away_until + 1_000;
                 for read in std::mem::take(&mut self.blocked) {
-                    let failed = Event::ReadFailed {
-                        route: 0,
-                        group_missing: false,
-                    };
-                    self.reply(read.node, read.life, READER, failed);
+                    let failed = StreamEvent::ReadFailed { group_missing: false };
+                    self.reply(read.node, read.life, READER, Event::Stream(0, failed));
                 }
                 for node in 0..NODES {
                     self.crash_runtime(node, wait + 2_000);
@@ -157,7 +154,7 @@ impl Simulation {
             self.nodes[node].listening = false;
             let life = self.nodes[node].life;
             self.at(until, Happening::Listen(node, life));
-            return self.step(node, Event::ReceiptsInterrupted);
+            return self.step(node, Event::Channel(ChannelEvent::ReceiptsInterrupted));
         }
         Ok(())
     }

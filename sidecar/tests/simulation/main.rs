@@ -22,7 +22,7 @@ use simulation::Simulation;
 
 /// Tried in every run of the tests; more with SIM_SEEDS.
 const SEEDS: u64 = 100_000;
-/// How much of a failing seed's trace is shown.
+/// Lines of a failing seed's trace that are shown.
 const TRACE_LINES: usize = 150;
 
 fn variable(name: &str) -> Option<u64> {

@@ -1,6 +1,6 @@
 //! Commands on their way to Redis, replies on their way back, and messages on their way through a runtime.
 
-use stream_sidecar::lane::{Action, Event};
+use stream_sidecar::lane::{Action, ChannelAction, ChannelEvent, Event, Read, StreamAction, StreamEvent};
 
 use crate::node::{READER, limits};
 use crate::runtime::handle;
@@ -27,8 +27,8 @@ impl Simulation {
                 // Its sidecar was killed: nobody hears of the failure, and nobody repeats anything.
                 return Ok(());
             }
-            if let Action::Settle { .. } = action {
-                // The clerk repeats it until it is told that it is done.
+            if let Action::Stream(_, StreamAction::Settle { .. }) = action {
+                // The worker repeats it until it is told that it is done.
                 let at = self.now + self.rng.i64(1_000..100_000);
                 self.at(at, Happening::Arrive(node, life, task, action));
             } else if let Some(failed) = failure(&action) {
@@ -42,15 +42,9 @@ impl Simulation {
     /// Does in Redis what an action wants, and replies unless the reply is lost.
     fn execute(&mut self, node: usize, life: u64, task: usize, action: &Action, lost: bool) -> Result<(), String> {
         let name = self.nodes[node].name.clone();
-        let lease_ms = limits().lease_ms;
         let now = self.now;
-        let route = 0;
         let event = match action {
-            Action::Prepare { .. } => {
-                let created = !std::mem::replace(&mut self.broker.group_exists, true);
-                Event::Prepared { route, created }
-            }
-            Action::Read { count, wait, .. } => {
+            Action::Read(_, Read { count, wait }) => {
                 if *wait && self.broker.undelivered() == 0 {
                     if !lost {
                         self.reads += 1;
@@ -60,69 +54,61 @@ impl Simulation {
                     }
                     return Ok(());
                 }
-                Event::Read {
-                    route,
-                    entries: self.broker.read(&name, *count, now),
-                }
+                Event::Stream(0, StreamEvent::Read(self.broker.read(&name, *count, now)))
             }
-            Action::LookUpOwn { after, count, .. } => Event::Own {
-                route,
-                ids: self.broker.own(&name, *after, *count),
-            },
-            Action::LookUpDue { count, .. } => Event::Due {
-                route,
-                entries: self.broker.due(lease_ms, *count, now),
-            },
-            Action::Claim { ids, from, .. } => {
-                let most = if self.rng.u8(0..10) == 0 {
-                    self.rng.usize(1..5)
-                } else {
-                    usize::MAX
-                };
-                Event::Claimed {
-                    route,
-                    entries: self.broker.claim(&name, ids, *from, lease_ms, most, now),
-                }
-            }
-            Action::Renew { ids, .. } => Event::Renewed {
-                route,
-                lost: self.broker.renew(&name, ids, now),
-            },
-            Action::Settle { ticket, settlement, .. } => {
-                self.broker.settle(&name, settlement, lease_ms, now);
-                Event::Settled {
-                    route,
-                    ticket: *ticket,
-                    refused: false,
-                }
-            }
-            Action::Publish { delivery, payload } => {
+            Action::Stream(_, action) => Event::Stream(0, self.work(&name, action)),
+            Action::Channel(ChannelAction::Publish { delivery, payload }) => {
                 self.check_delivery(node, life, payload)?;
-                Event::Published {
+                Event::Channel(ChannelEvent::Published {
                     delivery: delivery.clone(),
                     receivers: self.publish(node, payload),
-                }
+                })
             }
-            Action::CountSubscribers { ask } => {
-                let alive: Vec<u64> = self
-                    .runtimes
-                    .iter()
-                    .filter(|one| one.alive)
-                    .map(|one| one.client)
-                    .collect();
-                let count = u64::from(self.runtimes[node].alive);
-                Event::Subscribers {
-                    ask: *ask,
-                    count,
-                    clients: Some(alive),
-                }
+            Action::Channel(ChannelAction::CountSubscribers { count_id }) => {
+                let alive = self.runtimes.iter().filter(|one| one.alive);
+                Event::Channel(ChannelEvent::Subscribers {
+                    count_id: *count_id,
+                    count: u64::from(self.runtimes[node].alive),
+                    clients: Some(alive.map(|one| one.client).collect()),
+                })
             }
-            Action::Call { .. } | Action::Say(_) | Action::Drained => return Ok(()),
+            Action::MoreWaiting(_) | Action::Log(_) | Action::Drained => return Ok(()),
         };
         if !lost {
             self.reply(node, life, task, event);
         }
         Ok(())
+    }
+
+    /// Does in Redis what a lane wants done to its stream.
+    fn work(&mut self, name: &str, action: &StreamAction) -> StreamEvent {
+        let lease_ms = limits().lease_ms;
+        let now = self.now;
+        match action {
+            StreamAction::Prepare => StreamEvent::Prepared {
+                created: !std::mem::replace(&mut self.broker.group_exists, true),
+            },
+            StreamAction::LookUpOwn { after, count } => StreamEvent::Own(self.broker.own(name, *after, *count)),
+            StreamAction::LookUpDue { count } => StreamEvent::Due(self.broker.due(lease_ms, *count, now)),
+            StreamAction::Claim { ids, from } => {
+                let most = if self.rng.u8(0..10) == 0 {
+                    self.rng.usize(1..5)
+                } else {
+                    usize::MAX
+                };
+                StreamEvent::Claimed(self.broker.claim(name, ids, *from, lease_ms, most, now))
+            }
+            StreamAction::Renew { ids } => StreamEvent::Renewed {
+                lost: self.broker.renew(name, ids, now),
+            },
+            StreamAction::Settle { id, settlement } => {
+                self.broker.settle(name, settlement, lease_ms, now);
+                StreamEvent::Settled {
+                    id: *id,
+                    refused: false,
+                }
+            }
+        }
     }
 
     /// By an entry or by its time, whichever comes first. It goes on without its sidecar, as long as Redis has not
@@ -138,7 +124,12 @@ impl Simulation {
         }
         let name = self.nodes[read.node].name.clone();
         let entries = self.broker.read(&name, 1, self.now);
-        self.reply(read.node, read.life, READER, Event::Read { route: 0, entries });
+        self.reply(
+            read.node,
+            read.life,
+            READER,
+            Event::Stream(0, StreamEvent::Read(entries)),
+        );
     }
 
     fn publish(&mut self, node: usize, payload: &str) -> u64 {
@@ -210,23 +201,17 @@ impl Simulation {
     }
 }
 
-/// What a task reports when its command failed.
+/// The report of a task whose command failed.
 fn failure(action: &Action) -> Option<Event> {
-    let route = 0;
+    let group_missing = false;
     Some(match action {
-        Action::Read { .. } => Event::ReadFailed {
-            route,
-            group_missing: false,
-        },
-        Action::Publish { .. } => Event::PublishFailed {
+        Action::Read(..) => Event::Stream(0, StreamEvent::ReadFailed { group_missing }),
+        Action::Stream(_, StreamAction::Renew { .. }) => Event::Stream(0, StreamEvent::RenewFailed),
+        Action::Stream(..) => Event::Stream(0, StreamEvent::Failed { group_missing }),
+        Action::Channel(ChannelAction::Publish { .. }) => Event::Channel(ChannelEvent::PublishFailed {
             reason: "the network is down".into(),
-        },
-        Action::CountSubscribers { ask } => Event::SubscribersUnknown { ask: *ask },
-        Action::Renew { .. } => Event::RenewFailed { route },
-        Action::Call { .. } | Action::Settle { .. } | Action::Say(_) | Action::Drained => return None,
-        _ => Event::ErrandFailed {
-            route,
-            group_missing: false,
-        },
+        }),
+        Action::Channel(ChannelAction::CountSubscribers { .. }) => Event::Channel(ChannelEvent::SubscribersUnknown),
+        Action::MoreWaiting(_) | Action::Log(_) | Action::Drained => return None,
     })
 }

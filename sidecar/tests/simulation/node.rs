@@ -9,7 +9,7 @@ use stream_sidecar::lane::{Action, Event, Lane, LaneSetup};
 
 /// The tasks of a lane with one route.
 pub(crate) const READER: usize = 0;
-pub(crate) const CLERK: usize = 1;
+pub(crate) const WORKER: usize = 1;
 pub(crate) const PUBLISHER: usize = 2;
 
 #[derive(Default)]

@@ -4,12 +4,12 @@ use std::cmp::Reverse;
 use std::collections::{BinaryHeap, HashMap};
 
 use fastrand::Rng;
-use stream_sidecar::lane::{Action, Event};
+use stream_sidecar::lane::{Action, ChannelAction, ChannelEvent, Event};
 
 use crate::broker::{Broker, Fate};
 use crate::checks::check_stall;
 use crate::faults::{self, Fault, NODES};
-use crate::node::{CLERK, Node, PUBLISHER, READER};
+use crate::node::{Node, PUBLISHER, READER, WORKER};
 use crate::runtime::{Ledger, Runtime};
 
 /// Something that happens at its time.
@@ -21,7 +21,7 @@ pub(crate) enum Happening {
     Listen(usize, u64),
     Wake(usize, i64),
     /// The lane before it has found more than one delivery holds.
-    Called(usize, u64),
+    MoreWaiting(usize, u64),
     /// A task's command reaches Redis.
     Arrive(usize, u64, usize, Action),
     /// A task hears of its command.
@@ -191,7 +191,7 @@ impl Simulation {
     ///
     /// # Errors
     ///
-    /// What should not have been.
+    /// A check that did not hold.
     pub(crate) fn run(&mut self) -> Result<(), String> {
         while let Some(Reverse((at, order))) = self.agenda.pop() {
             let Some(happening) = self.happenings.remove(&order) else {
@@ -253,7 +253,7 @@ impl Simulation {
                     && !self.later_if_paused(node, |node| Happening::Listen(node, life))
                 {
                     self.nodes[node].listening = true;
-                    self.step(node, Event::ReceiptsReady)?;
+                    self.step(node, Event::Channel(ChannelEvent::ReceiptsReady))?;
                 }
             }
             Happening::Wake(node, at) => {
@@ -263,10 +263,12 @@ impl Simulation {
                     self.step(node, Event::Tick)?;
                 }
             }
-            Happening::Called(node, life) => {
+            Happening::MoreWaiting(node, life) => {
                 // A paused one hears it later; one that has started anew meanwhile does not.
-                if self.nodes[node].life == life && !self.later_if_paused(node, |node| Happening::Called(node, life)) {
-                    self.step(node, Event::Called { route: 0 })?;
+                if self.nodes[node].life == life
+                    && !self.later_if_paused(node, |node| Happening::MoreWaiting(node, life))
+                {
+                    self.step(node, Event::MoreWaiting(0))?;
                 }
             }
             Happening::Arrive(node, life, task, action) => self.arrive(node, life, task, action)?,
@@ -293,7 +295,7 @@ impl Simulation {
                     self.at(at, Happening::Receipt(node, life, receipt));
                     return Ok(());
                 }
-                self.step(node, Event::Receipt(receipt))?;
+                self.step(node, Event::Channel(ChannelEvent::Receipt(receipt)))?;
             }
             Happening::Handled(node, client, payload) => self.handled(node, client, &payload),
         }
@@ -321,24 +323,24 @@ impl Simulation {
         for action in actions {
             self.note(|| format!("node{node} -> {}", shortened(&format!("{action:?}"))));
             self.nodes[node].outstanding.act(&action)?;
-            if let Action::Publish { payload, .. } = &action {
+            if let Action::Channel(ChannelAction::Publish { payload, .. }) = &action {
                 self.check_ownership(node, payload)?;
             }
             let task = match &action {
-                Action::Read { .. } => READER,
-                Action::Publish { .. } | Action::CountSubscribers { .. } => PUBLISHER,
-                Action::Call { .. } => {
+                Action::Read(..) => READER,
+                Action::Stream(..) => WORKER,
+                Action::Channel(_) => PUBLISHER,
+                Action::MoreWaiting(_) => {
                     if let Some(next) = self.nodes.get(node + 1).filter(|_| self.following) {
-                        self.at(self.now, Happening::Called(node + 1, next.life));
+                        self.at(self.now, Happening::MoreWaiting(node + 1, next.life));
                     }
                     continue;
                 }
-                Action::Say(_) | Action::Drained => continue,
-                _ => CLERK,
+                Action::Log(_) | Action::Drained => continue,
             };
             self.nodes[node].tasks[task].waiting.push_back(action);
         }
-        for task in [READER, CLERK, PUBLISHER] {
+        for task in [READER, WORKER, PUBLISHER] {
             self.begin_next(node, task);
         }
         let wake = self.nodes[node].wake();

@@ -17,15 +17,15 @@ fn each_outcome_settles_its_own_way() {
         receipt.reject = vec![refusal("3-0")];
     });
     let settlement = bench.settled.pop().unwrap();
-    assert_eq!(settlement.done, ["1-0"]);
+    assert_eq!(settlement.done, [id(1)]);
     let parked: Vec<_> = settlement
         .parked
         .iter()
-        .map(|parked| (&*parked.entry, parked.attempt, parked.next_attempt))
+        .map(|parked| (parked.id, parked.attempt, parked.next_attempt))
         .collect();
     assert_eq!(
         parked,
-        [("2-0", 1, 2), ("4-0", 1, 2)],
+        [(id(2), 1, 2), (id(4), 1, 2)],
         "what is not named is unanswered"
     );
     assert!(
@@ -36,8 +36,8 @@ fn each_outcome_settles_its_own_way() {
     );
     assert_eq!(settlement.dead.len(), 1);
     assert_eq!(
-        (&*settlement.dead[0].entry, settlement.dead[0].cause),
-        ("3-0", Cause::Rejected)
+        (settlement.dead[0].id, settlement.dead[0].cause),
+        (id(3), Cause::Rejected)
     );
     assert_eq!(settlement.dead[0].reason, "about 3-0");
 }
@@ -57,12 +57,12 @@ fn a_late_done_is_acknowledged_and_not_delivered_again() {
     assert_eq!(
         bench.settled.pop().unwrap(),
         Settlement {
-            done: vec!["1-0".into(), "2-0".into()],
+            done: vec![id(1), id(2)],
             ..Settlement::default()
         }
     );
     bench.count(1);
-    bench.answer_greeting();
+    bench.answer_handshake();
     assert_eq!(bench.sizes(), [0_usize; 0]);
 }
 
@@ -81,7 +81,7 @@ fn only_what_a_later_answer_has_overtaken_is_blamed_and_only_while_the_subscribe
     bench.count(1);
     let blamed = bench.settled.pop().unwrap();
     assert_eq!(blamed.parked.len(), 8);
-    assert_eq!((&*blamed.parked[0].entry, blamed.parked[0].next_attempt), ("1-0", 2));
+    assert_eq!((blamed.parked[0].id, blamed.parked[0].next_attempt), (id(1), 2));
     bench.receipt(&deliveries[2], |_| {});
     bench.count(1);
     assert_eq!(bench.settled.len(), 1);
@@ -92,7 +92,7 @@ fn only_what_a_later_answer_has_overtaken_is_blamed_and_only_while_the_subscribe
     bench.receipt(&deliveries[1], |_| {});
     bench.settled.clear();
     bench.count_clients(1, vec![8]);
-    bench.answer_greeting();
+    bench.answer_handshake();
     assert!(bench.settled.is_empty(), "another subscriber: free of charge");
     let again = bench.deliveries();
     let attempts = again
@@ -107,13 +107,13 @@ fn an_overdue_delivery_is_blamed_alone_and_stalls_the_lane() {
     let mut bench = Bench::ready(limits());
     bench.read(24);
     bench.deliveries();
-    let probe_ms = bench.lane.limits.probe_ms;
+    let probe_ms = bench.limits().probe_ms;
     bench.after_ms(probe_ms);
     assert!(
         bench.published.last().is_some_and(|probe| probe.entries.is_empty()),
         "a probe"
     );
-    bench.after_ms(bench.lane.limits.answer_ms - probe_ms);
+    bench.after_ms(bench.limits().answer_ms - probe_ms);
     bench.count(1);
     assert_eq!(bench.settled.len(), 1);
     assert_eq!(bench.settled[0].parked.len(), 8);
@@ -121,7 +121,7 @@ fn an_overdue_delivery_is_blamed_alone_and_stalls_the_lane() {
     assert!(report.stalled.is_some());
     assert_eq!(report.in_flight_deliveries, 0);
     bench.published.retain(|delivery| delivery.entries.is_empty());
-    bench.answer_greeting();
+    bench.answer_handshake();
     assert!(bench.lane.report().stalled.is_none());
     assert_eq!(bench.sizes(), [8, 8]);
 }
@@ -131,7 +131,7 @@ fn an_answered_probe_blames_what_was_dropped_before_it() {
     let mut bench = Bench::ready(limits());
     bench.read(1);
     bench.deliveries();
-    bench.after_ms(bench.lane.limits.probe_ms);
+    bench.after_ms(bench.limits().probe_ms);
     let probe = bench.published.pop().unwrap();
     bench.receipt(&probe, |_| {});
     bench.count(1);
@@ -141,47 +141,44 @@ fn an_answered_probe_blames_what_was_dropped_before_it() {
 #[test]
 fn two_answers_to_one_handshake_stop_the_lane() {
     let mut bench = Bench::new(limits());
-    bench.step(Event::Prepared {
-        route: 0,
-        created: true,
-    });
-    bench.step(Event::ReceiptsReady);
+    bench.stream(StreamEvent::Prepared { created: true });
+    bench.channel(ChannelEvent::ReceiptsReady);
     bench.count(2);
-    let greeting = bench.published.pop().unwrap();
-    bench.step(Event::Published {
-        delivery: greeting.delivery.to_string(),
+    let handshake = bench.published.pop().unwrap();
+    bench.channel(ChannelEvent::Published {
+        delivery: handshake.delivery.to_string(),
         receivers: 2,
     });
-    bench.receipt(&greeting, |_| {});
+    bench.receipt(&handshake, |_| {});
     assert_eq!(
         bench.lane.report().not_ready,
         ["the subscriber has not answered the handshake"]
     );
-    bench.receipt(&greeting, |_| {});
+    bench.receipt(&handshake, |_| {});
     assert_eq!(bench.lane.report().not_ready, ["two apps answer on the channel"]);
     bench.after_ms(60_000);
     assert!(bench.deliveries().is_empty());
     bench.count(1);
-    bench.answer_greeting();
+    bench.answer_handshake();
     assert_eq!(bench.lane.report().not_ready, ["two apps answer on the channel"]);
-    bench.after_ms(bench.lane.limits.handshake_ms);
+    bench.after_ms(bench.limits().handshake_ms);
     assert!(bench.lane.report().not_ready.is_empty());
 }
 
 #[test]
-fn one_app_that_answers_twice_is_asked_again_and_believed() {
+fn one_app_that_answers_twice_is_asked_again_and_delivered_to() {
     let mut bench = Bench::ready(limits());
     bench.read(1);
     bench.deliveries();
-    bench.after_ms(bench.lane.limits.probe_ms);
+    bench.after_ms(bench.limits().probe_ms);
     let probe = bench.published.pop().unwrap();
     // Its first answer went out, but it was not told so.
     bench.receipt(&probe, |_| {});
     bench.receipt(&probe, |_| {});
     assert_eq!(bench.lane.report().not_ready, ["two apps answer on the channel"]);
-    bench.after_ms(bench.lane.limits.handshake_ms * 2);
-    bench.answer_greeting();
-    bench.after_ms(bench.lane.limits.handshake_ms);
+    bench.after_ms(bench.limits().handshake_ms * 2);
+    bench.answer_handshake();
+    bench.after_ms(bench.limits().handshake_ms);
     assert!(bench.lane.report().not_ready.is_empty());
     let again = bench.deliveries().remove(0);
     assert_eq!(again.entries[0].attempt, 1);
@@ -190,18 +187,18 @@ fn one_app_that_answers_twice_is_asked_again_and_believed() {
 #[test]
 fn counts_of_subscribers_do_not_pile_up_while_redis_is_silent() {
     let mut bench = Bench::ready(limits());
-    let asks = |bench: &Bench| {
-        let is_ask = |action: &&Action| matches!(action, Action::CountSubscribers { .. });
-        bench.others.iter().filter(is_ask).count()
+    let counts = |bench: &Bench| {
+        let is_count = |action: &&Action| matches!(action, Action::Channel(ChannelAction::CountSubscribers { .. }));
+        bench.others.iter().filter(is_count).count()
     };
-    bench.after_ms(bench.lane.limits.subscriber_ms);
-    let before = asks(&bench);
+    bench.after_ms(bench.limits().subscriber_ms);
+    let before = counts(&bench);
     for _ in 0..3_600 {
         bench.after_ms(1_000);
     }
-    assert_eq!(asks(&bench), before);
+    assert_eq!(counts(&bench), before);
     bench.count(1);
-    assert_eq!(asks(&bench), before + 1);
+    assert_eq!(counts(&bench), before + 1);
 }
 
 #[test]
@@ -210,7 +207,7 @@ fn a_handler_that_hangs_is_reported_however_often_others_come_and_go() {
     // Somebody else's subscription ends: a handshake, which is not answered.
     for other in 0..10 {
         bench.count_clients(1, vec![100 + other]);
-        bench.after_ms(bench.lane.limits.answer_ms / 10);
+        bench.after_ms(bench.limits().answer_ms / 10);
     }
     assert!(bench.lane.report().stalled.is_some());
 }
@@ -227,11 +224,14 @@ fn unavailable_pauses_longer_each_time_and_spends_no_attempt() {
             receipt.done.clear();
             receipt.unavailable = Some("full".into());
         });
-        let until = bench.lane.window.paused_until;
-        pauses.push((until - bench.now).as_millis());
+        let pause = |action: &Action| match action {
+            Action::Log(LogEvent::Unavailable { pause_ms, .. }) => Some(*pause_ms),
+            _ => None,
+        };
+        let pause_ms = bench.others.iter().rev().find_map(pause).unwrap();
+        pauses.push(pause_ms);
         assert!(bench.sizes().is_empty());
-        bench.now = until;
-        bench.step(Event::Tick);
+        bench.after_ms(pause_ms);
     }
     assert!(bench.settled.is_empty());
     assert!(pauses.windows(2).all(|pair| pair[0] * 2 < pair[1]), "{pauses:?}");
@@ -254,6 +254,6 @@ fn a_lane_that_has_nothing_to_do_does_not_stay_unavailable() {
     assert!(bench.lane.report().unavailable);
     // A peer has it done; its late receipt reaches us.
     bench.receipt(&delivery, |_| {});
-    bench.after_ms(bench.lane.limits.backoff_ms_max);
+    bench.after_ms(bench.limits().backoff_ms_max);
     assert!(bench.lane.report().not_ready.is_empty());
 }

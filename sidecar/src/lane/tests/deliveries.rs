@@ -1,4 +1,4 @@
-//! What goes into deliveries, and when; leases; the stop.
+//! Content and time of deliveries; leases; the stop.
 
 use super::*;
 
@@ -15,7 +15,7 @@ fn a_single_entry_is_delivered_at_once() {
     );
     assert_eq!((&*delivery.entries[0].entry, delivery.entries[0].attempt), ("1-0", 1));
     bench.receipt(&delivery.clone(), |_| {});
-    assert_eq!(bench.settled.pop().unwrap().done, ["1-0"]);
+    assert_eq!(bench.settled.pop().unwrap().done, [id(1)]);
 }
 
 #[test]
@@ -51,11 +51,7 @@ fn a_small_batch_gets_its_turn_although_full_ones_wait() {
     bench.read(160);
     let full = bench.deliveries();
     let again = bench.entry(2);
-    bench.lane.routes[0].errand = true;
-    bench.step(Event::Claimed {
-        route: 0,
-        entries: vec![again],
-    });
+    bench.stream(StreamEvent::Claimed(vec![again]));
     for (answered, delivery) in full.iter().enumerate() {
         assert_eq!(bench.sizes(), [0_usize; 0], "after {answered} of {}", full.len());
         bench.receipt(delivery, |_| {});
@@ -78,7 +74,7 @@ fn the_window_bounds_deliveries_and_bytes() {
     bench.read(80);
     let sizes = bench.sizes();
     assert_eq!(sizes[0], 5, "as many as fit into batch_bytes_max");
-    assert!(bench.lane.window.bytes <= 1_000);
+    assert!(bench.lane.report().in_flight_bytes <= 1_000);
 }
 
 #[test]
@@ -88,13 +84,11 @@ fn what_failed_before_is_not_mixed_with_what_is_new_and_comes_in_small_batches()
         ..Limits::default()
     });
     let first = bench.entry(2);
-    let again: Vec<Arrived> = (0..100).map(|_| bench.entry(2)).collect();
-    let third: Vec<Arrived> = (0..20).map(|_| bench.entry(3)).collect();
-    bench.lane.routes[0].errand = true;
-    bench.step(Event::Claimed {
-        route: 0,
-        entries: std::iter::once(first).chain(again).chain(third).collect(),
-    });
+    let again: Vec<Entry> = (0..100).map(|_| bench.entry(2)).collect();
+    let third: Vec<Entry> = (0..20).map(|_| bench.entry(3)).collect();
+    bench.stream(StreamEvent::Claimed(
+        std::iter::once(first).chain(again).chain(third).collect(),
+    ));
     bench.read(3);
     let deliveries = bench.deliveries();
     let shape = |delivery: &Delivery<'_>| {
@@ -109,7 +103,7 @@ fn what_failed_before_is_not_mixed_with_what_is_new_and_comes_in_small_batches()
     for delivery in &deliveries {
         let (min, max, len) = shape(delivery);
         assert!(
-            len <= bench.lane.limits.batch_cap(max) && (min > 1 || max == 1),
+            len <= bench.limits().batch_cap(max) && (min > 1 || max == 1),
             "{min} {max} {len}"
         );
     }
@@ -132,14 +126,14 @@ fn leases_are_renewed_and_what_a_peer_has_taken_is_dropped() {
     }
     let renewals = |others: &[Action]| -> Vec<usize> {
         let ids = |action: &Action| match action {
-            Action::Renew { ids, .. } => Some(ids.len()),
+            Action::Stream(_, StreamAction::Renew { ids }) => Some(ids.len()),
             _ => None,
         };
         others.iter().filter_map(ids).collect()
     };
     assert_eq!(renewals(&bench.others), [16]);
-    let lost = (9..=12).map(|ms| EntryId { ms, seq: 0 }).collect();
-    bench.step(Event::Renewed { route: 0, lost });
+    let lost = (9..=12).map(id).collect();
+    bench.stream(StreamEvent::Renewed { lost });
     assert_eq!(bench.lane.report().routes[0].buffered, 4);
 }
 
@@ -154,44 +148,29 @@ fn after_a_long_sleep_nothing_is_published_before_its_lease_is_renewed() {
     bench.now += Duration::from_millis(60_000);
     bench.receipt(&delivery, |_| {});
     assert!(bench.deliveries().is_empty());
-    bench.step(Event::Renewed { route: 0, lost: vec![] });
+    bench.stream(StreamEvent::Renewed { lost: vec![] });
     assert_eq!(bench.sizes(), [8]);
 }
 
 #[test]
-fn what_cannot_be_delivered_is_buried_and_a_replay_for_others_acknowledged() {
+fn what_cannot_be_delivered_is_dead_lettered_and_a_replay_for_others_acknowledged() {
     let mut bench = Bench::ready(limits());
-    let id = |ms| EntryId { ms, seq: 0 };
     let fields = Fields(vec![("replay_group".into(), "others".into())]);
-    bench.step(Event::Read {
-        route: 0,
-        entries: vec![
-            Arrived {
-                id: id(1),
-                attempt: 1,
-                body: Body::NotText { field: "blob".into() },
-            },
-            Arrived {
-                id: id(2),
-                attempt: 1,
-                body: Body::TooLarge { bytes: 5_000_000 },
-            },
-            Arrived {
-                id: id(3),
-                attempt: 1,
-                body: Body::Deleted,
-            },
-            Arrived {
-                id: id(4),
-                attempt: 1,
-                body: Body::Text { fields, bytes: 100 },
-            },
-        ],
-    });
+    let entry = |ms, body| Entry {
+        id: id(ms),
+        attempt: 1,
+        body,
+    };
+    bench.stream(StreamEvent::Read(vec![
+        entry(1, Body::NotText { field: "blob".into() }),
+        entry(2, Body::TooLarge { bytes: 5_000_000 }),
+        entry(3, Body::Deleted),
+        entry(4, Body::Text { fields, bytes: 100 }),
+    ]));
     let settlement = bench.settled.pop().unwrap();
     let causes: Vec<Cause> = settlement.dead.iter().map(|dead| dead.cause).collect();
     assert_eq!(causes, [Cause::NotText, Cause::TooLarge, Cause::Deleted]);
-    assert_eq!(settlement.done, ["4-0"]);
+    assert_eq!(settlement.done, [id(4)]);
 }
 
 #[test]
@@ -212,10 +191,7 @@ fn a_stop_waits_for_what_is_in_flight_and_parks_the_rest() {
             .all(|parked| parked.due_ms == 0 && parked.attempt == 1 && parked.next_attempt == 1)
     );
     assert!(!bench.others.contains(&Action::Drained));
-    bench.step(Event::Read {
-        route: 0,
-        entries: vec![],
-    });
+    bench.stream(StreamEvent::Read(vec![]));
     bench.receipt(&delivery, |_| {});
     assert!(bench.others.contains(&Action::Drained));
 }

@@ -1,18 +1,17 @@
 use delivery::{Delivery, Fields, Receipt, Refusal};
 
 use super::*;
-use crate::decide::Cause;
-use crate::entry::{Arrived, Body, EntryId};
+use crate::entry::{Body, Entry};
 
 mod answers;
 mod deliveries;
 mod models;
 
-/// A lane with one route, whose actions are looked at one step at a time.
+/// A lane with one route, whose actions are checked one step at a time.
 struct Bench {
     lane: Lane,
     now: Time,
-    /// What was published, handshakes included.
+    /// Messages published, handshakes included.
     published: Vec<Delivery<'static>>,
     settled: Vec<Settlement>,
     others: Vec<Action>,
@@ -42,30 +41,32 @@ impl Bench {
     fn step(&mut self, event: Event) {
         for action in self.lane.step(self.now, event) {
             match action {
-                Action::Publish { payload, .. } => {
+                Action::Channel(ChannelAction::Publish { payload, .. }) => {
                     let delivery: Delivery<'_> = serde_json::from_str(&payload).unwrap();
                     self.published.push(owned(delivery));
                 }
-                Action::Settle {
-                    ticket,
-                    settlement,
-                    route,
-                } => {
+                Action::Stream(route, StreamAction::Settle { id, settlement }) => {
                     self.settled.push(settlement);
-                    let actions = self.lane.step(
-                        self.now,
-                        Event::Settled {
-                            route,
-                            ticket,
-                            refused: false,
-                        },
-                    );
-                    assert!(actions.is_empty() || self.lane.draining != Draining::No, "{actions:?}");
+                    let settled = StreamEvent::Settled { id, refused: false };
+                    let actions = self.lane.step(self.now, Event::Stream(route, settled));
+                    assert!(actions.is_empty() || self.lane.context.is_draining(), "{actions:?}");
                     self.others.extend(actions);
                 }
                 other => self.others.push(other),
             }
         }
+    }
+
+    fn stream(&mut self, event: StreamEvent) {
+        self.step(Event::Stream(0, event));
+    }
+
+    fn channel(&mut self, event: ChannelEvent) {
+        self.step(Event::Channel(event));
+    }
+
+    fn limits(&self) -> Limits {
+        self.lane.context.limits
     }
 
     fn after_ms(&mut self, ms: u64) {
@@ -76,18 +77,12 @@ impl Bench {
     /// Up to a handshake answered by a single subscriber, and a group that has nothing pending.
     fn ready(limits: Limits) -> Self {
         let mut bench = Self::new(limits);
-        bench.step(Event::Prepared {
-            route: 0,
-            created: true,
-        });
-        bench.step(Event::ReceiptsReady);
+        bench.stream(StreamEvent::Prepared { created: true });
+        bench.channel(ChannelEvent::ReceiptsReady);
         bench.count(1);
-        bench.answer_greeting();
-        bench.step(Event::Own { route: 0, ids: vec![] });
-        bench.step(Event::Due {
-            route: 0,
-            entries: vec![],
-        });
+        bench.answer_handshake();
+        bench.stream(StreamEvent::Own(vec![]));
+        bench.stream(StreamEvent::Due(vec![]));
         assert!(
             bench.lane.report().not_ready.is_empty(),
             "{:?}",
@@ -96,12 +91,12 @@ impl Bench {
         bench
     }
 
-    fn answer_greeting(&mut self) {
-        let greeting = self.published.last().unwrap().clone();
-        assert!(greeting.entries.is_empty());
-        let delivery = greeting.delivery.to_string();
-        self.step(Event::Published { delivery, receivers: 1 });
-        self.receipt(&greeting, |_| {});
+    fn answer_handshake(&mut self) {
+        let handshake = self.published.last().unwrap().clone();
+        assert!(handshake.entries.is_empty());
+        let delivery = handshake.delivery.to_string();
+        self.channel(ChannelEvent::Published { delivery, receivers: 1 });
+        self.receipt(&handshake, |_| {});
     }
 
     /// Answers the count that is under way, and the one that is asked for meanwhile.
@@ -111,44 +106,38 @@ impl Bench {
 
     fn count_clients(&mut self, count: u64, clients: Vec<u64>) {
         loop {
-            let ask = self.lane_ask();
-            self.step(Event::Subscribers {
-                ask,
+            let count_id = self.last_count();
+            self.channel(ChannelEvent::Subscribers {
+                count_id,
                 count,
                 clients: Some(clients.clone()),
             });
-            if self.lane_ask() == ask {
+            if self.last_count() == count_id {
                 return;
             }
         }
     }
 
-    fn lane_ask(&self) -> u64 {
-        let asks = self.others.iter().rev();
-        let ask = |action: &Action| match action {
-            Action::CountSubscribers { ask } => Some(*ask),
+    fn last_count(&self) -> u64 {
+        let actions = self.others.iter().rev();
+        let count = |action: &Action| match action {
+            Action::Channel(ChannelAction::CountSubscribers { count_id }) => Some(*count_id),
             _ => None,
         };
-        asks.filter_map(ask).next().unwrap_or(0)
+        actions.filter_map(count).next().unwrap_or(0)
     }
 
     /// New entries arrive, at their first attempt.
     fn read(&mut self, count: u64) {
-        let arrived = (0..count).map(|_| self.entry(1)).collect();
-        self.step(Event::Read {
-            route: 0,
-            entries: arrived,
-        });
+        let entries = (0..count).map(|_| self.entry(1)).collect();
+        self.stream(StreamEvent::Read(entries));
     }
 
-    fn entry(&mut self, attempt: u32) -> Arrived {
+    fn entry(&mut self, attempt: u32) -> Entry {
         self.entries += 1;
         let fields = Fields(vec![("n".into(), self.entries.to_string().into())]);
-        Arrived {
-            id: EntryId {
-                ms: self.entries,
-                seq: 0,
-            },
+        Entry {
+            id: id(self.entries),
             attempt,
             body: Body::Text { fields, bytes: 100 },
         }
@@ -163,10 +152,10 @@ impl Bench {
             ..Receipt::default()
         };
         change(&mut receipt);
-        self.step(Event::Receipt(receipt));
+        self.channel(ChannelEvent::Receipt(receipt));
     }
 
-    /// What was published with entries since the last look.
+    /// The deliveries with entries published since the last call.
     fn deliveries(&mut self) -> Vec<Delivery<'static>> {
         let published = std::mem::take(&mut self.published);
         published
@@ -183,25 +172,29 @@ impl Bench {
     }
 }
 
+fn id(ms: u64) -> EntryId {
+    EntryId { ms, seq: 0 }
+}
+
 fn owned(delivery: Delivery<'_>) -> Delivery<'static> {
-    let text = |text: std::borrow::Cow<'_, str>| text.into_owned().into();
+    let string = |text: std::borrow::Cow<'_, str>| text.into_owned().into();
     let entry = |entry: delivery::Entry<'_>| delivery::Entry {
-        entry: text(entry.entry),
+        entry: string(entry.entry),
         attempt: entry.attempt,
         fields: Fields(
             entry
                 .fields
                 .0
                 .into_iter()
-                .map(|(name, value)| (text(name), text(value)))
+                .map(|(name, value)| (string(name), string(value)))
                 .collect(),
         ),
     };
     Delivery {
-        delivery: text(delivery.delivery),
-        stream: text(delivery.stream),
-        group: text(delivery.group),
-        receipts: text(delivery.receipts),
+        delivery: string(delivery.delivery),
+        stream: string(delivery.stream),
+        group: string(delivery.group),
+        receipts: string(delivery.receipts),
         entries: delivery.entries.into_iter().map(entry).collect(),
     }
 }

@@ -4,8 +4,8 @@ use std::collections::HashSet;
 
 use proptest::prelude::*;
 
+use super::outcome::{AfterFailure, Failure, after_failure};
 use super::*;
-use crate::decide::{AfterFailure, Failure, after_failure, backoff_ms};
 
 proptest! {
     #[test]
@@ -42,8 +42,8 @@ proptest! {
         prop_assert!((1..=batch_max).contains(&cap) && limits.batch_cap(attempt + 1) <= cap);
     }
 
-    /// Whatever a receipt says, however oddly: each entry of its delivery is settled once or stays in hand, and what
-    /// is not of the delivery is left alone.
+    /// However odd a receipt is, each entry of its delivery is settled once or stays in hand, and entries of other
+    /// deliveries are left alone.
     #[test]
     fn a_receipt_settles_each_entry_once(
         count in 1_u64..8,
@@ -66,21 +66,21 @@ proptest! {
             receipt.unavailable = unavailable.then(|| "so it is".to_owned());
         });
         let settlement = bench.settled.pop().unwrap_or_default();
-        let acknowledged: Vec<String> = settlement.done.clone();
-        let buried: Vec<String> = settlement.dead.iter().map(|dead| dead.entry.clone()).collect();
-        let parked: Vec<String> = settlement.parked.iter().map(|parked| parked.entry.clone()).collect();
+        let acknowledged: Vec<EntryId> = settlement.done.clone();
+        let dead: Vec<EntryId> = settlement.dead.iter().map(|dead| dead.id).collect();
+        let parked: Vec<EntryId> = settlement.parked.iter().map(|parked| parked.id).collect();
         let kept = bench.lane.report().routes[0].buffered + bench.lane.report().in_flight_entries;
-        let settled: Vec<&String> = acknowledged.iter().chain(&buried).chain(&parked).collect();
-        let distinct: HashSet<&&String> = settled.iter().collect();
+        let settled: Vec<&EntryId> = acknowledged.iter().chain(&dead).chain(&parked).collect();
+        let distinct: HashSet<&&EntryId> = settled.iter().collect();
         prop_assert_eq!(distinct.len(), settled.len());
         prop_assert_eq!(settled.len() + kept, count as usize);
         for number in 1..=count {
             let is_done = done.contains(&number);
             let is_rejected = !is_done && reject.contains(&number);
             let is_retried = !is_done && !is_rejected && (retry.contains(&number) || !unavailable);
-            prop_assert_eq!(acknowledged.contains(&entry(&number)), is_done);
-            prop_assert_eq!(buried.contains(&entry(&number)), is_rejected);
-            prop_assert_eq!(parked.contains(&entry(&number)), is_retried);
+            prop_assert_eq!(acknowledged.contains(&id(number)), is_done);
+            prop_assert_eq!(dead.contains(&id(number)), is_rejected);
+            prop_assert_eq!(parked.contains(&id(number)), is_retried);
         }
     }
 }

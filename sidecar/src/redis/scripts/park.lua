@@ -1,7 +1,7 @@
 -- Lets go of entries, fenced: a failed attempt is counted and its backoff begins, or the entry is due at once.
 --
 -- Reads:   the owner and the delivery counter of each entry, and whether the entry exists: XCLAIM silently drops what
---          does not; it is left, to be found due and buried.
+--          does not; it is left, to be found due and moved to the dead letters.
 -- Changes: each entry that is still ours at the attempt we know becomes the parking consumer's, with the idle time and
 --          the delivery counter given. Nobody holds what is on that name: it is due once it is idle for the lease.
 -- Returns: how many entries were parked.

@@ -1,13 +1,42 @@
-use crate::decide::Cause;
+//! State and counters of a lane, for probes, metrics and people.
+
+use super::outcome::Cause;
+
+/// State of a lane.
+#[derive(Debug, Clone)]
+pub struct Report {
+    /// Why nothing is being delivered; empty if nothing is in the way.
+    pub not_ready: Vec<String>,
+    /// Why the runtime should be restarted, if it should.
+    pub stalled: Option<String>,
+    /// Unanswered deliveries, their entries and their bytes.
+    pub in_flight_deliveries: usize,
+    pub in_flight_entries: usize,
+    pub in_flight_bytes: usize,
+    /// The component has reported itself unavailable and not recovered since.
+    pub unavailable: bool,
+    pub counters: LaneCounters,
+    /// In the order that the lane was made with.
+    pub routes: Vec<RouteReport>,
+}
+
+/// State of a route.
+#[derive(Debug, Clone)]
+pub struct RouteReport {
+    pub stream: String,
+    pub group: String,
+    /// Entries in memory that wait for their delivery.
+    pub buffered: usize,
+    pub counters: RouteCounters,
+}
 
 /// Counts values into fixed buckets, as Prometheus does.
 #[derive(Debug, Clone)]
 pub struct Histogram {
     /// Each bucket's upper bound, inclusive.
     pub bounds: &'static [f64],
-    /// How many values fell into each bucket; one more for those above all bounds.
+    /// Values in each bucket; one more for those above all bounds.
     pub counts: Vec<u64>,
-    /// The sum of all values.
     pub sum: f64,
 }
 
@@ -19,8 +48,7 @@ const BATCHES: &[f64] = &[1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 64.0, 128.0, 256.0, 51
 const ATTEMPTS: &[f64] = &[1.0, 2.0, 3.0, 4.0, 5.0, 10.0];
 
 impl Histogram {
-    /// An empty one.
-    pub fn new(bounds: &'static [f64]) -> Self {
+    pub(crate) fn new(bounds: &'static [f64]) -> Self {
         Self {
             bounds,
             counts: vec![0; bounds.len() + 1],
@@ -29,14 +57,14 @@ impl Histogram {
     }
 
     /// Adds the same value several times.
-    pub fn add(&mut self, value: f64, times: u64) {
+    pub(crate) fn add(&mut self, value: f64, times: u64) {
         let bucket = self.bounds.partition_point(|bound| *bound < value);
         self.counts[bucket] += times;
         self.sum += value * times as f64;
     }
 }
 
-/// What a lane has done since it started.
+/// Counters of a lane since it started.
 #[derive(Debug, Clone)]
 pub struct LaneCounters {
     /// Deliveries published, handshakes not counted.
@@ -72,7 +100,7 @@ impl Default for LaneCounters {
     }
 }
 
-/// What a route has done since it started, in entries.
+/// Counters of a route since it started, in entries.
 #[derive(Debug, Clone)]
 pub struct RouteCounters {
     /// Read for the first time.
@@ -86,7 +114,7 @@ pub struct RouteCounters {
     /// Failed, to be tried again.
     pub retried: u64,
     /// Delivered again without spending an attempt.
-    pub freed: u64,
+    pub requeued: u64,
     /// Dead letters, by [`Cause::ALL`].
     pub dead: [u64; Cause::ALL.len()],
     /// The attempt of each entry delivered.
@@ -103,7 +131,7 @@ impl Default for RouteCounters {
             delivered: 0,
             done: 0,
             retried: 0,
-            freed: 0,
+            requeued: 0,
             dead: [0; Cause::ALL.len()],
             attempts: Histogram::new(ATTEMPTS),
             settle_seconds: Histogram::new(SECONDS),
@@ -112,8 +140,7 @@ impl Default for RouteCounters {
 }
 
 impl RouteCounters {
-    /// Counts a dead letter.
-    pub fn count_dead(&mut self, cause: Cause) {
+    pub(super) fn count_dead(&mut self, cause: Cause) {
         self.dead[cause as usize] += 1;
     }
 }

@@ -1,4 +1,4 @@
-//! A connection to one Redis database that comes back by itself, and what can be wrong with it.
+//! A connection to one Redis database that is made again whenever it broke, and what its errors mean.
 
 use std::time::Duration;
 
@@ -10,85 +10,67 @@ use crate::config::{Service, mask};
 
 /// A connection to one Redis database, made when it is first needed and again whenever it broke.
 ///
-/// Commands of several tasks share it, except blocking ones: a reader has a link of its own.
-pub struct Link {
+/// Commands of several tasks share it, except blocking ones: a reader has a connection of its own.
+pub struct Connection {
     client: Client,
     settings: AsyncConnectionConfig,
-    connection: Mutex<Option<MultiplexedConnection>>,
+    open: Mutex<Option<MultiplexedConnection>>,
     address: String,
 }
 
-impl Link {
-    /// A link to a service's database, on which no answer may take longer than `timeout`.
-    ///
-    /// # Errors
-    ///
-    /// An address that cannot be used.
+impl Connection {
+    /// A connection to a service's database, on which no answer may take longer than `timeout`. Fails if the address
+    /// or the certificate cannot be used.
     pub fn new(service: &Service, timeout: Duration) -> RedisResult<Self> {
         Ok(Self {
             client: client(service)?,
             settings: AsyncConnectionConfig::new()
                 .set_connection_timeout(Some(timeout))
                 .set_response_timeout(Some(timeout)),
-            connection: Mutex::new(None),
+            open: Mutex::new(None),
             address: address(service),
         })
     }
 
-    /// Where it leads, for people: the password is masked.
+    /// For people: the password is masked.
     pub fn address(&self) -> &str {
         &self.address
     }
 
-    async fn connection(&self) -> RedisResult<MultiplexedConnection> {
-        let mut connection = self.connection.lock().await;
-        if let Some(connection) = &*connection {
+    async fn open(&self) -> RedisResult<MultiplexedConnection> {
+        let mut open = self.open.lock().await;
+        if let Some(connection) = &*open {
             return Ok(connection.clone());
         }
-        let made = self
-            .client
-            .get_multiplexed_async_connection_with_config(&self.settings)
-            .await?;
-        Ok(connection.insert(made).clone())
+        let opening = self.client.get_multiplexed_async_connection_with_config(&self.settings);
+        Ok(open.insert(opening.await?).clone())
     }
 
     async fn check<T>(&self, result: RedisResult<T>) -> RedisResult<T> {
         if let Err(err) = &result
             && (err.is_io_error() || err.is_timeout() || err.is_unrecoverable_error() || is_stale(err))
         {
-            *self.connection.lock().await = None;
+            *self.open.lock().await = None;
         }
         result
     }
 
     /// Sends one command.
-    ///
-    /// # Errors
-    ///
-    /// Redis is away, or refused.
     pub async fn query<T: FromRedisValue>(&self, command: &redis::Cmd) -> RedisResult<T> {
-        let mut connection = self.connection().await?;
+        let mut connection = self.open().await?;
         let result = command.query_async(&mut connection).await;
         self.check(result).await
     }
 
     /// Runs a script, by its hash where Redis knows it.
-    ///
-    /// # Errors
-    ///
-    /// Redis is away, or refused.
     pub async fn run<T: FromRedisValue>(&self, script: &redis::ScriptInvocation<'_>) -> RedisResult<T> {
-        let mut connection = self.connection().await?;
+        let mut connection = self.open().await?;
         let result = script.invoke_async(&mut connection).await;
         self.check(result).await
     }
 }
 
-/// A client for a service's database.
-///
-/// # Errors
-///
-/// An address that cannot be used.
+/// A client for a service's database. Fails if the address or the certificate cannot be used.
 pub fn client(service: &Service) -> RedisResult<Client> {
     let info = redis::IntoConnectionInfo::into_connection_info(service.redis_url.as_str())?;
     // Without the library's name: telling it takes a right of its own, and Redis 7.2.
@@ -112,7 +94,7 @@ pub fn client(service: &Service) -> RedisResult<Client> {
     Client::build_with_tls(info, trusted)
 }
 
-/// Where a service's database is, for people: the password is masked.
+/// The address of a service's database, for people: the password is masked.
 pub fn address(service: &Service) -> String {
     format!(
         "{}/{}",
@@ -121,12 +103,12 @@ pub fn address(service: &Service) -> String {
     )
 }
 
-/// A connection that must be made anew for Redis to answer otherwise, such as to a former primary.
+/// Redis will answer otherwise only on a new connection: this one may lead to a former primary.
 fn is_stale(err: &RedisError) -> bool {
     matches!(err.code(), Some("READONLY" | "NOAUTH"))
 }
 
-/// What a failed command means for the work at hand.
+/// Meaning of a failed command for the work at hand.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Fault {
     /// Redis cannot be reached or cannot work at present: try again later.
@@ -137,7 +119,6 @@ pub enum Fault {
     Refused,
 }
 
-/// Tells the faults apart.
 pub fn fault(err: &RedisError) -> Fault {
     match err.code() {
         Some("NOGROUP" | "UNBLOCKED") => Fault::GroupMissing,

@@ -1,4 +1,4 @@
-//! One instance's name is one living sidecar: a lock in each database that it consumes from.
+//! The lock on an instance's name: one living sidecar has it, in each database that it consumes from.
 
 use std::sync::{Arc, LazyLock};
 use std::time::Duration;
@@ -7,50 +7,54 @@ use anyhow::bail;
 use redis::{RedisResult, Script};
 use tokio::time::sleep;
 
-use crate::complaint::Complaint;
-use crate::link::{Fault, Link, fault};
+use super::{Connection, Fault, fault};
+use crate::logging::ErrorLog;
 
 static HOLD: LazyLock<Script> = LazyLock::new(|| Script::new(include_str!("scripts/hold_lock.lua")));
 static RELEASE: LazyLock<Script> = LazyLock::new(|| Script::new(include_str!("scripts/release_lock.lua")));
 
-/// How often a lock that another holds is looked at.
+/// The wait between two attempts at a lock that another holds.
 const LOOK_EVERY: Duration = Duration::from_millis(100);
 
-/// What a Redis before 7.0 says of a script's first line, which it does not know.
+/// A Redis before 7.0 says this of a script's first line, which it does not know.
 const OLD_REDIS: &str = "unexpected symbol near '#'";
 
 /// The lock on an instance's name in one database.
 pub struct Lock {
-    link: Arc<Link>,
+    connection: Arc<Connection>,
     key: String,
     token: String,
     lock_ms: u64,
 }
 
 impl Lock {
-    /// The lock, not yet held. The token says whose it is, for people too.
-    pub fn new(link: Arc<Link>, instance: &str, token: String, lock_ms: u64) -> Self {
+    /// A lock that is not held yet. The token says whose it is, for people too.
+    pub fn new(connection: Arc<Connection>, instance: &str, token: String, lock_ms: u64) -> Self {
         Self {
-            link,
+            connection,
             key: format!("stream-sidecar:lock:{instance}"),
             token,
             lock_ms,
         }
     }
 
+    fn error_log(&self) -> ErrorLog {
+        ErrorLog::new(format!(
+            "the lock on the instance's name at {}",
+            self.connection.address()
+        ))
+    }
+
     async fn hold(&self) -> RedisResult<Option<(String, i64)>> {
         let mut script = HOLD.key(&self.key);
         script.arg(&self.token).arg(self.lock_ms);
-        self.link.run(&script).await
+        self.connection.run(&script).await
     }
 
-    /// Takes the lock. One that nobody renews is waited for: its holder is dead.
-    ///
-    /// # Errors
-    ///
-    /// A living sidecar holds it, or Redis refuses. While Redis is away, this waits for it.
+    /// Takes the lock. One that nobody renews is waited for: its holder is dead. Fails if a living sidecar holds it, or
+    /// if Redis refuses; while Redis is away, this waits for it.
     pub async fn acquire(&self) -> anyhow::Result<()> {
-        let mut complaint = Complaint::new(format!("the lock on the instance's name at {}", self.link.address()));
+        let mut errors = self.error_log();
         let mut seen: Option<(String, i64)> = None;
         loop {
             match self.hold().await {
@@ -62,20 +66,23 @@ impl Lock {
                         Some((before, before_ms)) if *before == holder && left_ms <= *before_ms => {}
                         Some(_) => bail!(
                             "another sidecar has this instance's name at {}: {holder}. Each needs a name of its own",
-                            self.link.address()
+                            self.connection.address()
                         ),
                     }
                     seen = Some((holder, left_ms));
                 }
                 Err(err) => {
-                    complaint.happened(&err);
+                    errors.failed(&err);
                     if fault(&err) == Fault::Refused && !err.is_connection_refusal() && err.code() == Some("NOPERM") {
-                        bail!("the lock on the instance's name at {}: {err}", self.link.address());
+                        bail!(
+                            "the lock on the instance's name at {}: {err}",
+                            self.connection.address()
+                        );
                     }
                     if err.to_string().contains(OLD_REDIS) {
                         bail!(
                             "the Redis at {} does not take scripts as of Redis 7.0: run that or a later one ({err})",
-                            self.link.address()
+                            self.connection.address()
                         );
                     }
                     sleep(Duration::from_secs(1)).await;
@@ -85,17 +92,20 @@ impl Lock {
         }
     }
 
-    /// Renews the lock for as long as it is ours; ends when another sidecar has taken the name.
+    /// Renews the lock until another sidecar has taken the name.
     pub async fn keep(&self) -> anyhow::Error {
-        let mut complaint = Complaint::new(format!("the lock on the instance's name at {}", self.link.address()));
+        let mut errors = self.error_log();
         loop {
             sleep(Duration::from_millis(self.lock_ms / 4)).await;
             match self.hold().await {
-                Ok(None) => complaint.works(),
+                Ok(None) => errors.recovered(),
                 Ok(Some((holder, _))) => {
-                    return anyhow::anyhow!("{holder} has taken this instance's name at {}", self.link.address());
+                    return anyhow::anyhow!(
+                        "{holder} has taken this instance's name at {}",
+                        self.connection.address()
+                    );
                 }
-                Err(err) => complaint.happened(&err),
+                Err(err) => errors.failed(&err),
             }
         }
     }
@@ -103,6 +113,6 @@ impl Lock {
     /// Gives the lock up, so that a successor need not wait. If that fails, it ends by itself.
     pub async fn release(&self) {
         let mut script = RELEASE.key(&self.key);
-        let _ = self.link.run::<i64>(script.arg(&self.token)).await;
+        let _ = self.connection.run::<i64>(script.arg(&self.token)).await;
     }
 }
