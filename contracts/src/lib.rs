@@ -3,6 +3,8 @@
 //! The event types are generated from `wit/events.wit`, so that both components, the tests and the load generator
 //! share one definition. Modules in reading order:
 
+#![warn(missing_docs)]
+
 pub mod names;
 pub mod limits;
 mod generated;

@@ -6,7 +6,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use axum::http::header::WWW_AUTHENTICATE;
 use axum::http::{HeaderMap, HeaderValue, Method, StatusCode};
 use axum::response::{IntoResponse, Response};
-use delivery::{AGE_SECONDS_MAX, BODY_BYTES_MAX, Delivery, Receipt, SIGNATURE_HEADER, TIMESTAMP_HEADER, verify};
+use protocol::{AGE_SECONDS_MAX, BODY_BYTES_MAX, Delivery, Receipt, SIGNATURE_HEADER, TIMESTAMP_HEADER, verify};
 use spin_sdk::wasip3::http::types;
 
 use crate::deadline::{self, DELIVERY_MS};

@@ -1,7 +1,7 @@
 //! Deliveries in, receipts out.
 
 use anyhow::Context;
-use delivery::{Delivery, Receipt, Refusal};
+use protocol::{Delivery, Receipt, Refusal};
 
 use crate::deadline::{self, DELIVERY_MS};
 use crate::redis::{self, Failure};

@@ -2,6 +2,8 @@
 //!
 //! Modules in reading order; those that need a runtime are compiled for WebAssembly only.
 
+#![warn(missing_docs)]
+
 pub mod problem;
 pub mod json;
 pub mod if_match;

@@ -3,22 +3,17 @@
 use std::sync::LazyLock;
 use std::time::SystemTime;
 
+use protocol::dead_stream;
 use redis::{RedisResult, Script};
 
 use crate::groups::Place;
 use crate::lane::DeadLetter;
 use crate::link::Link;
-use crate::time::rfc3339;
 
 static DEAD_LETTER: LazyLock<Script> = LazyLock::new(|| Script::new(include_str!("scripts/dead_letter.lua")));
 
 /// Entries per run of the script: Redis serves nobody else meanwhile.
 const PAGE: usize = 64;
-
-/// The stream of a stream's dead letters, beside it.
-pub fn dead_stream(stream: &str) -> String {
-    format!("{stream}.dead")
-}
 
 /// Moves entries that are still ours, or no longer exist, to the dead letters.
 ///
@@ -26,7 +21,7 @@ pub fn dead_stream(stream: &str) -> String {
 ///
 /// Redis is away, or refused; or the group does not exist.
 pub async fn bury(link: &Link, place: &Place, entries: &[DeadLetter]) -> RedisResult<()> {
-    let at = rfc3339(SystemTime::now());
+    let at = humantime::format_rfc3339_millis(SystemTime::now()).to_string();
     for page in entries.chunks(PAGE) {
         let mut script = DEAD_LETTER.key(&place.stream);
         script.key(dead_stream(&place.stream));

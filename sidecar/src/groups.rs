@@ -20,7 +20,7 @@ pub struct Place {
 /// The consumer that has what nobody holds: entries that wait out a backoff, or were let go of. What is pending on an
 /// instance's own name was in its hands, so that after a crash it can have that back at once, and nothing that waits
 /// is hastened. No instance can have this name.
-pub const PARKING: &str = delivery::WAITING_CONSUMER;
+pub const PARKING: &str = protocol::WAITING_CONSUMER;
 
 /// Creates the group at 0, so that what was appended before is delivered too, and its stream if need be. Says whether
 /// it did not exist.

@@ -19,13 +19,12 @@ pub mod receipts;
 pub mod settle;
 pub mod dead_letter;
 pub mod lock;
-pub mod trim;
 pub mod inspect;
 
 pub mod clerk;
 pub mod driver;
 pub mod notices;
-pub mod janitor;
+pub mod maintenance;
 pub mod metrics;
 pub mod admin;
 pub mod run;
@@ -34,4 +33,3 @@ pub mod cli;
 
 pub mod complaint;
 pub mod logging;
-pub mod time;

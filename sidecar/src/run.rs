@@ -18,10 +18,10 @@ use crate::config::{Config, LaneName, Route, Transport};
 use crate::deliver::{Channels, publish_for};
 use crate::driver::{Input, Outputs, drive};
 use crate::groups::Place;
-use crate::janitor::{Ledger, Membership, Premises, keep_tidy};
 use crate::lane::{Lane, LaneSetup};
 use crate::link::{self, Link};
 use crate::lock::Lock;
+use crate::maintenance::{MaintainedStream, TrimStatuses, maintain};
 use crate::notices::Notices;
 use crate::post::{Endpoint, post_for};
 use crate::read::block_ms;
@@ -45,7 +45,7 @@ pub async fn run(
     let mut links = Links::default();
     let mut tasks = JoinSet::new();
     let (stop, stopping) = watch::channel(false);
-    let ledger = Arc::new(Ledger::default());
+    let trim_statuses = Arc::new(TrimStatuses::default());
 
     let mut lanes = Vec::new();
     let mut handles = Vec::new();
@@ -74,7 +74,7 @@ pub async fn run(
         let subjects = Subjects {
             lanes: handles,
             groups: groups.collect::<Result<_, _>>()?,
-            ledger: ledger.clone(),
+            trim_statuses: trim_statuses.clone(),
         };
         tasks.spawn_local(admin::serve(listener, subjects));
     }
@@ -93,8 +93,8 @@ pub async fn run(
     }
 
     if config.limits.trim_ms > 0 {
-        let premises = premises(&config, &mut links)?;
-        tasks.spawn_local(keep_tidy(premises, config.limits, ledger));
+        let streams = streams_to_maintain(&config, &mut links)?;
+        tasks.spawn_local(maintain(streams, config.limits, trim_statuses));
     }
     let grace = Duration::from_millis(config.limits.grace_ms);
     let mut driving = JoinSet::new();
@@ -272,19 +272,19 @@ fn start_lane(
 }
 
 /// The streams that the sidecar reads, each once, with the groups that it and the configuration know.
-fn premises(config: &Config, links: &mut Links) -> anyhow::Result<Vec<Premises>> {
-    let mut premises: BTreeMap<(&str, u32, &str), Premises> = BTreeMap::new();
+fn streams_to_maintain(config: &Config, links: &mut Links) -> anyhow::Result<Vec<MaintainedStream>> {
+    let mut streams: BTreeMap<(&str, u32, &str), MaintainedStream> = BTreeMap::new();
     for route in config.routes.values() {
         let service = &config.services[&route.from];
         let key = (service.redis_url.as_str(), service.database, route.stream.as_str());
-        let one = match premises.entry(key) {
+        let one = match streams.entry(key) {
             Entry::Occupied(entry) => entry.into_mut(),
             Entry::Vacant(entry) => {
                 let settings = config
                     .streams
                     .get(&route.stream)
                     .filter(|stream| stream.from == route.from);
-                entry.insert(Premises {
+                entry.insert(MaintainedStream {
                     link: links.to(config, &route.from)?,
                     stream: route.stream.clone(),
                     required_groups: settings
@@ -295,12 +295,10 @@ fn premises(config: &Config, links: &mut Links) -> anyhow::Result<Vec<Premises>>
             }
         };
         one.required_groups.push(route.group.clone());
-        one.groups.push(Membership {
-            group: route.group.clone(),
-            consumers: config.lanes(&route.to).map(|lane| config.consumer(&lane)).collect(),
-        });
+        let own_consumers = config.lanes(&route.to).map(|lane| config.consumer(&lane));
+        one.groups.push((route.group.clone(), own_consumers.collect()));
     }
-    Ok(premises.into_values().collect())
+    Ok(streams.into_values().collect())
 }
 
 /// The locks on the instance's name, in each database that is consumed from.

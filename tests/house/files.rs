@@ -67,7 +67,7 @@ fn a_domain_imports_only_its_own_and_the_contract() {
 fn dependencies_point_inwards() {
     for (package, never) in [
         ("sidecar", vec!["contracts", "store-component", "warehouse-component"]),
-        ("delivery", vec!["contracts", "edge"]),
+        ("protocol", vec!["contracts", "edge"]),
         ("edge", vec!["contracts"]),
         ("store-component", vec!["warehouse-component"]),
         ("warehouse-component", vec!["store-component"]),

@@ -358,11 +358,11 @@ fn delivery_over_http(service: &Service, limits: &Limits) -> Result<(), (&'stati
         return Err(("delivery_secret", why));
     }
     let largest = limits.entry_bytes_max.max(limits.batch_bytes_max) + ENVELOPE_BYTES;
-    if largest > delivery::BODY_BYTES_MAX {
+    if largest > protocol::BODY_BYTES_MAX {
         let why = format!(
             "cannot be used with entry_bytes_max or batch_bytes_max above {}, since a component takes {} bytes at a time",
-            delivery::BODY_BYTES_MAX - ENVELOPE_BYTES,
-            delivery::BODY_BYTES_MAX
+            protocol::BODY_BYTES_MAX - ENVELOPE_BYTES,
+            protocol::BODY_BYTES_MAX
         );
         return Err(("deliver", why));
     }

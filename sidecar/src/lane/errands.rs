@@ -170,7 +170,7 @@ impl Lane {
                     }
                     place.push_back(Held {
                         id,
-                        entry: delivery::Entry {
+                        entry: protocol::Entry {
                             entry: id.to_string().into(),
                             attempt: arrived.attempt,
                             fields,

@@ -1,6 +1,6 @@
 use std::time::Duration;
 
-use delivery::Receipt;
+use protocol::Receipt;
 
 use crate::decide::Cause;
 use crate::entry::{Arrived, EntryId};

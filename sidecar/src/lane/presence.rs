@@ -2,7 +2,7 @@
 
 use std::collections::VecDeque;
 
-use delivery::Receipt;
+use protocol::Receipt;
 
 use super::message::{Action, Notice, Time};
 use super::{Lane, ms};

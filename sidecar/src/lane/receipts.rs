@@ -3,7 +3,7 @@
 use std::collections::HashSet;
 use std::time::Duration;
 
-use delivery::{Receipt, Refusal};
+use protocol::{Receipt, Refusal};
 
 use super::message::{DeadLetter, Notice, Parked, RouteIndex, Settlement};
 use super::route::Held;

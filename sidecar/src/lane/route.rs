@@ -12,7 +12,7 @@ use crate::entry::EntryId;
 /// An entry in memory, ready to be delivered or in flight.
 pub(super) struct Held {
     pub(super) id: EntryId,
-    pub(super) entry: delivery::Entry<'static>,
+    pub(super) entry: protocol::Entry<'static>,
     /// What it takes of a message.
     pub(super) bytes: usize,
     /// When we asked for it, or for the last renewal of its lease.

@@ -39,7 +39,7 @@ pub(super) struct Window {
     turn: usize,
 }
 
-/// The message as [`delivery::Delivery`] has it, without moving the entries into one.
+/// The message as [`protocol::Delivery`] has it, without moving the entries into one.
 #[derive(Serialize)]
 struct Message<'a> {
     delivery: &'a str,

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use delivery::Fields;
+use protocol::Fields;
 use stream_sidecar::decide::Cause;
 use stream_sidecar::entry::{Arrived, Body, EntryId};
 use stream_sidecar::groups::PARKING;

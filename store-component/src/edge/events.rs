@@ -5,9 +5,9 @@ use contracts::envelope;
 use contracts::events::{
     Event, OrderFulfilled, OrderPlaced, ProductChanged, RefundOrder, RefundReason, ReturnReceived,
 };
-use delivery::{Delivery, Receipt};
 use edge::events::{refusal, unknown_stream};
 use edge::redis::Failure;
+use protocol::{Delivery, Receipt};
 use spin_sdk::redis_subscriber;
 
 use super::change::{Item, Outcome, change_orders};

@@ -3,10 +3,10 @@
 use bytes::Bytes;
 use contracts::envelope;
 use contracts::events::{Event, OrderCancelRequested, OrderCompleted};
-use delivery::{Delivery, Receipt};
 use edge::clock;
 use edge::events::{refusal, unknown_stream};
 use edge::redis::Failure;
+use protocol::{Delivery, Receipt};
 use spin_sdk::redis_subscriber;
 
 use super::redis::{self, Corrupt, Request};

@@ -1,4 +1,4 @@
-use delivery::{Delivery, Fields, Receipt, Refusal};
+use protocol::{Delivery, Fields, Receipt, Refusal};
 
 use super::*;
 use crate::decide::Cause;
@@ -185,7 +185,7 @@ impl Bench {
 
 fn owned(delivery: Delivery<'_>) -> Delivery<'static> {
     let text = |text: std::borrow::Cow<'_, str>| text.into_owned().into();
-    let entry = |entry: delivery::Entry<'_>| delivery::Entry {
+    let entry = |entry: protocol::Entry<'_>| protocol::Entry {
         entry: text(entry.entry),
         attempt: entry.attempt,
         fields: Fields(
