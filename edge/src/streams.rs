@@ -8,8 +8,8 @@ use axum::extract::{Path, Query, State};
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use protocol::{
-    DeadLetter, EntryId, GroupState, READ_STREAMS, REPLAY_DEAD_LETTERS, Replay, StreamState, WAITING_CONSUMER,
-    dead_stream, parse_answer,
+    DeadLetterPage, EntryId, GroupState, LIST_DEAD_LETTERS, ListedDeadLetter, READ_STREAMS, REPLAY_DEAD_LETTERS,
+    Replay, StreamState, WAITING_CONSUMER, dead_stream, parse_answer,
 };
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -20,13 +20,12 @@ use utoipa_axum::routes;
 use crate::http::json;
 use crate::page::{Items, Page, PageQuery};
 use crate::problem::{Problem, ProblemType};
-use crate::read_only_script;
 use crate::redis::{self, Reply, Script, as_text};
 
 static READ: Script = Script::new(READ_STREAMS);
 static REPLAY: Script = Script::new(REPLAY_DEAD_LETTERS);
-/// The sidecar reads all letters whole; here an answer has its bounds.
-static READ_DEAD_LETTERS: Script = read_only_script!("read_dead_letters.lua");
+/// The sidecar reads letters whole; here an answer has its bounds.
+static LIST: Script = Script::new(LIST_DEAD_LETTERS);
 
 /// A page of dead letters ends behind the one that passes this.
 const PAGE_BYTES_MAX: usize = 512 * 1024;
@@ -127,8 +126,13 @@ struct DeadLetterView {
     truncated: bool,
 }
 
-impl DeadLetterView {
-    fn new(entry: String, truncated: bool, letter: DeadLetter) -> Self {
+impl From<ListedDeadLetter> for DeadLetterView {
+    fn from(listed: ListedDeadLetter) -> Self {
+        let ListedDeadLetter {
+            entry,
+            truncated,
+            letter,
+        } = listed;
         let header = letter.header.as_ref();
         let fields = letter.fields.into_iter();
         Self {
@@ -173,7 +177,7 @@ async fn list_streams(State(Own(streams)): State<Own>) -> Result<Response, Probl
     let keys = streams
         .iter()
         .flat_map(|stream| [(*stream).to_owned(), dead_stream(stream)]);
-    let states = run(&READ, keys.collect(), vec![WAITING_CONSUMER.to_owned()]).await?;
+    let states: Vec<StreamState> = run(&READ, keys.collect(), vec![WAITING_CONSUMER.to_owned()]).await?;
     let items = streams.iter().zip(states).map(|(stream, state)| {
         let StreamState { length, dead, groups } = state;
         let groups = groups.into_iter().map(GroupView::from).collect();
@@ -203,23 +207,9 @@ async fn list_dead_letters(
     let from = page.after.map_or_else(|| "+".to_owned(), |entry| format!("({entry}"));
     let arguments = [page.limit, PAGE_BYTES_MAX, FIELDS_MAX, TEXT_BYTES_MAX].map(|number| number.to_string());
     let arguments = [from].into_iter().chain(arguments).collect();
-    let mut replies = Replies(
-        READ_DEAD_LETTERS
-            .run(vec![dead_stream(&stream)], arguments)
-            .await?
-            .into_iter(),
-    );
-    replies.expect_word("read")?;
-    let more = replies.number()? == 1;
-    let mut items: Vec<DeadLetterView> = Vec::new();
-    while let Some(entry) = replies.0.next() {
-        let truncated = replies.number()? == 1;
-        let fields = (0..replies.number()? / 2)
-            .map(|_| Ok((replies.text()?, replies.text()?)))
-            .collect::<Result<_, Problem>>()?;
-        items.push(DeadLetterView::new(as_text(&entry), truncated, DeadLetter::new(fields)));
-    }
-    let next_cursor = items.last().filter(|_| more).map(|letter| letter.entry.clone());
+    let page: DeadLetterPage = run(&LIST, vec![dead_stream(&stream)], arguments).await?;
+    let items: Vec<_> = page.letters.into_iter().map(DeadLetterView::from).collect();
+    let next_cursor = items.last().filter(|_| page.more).map(|letter| letter.entry.clone());
     Ok(json(StatusCode::OK, &Items { items, next_cursor }))
 }
 
@@ -238,13 +228,15 @@ async fn replay_dead_letter(
     own.check(&stream)?;
     check_entry(&entry).map_err(|_| unknown_dead_letter(&stream, &entry))?;
     let keys = vec![stream.clone(), dead_stream(&stream)];
-    match run(&REPLAY, keys, vec![entry.clone()]).await?.pop() {
+    let mut replays: Vec<Replay> = run(&REPLAY, keys, vec![entry.clone()]).await?;
+    match replays.pop() {
         Some(Replay::Replayed { entry, replay_of, replay_group }) => {
             let (stream, group) = (&*stream, replay_group);
             Ok(json(StatusCode::OK, &ReplayView { stream, entry, replay_of, group }))
         }
         Some(Replay::Lost) => Err(NOTHING_TO_REPLAY.with(format!(
-            "nothing of the original of the dead letter {entry} of {stream} is left, or no sidecar wrote it; it can only be dropped"
+            "nothing of the original of the dead letter {entry} of {stream} is left, or no sidecar wrote it; it can only \
+             be dropped"
         ))),
         Some(Replay::Unknown) | None => Err(unknown_dead_letter(&stream, &entry)),
     }
@@ -264,21 +256,15 @@ async fn drop_dead_letter(
 ) -> Result<Response, Problem> {
     own.check(&stream)?;
     check_entry(&entry).map_err(|_| unknown_dead_letter(&stream, &entry))?;
-    match redis::command("XDEL", [dead_stream(&stream), entry.clone()])
-        .await?
-        .first()
-    {
+    let removed = redis::command("XDEL", [dead_stream(&stream), entry.clone()]).await?;
+    match removed.first() {
         Some(Reply::Int64(1)) => Ok(StatusCode::NO_CONTENT.into_response()),
         _ => Err(unknown_dead_letter(&stream, &entry)),
     }
 }
 
 /// Runs a script of the protocol.
-async fn run<T: DeserializeOwned>(
-    script: &Script,
-    keys: Vec<String>,
-    arguments: Vec<String>,
-) -> Result<Vec<T>, Problem> {
+async fn run<T: DeserializeOwned>(script: &Script, keys: Vec<String>, arguments: Vec<String>) -> Result<T, Problem> {
     let answer = script.run(keys, arguments).await?;
     let answer = answer.first().map(as_text).unwrap_or_default();
     parse_answer(answer.as_bytes())
@@ -305,38 +291,5 @@ fn check_entry(entry: &str) -> Result<(), String> {
     match entry.parse::<EntryId>() {
         Ok(_) => Ok(()),
         Err(_) => Err(format!("must be an entry's id such as 1764000000000-0, is {entry:?}")),
-    }
-}
-
-/// A script's flat reply, taken apart from its start.
-struct Replies(std::vec::IntoIter<Reply>);
-
-impl Replies {
-    fn next(&mut self) -> Result<Reply, Problem> {
-        self.0
-            .next()
-            .ok_or_else(|| Problem::corrupt("a reply was shorter than expected"))
-    }
-
-    fn text(&mut self) -> Result<String, Problem> {
-        self.next().map(|reply| as_text(&reply))
-    }
-
-    fn number(&mut self) -> Result<u64, Problem> {
-        let reply = self.next()?;
-        let number = if let Reply::Int64(number) = reply {
-            u64::try_from(number).ok()
-        } else {
-            None
-        };
-        number.ok_or_else(|| Problem::corrupt(format!("a reply was no number: {}", as_text(&reply))))
-    }
-
-    /// The word that says that all went well; instead of it stands what is damaged.
-    fn expect_word(&mut self, word: &str) -> Result<(), Problem> {
-        if self.text()? == word {
-            return Ok(());
-        }
-        Err(Problem::corrupt(self.text()?))
     }
 }

@@ -19,13 +19,25 @@ pub const DEAD_FIELDS: [&str; 6] = [
 /// XRANGE on these keys.
 pub const REPLAY_DEAD_LETTERS: &str = concat!("#!lua\n", include_str!("only_streams.lua"), include_str!("replay.lua"));
 
+/// Lists dead letters, newest first, within bounds; answers with a [`DeadLetterPage`].
+///
+/// Key: a [`dead_stream`]. Arguments: the id to begin at, as XREVRANGE takes it; letters at most; bytes behind which the
+/// page ends; of each letter fields at most; bytes at most of each name and value. Needs the rights to run TYPE and
+/// XREVRANGE on the key.
+pub const LIST_DEAD_LETTERS: &str = concat!(
+    "#!lua flags=no-writes\n",
+    include_str!("only_streams.lua"),
+    include_str!("list_dead_letters.lua")
+);
+
 /// The key of the stream that holds a stream's dead letters.
 pub fn dead_stream(stream: &str) -> String {
     format!("{stream}.dead")
 }
 
 /// A dead letter, taken apart.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(from = "Vec<(String, String)>")]
 pub struct DeadLetter {
     /// Absent from a letter that no sidecar wrote; such a letter cannot be replayed.
     pub header: Option<DeadLetterHeader>,
@@ -50,9 +62,9 @@ pub struct DeadLetterHeader {
     pub at: String,
 }
 
-impl DeadLetter {
+impl From<Vec<(String, String)>> for DeadLetter {
     /// Takes the fields of an entry of a dead stream apart.
-    pub fn new(mut fields: Vec<(String, String)>) -> Self {
+    fn from(mut fields: Vec<(String, String)>) -> Self {
         let names = fields.iter().map(|(name, _)| name.as_str());
         if !names.take(DEAD_FIELDS.len()).eq(DEAD_FIELDS) {
             return Self { header: None, fields };
@@ -74,6 +86,28 @@ impl DeadLetter {
             fields,
         }
     }
+}
+
+/// Dead letters in the order in which they are listed.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+pub struct DeadLetterPage {
+    /// The letters.
+    #[serde(default)]
+    pub letters: Vec<ListedDeadLetter>,
+    /// Others follow.
+    pub more: bool,
+}
+
+/// A dead letter of a page.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+pub struct ListedDeadLetter {
+    /// The letter's own id, which replaying and dropping it take.
+    pub entry: String,
+    /// Fields are left out or shortened.
+    pub truncated: bool,
+    /// Its content.
+    #[serde(rename = "fields")]
+    pub letter: DeadLetter,
 }
 
 /// The outcome of replaying one dead letter.
@@ -108,7 +142,7 @@ mod tests {
     fn the_fields_of_the_original_stay_apart() {
         let mut letter = fields(&DEAD_FIELDS.map(|name| (name, name)));
         letter.extend(fields(&[("dead_cause", "mine")]));
-        let DeadLetter { header, fields: rest } = DeadLetter::new(letter);
+        let DeadLetter { header, fields: rest } = DeadLetter::from(letter);
         assert_eq!(rest, fields(&[("dead_cause", "mine")]));
         let header = header.unwrap();
         let values = [
@@ -133,7 +167,7 @@ mod tests {
                 header: None,
                 fields: letter.clone(),
             };
-            assert_eq!(DeadLetter::new(letter), expected);
+            assert_eq!(DeadLetter::from(letter), expected);
         }
     }
 

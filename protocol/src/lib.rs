@@ -17,7 +17,10 @@ mod signature;
 mod dead_letters;
 mod streams;
 
-pub use dead_letters::{DEAD_FIELDS, DeadLetter, DeadLetterHeader, REPLAY_DEAD_LETTERS, Replay, dead_stream};
+pub use dead_letters::{
+    DEAD_FIELDS, DeadLetter, DeadLetterHeader, DeadLetterPage, LIST_DEAD_LETTERS, ListedDeadLetter,
+    REPLAY_DEAD_LETTERS, Replay, dead_stream,
+};
 pub use entry_id::{EntryId, NotAnEntryId};
 pub use fields::Fields;
 pub use messages::{Delivery, Entry, Receipt, Refusal};
@@ -27,12 +30,12 @@ pub use streams::{GroupState, READ_STREAMS, StreamState, WAITING_CONSUMER};
 /// The largest body of an HTTP delivery, and of its receipt.
 pub const BODY_BYTES_MAX: usize = 2 * 1024 * 1024;
 
-/// Reads the answer of [`REPLAY_DEAD_LETTERS`] or [`READ_STREAMS`]: a JSON array, one item for each thing asked about.
+/// Reads the answer of one of the scripts: JSON.
 ///
 /// # Errors
 ///
-/// The answer is another script's.
-pub fn parse_answer<T: serde::de::DeserializeOwned>(answer: &[u8]) -> serde_json::Result<Vec<T>> {
-    // Names of groups, and ids that somebody else wrote, need not be text.
+/// The answer is of another form.
+pub fn parse_answer<T: serde::de::DeserializeOwned>(answer: &[u8]) -> serde_json::Result<T> {
+    // Names of groups, and what others wrote into streams, need not be UTF-8.
     serde_json::from_str(&String::from_utf8_lossy(answer))
 }

@@ -38,12 +38,13 @@ impl fmt::Display for Unauthenticated {
                  ({VERSION}<hexadecimal>)"
             ),
             Self::Forged => f.write_str(
-                "the signature does not fit the delivery: the sidecar's delivery_secret must be the app's delivery_secret",
+                "the signature does not fit the delivery: the sidecar's delivery_secret must be the app's \
+                 delivery_secret",
             ),
             Self::Stale { seconds } => write!(
                 f,
-                "the delivery's time differs from this host's by {seconds} s, and {AGE_SECONDS_MAX} s are allowed: if it \
-                 is not an old delivery, correct the clocks of the sidecar's host and of this one"
+                "the delivery's time differs from this host's by {seconds} s, and {AGE_SECONDS_MAX} s are allowed: if \
+                 it is not an old delivery, correct the clocks of the sidecar's host and of this one"
             ),
         }
     }
@@ -170,7 +171,7 @@ mod tests {
         }
     }
 
-    /// Made with `printf 7.x | openssl dgst -sha256 -hmac Jefe`: 90855e9032d6166b9ee389b66d32d3423879e259ee44a45208c6599dd22283b2.
+    /// Made with `printf 7.x | openssl dgst -sha256 -hmac Jefe`.
     #[test]
     fn it_is_plain_hmac_sha256() {
         assert_eq!(

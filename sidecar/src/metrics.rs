@@ -1,13 +1,12 @@
 //! The metrics page. Lanes count in plain fields; the page is made when it is asked for.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::fmt;
 
 use prometheus_client::collector::Collector;
-use prometheus_client::encoding::{DescriptorEncoder, EncodeMetric, MetricEncoder, NoLabelSet, prometheus_text};
-use prometheus_client::metrics::counter::ConstCounter;
-use prometheus_client::metrics::gauge::ConstGauge;
-use prometheus_client::metrics::{MetricType, TypedMetric};
+use prometheus_client::encoding::{DescriptorEncoder, NoLabelSet, prometheus_text};
+use prometheus_client::metrics::MetricType;
 use prometheus_client::registry::Registry;
 
 use crate::config::LaneName;
@@ -37,221 +36,197 @@ pub fn render(snapshot: Snapshot) -> String {
     page
 }
 
-impl Collector for Snapshot {
-    fn encode(&self, mut encoder: DescriptorEncoder<'_>) -> fmt::Result {
-        let page = &mut Page(&mut encoder);
-        self.groups(page)?;
-        self.trimming(page)?;
-        self.lanes(page)?;
-        self.routes(page)
-    }
+/// A number of a metric.
+enum Value {
+    /// Nobody knows it, so there is no line.
+    Unknown,
+    Count(u64),
+    /// Shown in seconds.
+    Ms(u64),
 }
 
-type Labels<'a> = Vec<(&'static str, &'a str)>;
+use MetricType::{Counter, Gauge};
+use Value::{Count, Ms, Unknown};
 
-struct Page<'a, 'e>(&'a mut DescriptorEncoder<'e>);
+/// Name, type, help, and the value for one of the subjects of the family.
+type Family<T> = (&'static str, MetricType, &'static str, fn(&T) -> Value);
 
-impl Page<'_, '_> {
-    /// Writes a family of metrics, with a line for each of the labels.
-    fn family<'l, M: EncodeMetric + TypedMetric>(
+#[rustfmt::skip]
+const GROUPS: [Family<&RouteState>; 6] = [
+    ("lag", Gauge, "Entries never delivered to the group; absent where Redis does not know.",
+        |s| s.lag.map_or(Unknown, Count)),
+    ("pending", Gauge, "Entries delivered and not acknowledged.", |s| Count(s.pending)),
+    ("waiting", Gauge, "Pending entries that wait for their next attempt or for an owner.", |s| Count(s.waiting)),
+    ("oldest_pending_seconds", Gauge, "Age of the oldest pending entry; 0 without one.",
+        |s| Ms(s.oldest_pending_ms.unwrap_or(0))),
+    ("consumers", Gauge, "Consumers in the group.", |s| Count(s.consumers)),
+    ("group_exists", Gauge, "1 if the group exists.", |s| Count(s.exists.into())),
+];
+#[rustfmt::skip]
+const STREAMS: [Family<&RouteState>; 2] = [
+    ("stream_length", Gauge, "Entries in the stream.", |s| Count(s.length)),
+    ("dead_letters", Gauge, "Dead letters of the stream.", |s| Count(s.dead)),
+];
+#[rustfmt::skip]
+const TRIMMED: [Family<&TrimStatus>; 1] = [
+    ("trimmed", Counter, "Entries trimmed from the stream.", |s| Count(s.removed)),
+];
+#[rustfmt::skip]
+const HOLDERS: [Family<&TrimStatus>; 1] = [
+    ("holding_seconds", Gauge, "Age of the entry behind which a group keeps the stream from being trimmed.",
+        |s| Ms(s.holding_ms)),
+];
+#[rustfmt::skip]
+const LANES: [Family<&Option<Report>>; 1] = [
+    ("ready", Gauge, "1 if everything on the way to the service can flow.",
+        |r| Count(r.as_ref().is_some_and(|r| r.not_ready.is_empty()).into())),
+];
+#[rustfmt::skip]
+const RUNNING_LANES: [Family<&Report>; 11] = [
+    ("stalled", Gauge, "1 if the runtime should be restarted.", |r| Count(r.stalled.is_some().into())),
+    ("unavailable", Gauge, "1 if the component reports itself unavailable.", |r| Count(r.unavailable.into())),
+    ("in_flight_deliveries", Gauge, "Unanswered deliveries.", |r| Count(r.in_flight_deliveries as u64)),
+    ("in_flight_entries", Gauge, "Unanswered entries.", |r| Count(r.in_flight_entries as u64)),
+    ("in_flight_bytes", Gauge, "Bytes of unanswered deliveries.", |r| Count(r.in_flight_bytes as u64)),
+    ("deliveries", Counter, "Deliveries published.", |r| Count(r.counters.deliveries)),
+    ("handshakes", Counter, "Handshakes and probes published.", |r| Count(r.counters.handshakes)),
+    ("late_receipts", Counter, "Receipts that no delivery waited for.", |r| Count(r.counters.late_receipts)),
+    ("odd_receipts", Counter, "Receipts that made no sense in part.", |r| Count(r.counters.odd_receipts)),
+    ("unavailable", Counter, "Receipts that reported unavailability.", |r| Count(r.counters.unavailable)),
+    ("stalls", Counter, "Times that the lane stalled.", |r| Count(r.counters.stalls)),
+];
+#[rustfmt::skip]
+const ROUTES: [Family<&RouteReport>; 7] = [
+    ("buffered_entries", Gauge, "Entries in memory that wait for their delivery.", |r| Count(r.buffered as u64)),
+    ("read_entries", Counter, "Entries read for the first time.", |r| Count(r.counters.read)),
+    ("claimed_entries", Counter, "Entries taken over, or due again.", |r| Count(r.counters.claimed)),
+    ("delivered_entries", Counter, "Entries handed to the component.", |r| Count(r.counters.delivered)),
+    ("done_entries", Counter, "Entries reported as done.", |r| Count(r.counters.done)),
+    ("retried_entries", Counter, "Failed attempts that are followed by another.", |r| Count(r.counters.retried)),
+    ("freed_entries", Counter, "Entries delivered again free of charge.", |r| Count(r.counters.freed)),
+];
+#[rustfmt::skip]
+const CAUSES: [Family<u64>; 1] = [
+    ("dead_lettered", Counter, "Entries moved to the dead letters, by cause.", |count| Count(*count)),
+];
+
+type Labels<'a> = Vec<(&'static str, Cow<'a, str>)>;
+/// The things that a family has lines for.
+type Subjects<'a, T> = Vec<(Labels<'a>, T)>;
+
+struct Page<'a>(DescriptorEncoder<'a>);
+
+impl Page<'_> {
+    fn numbers<T>(&mut self, families: &[Family<T>], subjects: &Subjects<'_, T>) -> fmt::Result {
+        for (name, kind, help, value) in families {
+            let mut family = self.0.encode_descriptor(name, help, None, *kind)?;
+            for (labels, subject) in subjects {
+                let mut metric = family.encode_family(labels)?;
+                match (value(subject), kind) {
+                    (Unknown, _) => {}
+                    (Count(count), Counter) => metric.encode_counter::<NoLabelSet, _, f64>(&count, None)?,
+                    (Count(count), _) => metric.encode_gauge(&count)?,
+                    (Ms(ms), _) => metric.encode_gauge(&(ms as f64 / 1000.0))?,
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn histogram<T>(
         &mut self,
         name: &str,
         help: &str,
-        metrics: impl IntoIterator<Item = (Labels<'l>, M)>,
+        subjects: &Subjects<'_, T>,
+        histogram: impl Fn(&T) -> &Histogram,
     ) -> fmt::Result {
-        let mut family = self.0.encode_descriptor(name, help, None, M::TYPE)?;
-        for (labels, metric) in metrics {
-            metric.encode(family.encode_family(&labels)?)?;
+        let mut family = self.0.encode_descriptor(name, help, None, MetricType::Histogram)?;
+        for (labels, subject) in subjects {
+            let Histogram { bounds, counts, sum } = histogram(subject);
+            let buckets: Vec<(f64, u64)> = bounds.iter().copied().zip(counts.iter().copied()).collect();
+            let mut metric = family.encode_family(labels)?;
+            metric.encode_histogram::<NoLabelSet>(*sum, counts.iter().sum(), &buckets, None)?;
         }
         Ok(())
     }
 }
 
-struct HistogramMetric<'a>(&'a Histogram);
-
-impl TypedMetric for HistogramMetric<'_> {
-    const TYPE: MetricType = MetricType::Histogram;
-}
-
-impl EncodeMetric for HistogramMetric<'_> {
-    fn encode(&self, mut encoder: MetricEncoder<'_>) -> fmt::Result {
-        let Histogram { bounds, counts, sum } = self.0;
-        let buckets: Vec<(f64, u64)> = bounds.iter().copied().zip(counts.iter().copied()).collect();
-        encoder.encode_histogram::<NoLabelSet>(*sum, counts.iter().sum(), &buckets, None)
-    }
-
-    fn metric_type(&self) -> MetricType {
-        Self::TYPE
+impl Collector for Snapshot {
+    fn encode(&self, encoder: DescriptorEncoder<'_>) -> fmt::Result {
+        let mut page = Page(encoder);
+        self.redis(&mut page)?;
+        self.lanes(&mut page)?;
+        self.routes(&mut page)
     }
 }
-
-fn seconds(ms: u64) -> ConstGauge<f64> {
-    ConstGauge::new(ms as f64 / 1000.0)
-}
-
-/// Name, help, and the value of one number.
-type Family<T, V = u64> = (&'static str, &'static str, fn(&T) -> V);
-
-// One line for each family.
-#[rustfmt::skip]
-const GROUP_GAUGES: [Family<RouteState, Option<u64>>; 5] = [
-    ("lag", "Entries never delivered to the group; absent where Redis does not know.", |s| s.lag),
-    ("pending", "Entries delivered and not acknowledged.", |s| Some(s.pending)),
-    ("waiting", "Pending entries that wait for their next attempt or for an owner.", |s| Some(s.waiting)),
-    ("consumers", "Consumers in the group.", |s| Some(s.consumers)),
-    ("group_exists", "1 if the group exists.", |s| Some(s.exists.into())),
-];
-
-#[rustfmt::skip]
-const STREAM_GAUGES: [Family<RouteState>; 2] = [
-    ("stream_length", "Entries in the stream.", |s| s.length),
-    ("dead_letters", "Dead letters of the stream.", |s| s.dead),
-];
-
-#[rustfmt::skip]
-const LANE_GAUGES: [Family<Report>; 5] = [
-    ("stalled", "1 if the runtime should be restarted.", |r| r.stalled.is_some().into()),
-    ("unavailable", "1 if the component reports itself unavailable.", |r| r.unavailable.into()),
-    ("in_flight_deliveries", "Unanswered deliveries.", |r| r.in_flight_deliveries as u64),
-    ("in_flight_entries", "Unanswered entries.", |r| r.in_flight_entries as u64),
-    ("in_flight_bytes", "Bytes of unanswered deliveries.", |r| r.in_flight_bytes as u64),
-];
-
-#[rustfmt::skip]
-const LANE_COUNTERS: [Family<Report>; 6] = [
-    ("deliveries", "Deliveries published.", |r| r.counters.deliveries),
-    ("handshakes", "Handshakes and probes published.", |r| r.counters.handshakes),
-    ("late_receipts", "Receipts that no delivery waited for.", |r| r.counters.late_receipts),
-    ("odd_receipts", "Receipts that made no sense in part.", |r| r.counters.odd_receipts),
-    ("unavailable", "Receipts that reported unavailability.", |r| r.counters.unavailable),
-    ("stalls", "Times that the lane stalled.", |r| r.counters.stalls),
-];
-
-#[rustfmt::skip]
-const ROUTE_COUNTERS: [Family<RouteReport>; 6] = [
-    ("read_entries", "Entries read for the first time.", |r| r.counters.read),
-    ("claimed_entries", "Entries taken over, or due again.", |r| r.counters.claimed),
-    ("delivered_entries", "Entries handed to the component.", |r| r.counters.delivered),
-    ("done_entries", "Entries reported as done.", |r| r.counters.done),
-    ("retried_entries", "Failed attempts that are followed by another.", |r| r.counters.retried),
-    ("freed_entries", "Entries delivered again free of charge.", |r| r.counters.freed),
-];
 
 impl Snapshot {
-    fn groups(&self, page: &mut Page<'_, '_>) -> fmt::Result {
-        let groups = || {
-            let groups = self.groups.iter();
-            groups.map(|(stream, group, state)| (vec![("stream", stream.as_str()), ("group", group)], state))
-        };
-        for (name, help, value) in GROUP_GAUGES {
-            let known = groups().filter_map(|(labels, state)| Some((labels, ConstGauge::new(value(state)?))));
-            page.family(name, help, known)?;
+    fn redis(&self, page: &mut Page<'_>) -> fmt::Result {
+        let (mut groups, mut by_stream) = (Vec::new(), BTreeMap::new());
+        for (stream, group, state) in &self.groups {
+            groups.push((vec![("stream", stream.into()), ("group", group.into())], state));
+            by_stream.insert(stream, state);
         }
-        let oldest = groups().map(|(labels, state)| (labels, seconds(state.oldest_pending_ms.unwrap_or(0))));
-        let help = "Age of the oldest pending entry; 0 without one.";
-        page.family("oldest_pending_seconds", help, oldest)?;
-        let streams: BTreeMap<&str, &RouteState> =
-            self.groups.iter().map(|(stream, _, s)| (stream.as_str(), s)).collect();
-        for (name, help, value) in STREAM_GAUGES {
-            let lengths = streams
-                .iter()
-                .map(|(stream, state)| (vec![("stream", *stream)], ConstGauge::new(value(state))));
-            page.family(name, help, lengths)?;
-        }
-        Ok(())
-    }
-
-    fn trimming(&self, page: &mut Page<'_, '_>) -> fmt::Result {
-        let removed = self.trimmed.iter().map(|(stream, status)| {
-            let labels = vec![("stream", stream.as_str())];
-            (labels, ConstCounter::new(status.removed))
-        });
-        page.family("trimmed", "Entries trimmed from the stream.", removed)?;
-        let holding = self.trimmed.iter().map(|(stream, status)| {
-            let labels = vec![("stream", stream.as_str()), ("group", status.holder.as_str())];
-            (labels, seconds(status.holding_ms))
-        });
-        let help = "Age of the entry behind which a group keeps the stream from being trimmed.";
-        page.family("holding_seconds", help, holding)
-    }
-
-    fn lanes(&self, page: &mut Page<'_, '_>) -> fmt::Result {
-        let lanes: Vec<_> = self
-            .lanes
-            .iter()
-            .map(|(name, report)| (name, name.lane.to_string(), report.as_ref()))
+        let by_stream = by_stream.into_iter();
+        let streams = by_stream
+            .map(|(stream, state)| (vec![("stream", stream.into())], state))
             .collect();
-        let all = || {
-            let lanes = lanes.iter();
-            lanes.map(|(name, lane, report)| (vec![("service", name.service.as_str()), ("lane", lane)], *report))
-        };
-        let running = || all().filter_map(|(labels, report)| Some((labels, report?)));
-        let ready = all().map(|(labels, report)| {
-            let is_ready = report.is_some_and(|report| report.not_ready.is_empty());
-            (labels, ConstGauge::new(u64::from(is_ready)))
-        });
-        page.family("ready", "1 if everything on the way to the service can flow.", ready)?;
-        for (name, help, value) in LANE_GAUGES {
-            page.family(
-                name,
-                help,
-                running().map(|(labels, report)| (labels, ConstGauge::new(value(report)))),
-            )?;
+        let (mut trimmed, mut holders) = (Vec::new(), Vec::new());
+        for (stream, status) in &self.trimmed {
+            trimmed.push((vec![("stream", stream.into())], status));
+            holders.push((
+                vec![("stream", stream.into()), ("group", (&status.holder).into())],
+                status,
+            ));
         }
-        for (name, help, value) in LANE_COUNTERS {
-            page.family(
-                name,
-                help,
-                running().map(|(labels, report)| (labels, ConstCounter::new(value(report)))),
-            )?;
-        }
-        let batches = running().map(|(labels, report)| (labels, HistogramMetric(&report.counters.batch)));
-        page.family("batch_entries", "Entries per delivery.", batches)?;
-        let answers = running().map(|(labels, report)| (labels, HistogramMetric(&report.counters.answer_seconds)));
-        page.family("answer_seconds", "From publishing a delivery to its receipt.", answers)
+        page.numbers(&GROUPS, &groups)?;
+        page.numbers(&STREAMS, &streams)?;
+        page.numbers(&TRIMMED, &trimmed)?;
+        page.numbers(&HOLDERS, &holders)
     }
 
-    fn routes(&self, page: &mut Page<'_, '_>) -> fmt::Result {
-        let routes: Vec<(String, &RouteReport)> = self
-            .lanes
-            .iter()
-            .filter_map(|(name, report)| Some((name.lane, report.as_ref()?)))
-            .flat_map(|(lane, report)| report.routes.iter().map(move |route| (lane.to_string(), route)))
-            .collect();
-        let routes = || {
-            routes.iter().map(|(lane, route)| {
-                let labels = vec![
-                    ("stream", route.stream.as_str()),
-                    ("group", &route.group),
-                    ("lane", lane),
+    fn lanes(&self, page: &mut Page<'_>) -> fmt::Result {
+        let (mut lanes, mut running) = (Vec::new(), Vec::new());
+        for (name, report) in &self.lanes {
+            let labels: Labels<'_> = vec![
+                ("service", (&name.service).into()),
+                ("lane", name.lane.to_string().into()),
+            ];
+            running.extend(report.as_ref().map(|report| (labels.clone(), report)));
+            lanes.push((labels, report));
+        }
+        page.numbers(&LANES, &lanes)?;
+        page.numbers(&RUNNING_LANES, &running)?;
+        page.histogram("batch_entries", "Entries per delivery.", &running, |r| {
+            &r.counters.batch
+        })?;
+        let help = "From publishing a delivery to its receipt.";
+        page.histogram("answer_seconds", help, &running, |r| &r.counters.answer_seconds)
+    }
+
+    fn routes(&self, page: &mut Page<'_>) -> fmt::Result {
+        let (mut routes, mut causes) = (Vec::new(), Vec::new());
+        for (name, report) in &self.lanes {
+            for route in report.iter().flat_map(|report| &report.routes) {
+                let (stream, group, lane) = (&route.stream, &route.group, name.lane.to_string());
+                let labels: Labels<'_> = vec![
+                    ("stream", stream.into()),
+                    ("group", group.into()),
+                    ("lane", lane.into()),
                 ];
-                (labels, *route)
-            })
-        };
-        let buffered = routes().map(|(labels, route)| (labels, ConstGauge::new(route.buffered)));
-        page.family(
-            "buffered_entries",
-            "Entries in memory that wait for their delivery.",
-            buffered,
-        )?;
-        for (name, help, value) in ROUTE_COUNTERS {
-            page.family(
-                name,
-                help,
-                routes().map(|(labels, route)| (labels, ConstCounter::new(value(route)))),
-            )?;
+                for cause in Cause::ALL {
+                    let labels = [&labels[..], &[("cause", cause.as_str().into())]].concat();
+                    causes.push((labels, route.counters.dead[cause as usize]));
+                }
+                routes.push((labels, route));
+            }
         }
-        let dead = routes().flat_map(|(labels, route)| {
-            Cause::ALL.map(|cause| {
-                let labels = [&labels[..], &[("cause", cause.as_str())]].concat();
-                (labels, ConstCounter::new(route.counters.dead[cause as usize]))
-            })
-        });
-        page.family("dead_lettered", "Entries moved to the dead letters, by cause.", dead)?;
-        let attempts = routes().map(|(labels, route)| (labels, HistogramMetric(&route.counters.attempts)));
-        page.family("attempts", "The attempt of each entry delivered.", attempts)?;
-        let settling = routes().map(|(labels, route)| (labels, HistogramMetric(&route.counters.settle_seconds)));
-        page.family("settle_seconds", "From a receipt to having it written down.", settling)
+        page.numbers(&ROUTES, &routes)?;
+        page.numbers(&CAUSES, &causes)?;
+        let help = "The attempt of each entry delivered.";
+        page.histogram("attempts", help, &routes, |r| &r.counters.attempts)?;
+        let help = "From a receipt to having it written down.";
+        page.histogram("settle_seconds", help, &routes, |r| &r.counters.settle_seconds)
     }
 }
 
@@ -297,7 +272,8 @@ mod tests {
     fn every_family_is_described_as_ever() {
         let page = page(Vec::new());
         for family in [
-            "# HELP stream_sidecar_deliveries_total Deliveries published.\n# TYPE stream_sidecar_deliveries_total counter\n",
+            "# HELP stream_sidecar_deliveries_total Deliveries published.\n",
+            "# TYPE stream_sidecar_deliveries_total counter\n",
             "# HELP stream_sidecar_lag Entries never delivered to the group; absent where Redis does not know.\n",
             "# TYPE stream_sidecar_answer_seconds histogram\n",
         ] {

@@ -217,7 +217,7 @@ async fn replay(config: &Config, change: Change) -> anyhow::Result<()> {
         let mut script = REPLAY.key(stream);
         script.key(dead_stream(stream)).arg(ids);
         let answer: Vec<u8> = link.run(&script).await?;
-        for replay in parse_answer(&answer)? {
+        for replay in parse_answer::<Vec<Replay>>(&answer)? {
             match replay {
                 Replay::Replayed { .. } => replayed += 1,
                 Replay::Unknown => gone += 1,

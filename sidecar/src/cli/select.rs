@@ -58,7 +58,7 @@ impl Letter {
     fn new((stream, service): (&str, &str), (id, fields): RawEntry) -> Self {
         let text = |bytes: Vec<u8>| String::from_utf8_lossy(&bytes).into_owned();
         let fields = fields.into_iter().map(|(name, value)| (text(name), text(value)));
-        let DeadLetter { header, fields } = DeadLetter::new(fields.collect());
+        let DeadLetter { header, fields } = DeadLetter::from(fields.collect::<Vec<_>>());
         Self {
             id,
             stream: stream.to_owned(),
