@@ -6,7 +6,7 @@ use std::fmt;
 
 use prometheus_client::collector::Collector;
 use prometheus_client::encoding::{DescriptorEncoder, NoLabelSet, prometheus_text};
-use prometheus_client::metrics::MetricType;
+use prometheus_client::metrics::MetricType::{self, Counter, Gauge};
 use prometheus_client::registry::Registry;
 
 use crate::config::LaneName;
@@ -14,6 +14,7 @@ use crate::decide::Cause;
 use crate::inspect::RouteState;
 use crate::lane::{Histogram, Report, RouteReport};
 use crate::maintenance::TrimStatus;
+use Value::{Count, Ms, Unknown};
 
 /// Everything that the page shows, gathered at one time.
 #[derive(Debug)]
@@ -45,14 +46,11 @@ enum Value {
     Ms(u64),
 }
 
-use MetricType::{Counter, Gauge};
-use Value::{Count, Ms, Unknown};
-
 /// Name, type, help, and the value for one of the subjects of the family.
 type Family<T> = (&'static str, MetricType, &'static str, fn(&T) -> Value);
 
 #[rustfmt::skip]
-const GROUPS: [Family<&RouteState>; 6] = [
+const GROUPS: [Family<RouteState>; 6] = [
     ("lag", Gauge, "Entries never delivered to the group; absent where Redis does not know.",
         |s| s.lag.map_or(Unknown, Count)),
     ("pending", Gauge, "Entries delivered and not acknowledged.", |s| Count(s.pending)),
@@ -63,26 +61,26 @@ const GROUPS: [Family<&RouteState>; 6] = [
     ("group_exists", Gauge, "1 if the group exists.", |s| Count(s.exists.into())),
 ];
 #[rustfmt::skip]
-const STREAMS: [Family<&RouteState>; 2] = [
+const STREAMS: [Family<RouteState>; 2] = [
     ("stream_length", Gauge, "Entries in the stream.", |s| Count(s.length)),
     ("dead_letters", Gauge, "Dead letters of the stream.", |s| Count(s.dead)),
 ];
 #[rustfmt::skip]
-const TRIMMED: [Family<&TrimStatus>; 1] = [
+const TRIMMED: [Family<TrimStatus>; 1] = [
     ("trimmed", Counter, "Entries trimmed from the stream.", |s| Count(s.removed)),
 ];
 #[rustfmt::skip]
-const HOLDERS: [Family<&TrimStatus>; 1] = [
+const HOLDERS: [Family<TrimStatus>; 1] = [
     ("holding_seconds", Gauge, "Age of the entry behind which a group keeps the stream from being trimmed.",
         |s| Ms(s.holding_ms)),
 ];
 #[rustfmt::skip]
-const LANES: [Family<&Option<Report>>; 1] = [
+const LANES: [Family<Option<Report>>; 1] = [
     ("ready", Gauge, "1 if everything on the way to the service can flow.",
         |r| Count(r.as_ref().is_some_and(|r| r.not_ready.is_empty()).into())),
 ];
 #[rustfmt::skip]
-const RUNNING_LANES: [Family<&Report>; 11] = [
+const RUNNING_LANES: [Family<Report>; 11] = [
     ("stalled", Gauge, "1 if the runtime should be restarted.", |r| Count(r.stalled.is_some().into())),
     ("unavailable", Gauge, "1 if the component reports itself unavailable.", |r| Count(r.unavailable.into())),
     ("in_flight_deliveries", Gauge, "Unanswered deliveries.", |r| Count(r.in_flight_deliveries as u64)),
@@ -96,7 +94,7 @@ const RUNNING_LANES: [Family<&Report>; 11] = [
     ("stalls", Counter, "Times that the lane stalled.", |r| Count(r.counters.stalls)),
 ];
 #[rustfmt::skip]
-const ROUTES: [Family<&RouteReport>; 7] = [
+const ROUTES: [Family<RouteReport>; 7] = [
     ("buffered_entries", Gauge, "Entries in memory that wait for their delivery.", |r| Count(r.buffered as u64)),
     ("read_entries", Counter, "Entries read for the first time.", |r| Count(r.counters.read)),
     ("claimed_entries", Counter, "Entries taken over, or due again.", |r| Count(r.counters.claimed)),
@@ -112,7 +110,7 @@ const CAUSES: [Family<u64>; 1] = [
 
 type Labels<'a> = Vec<(&'static str, Cow<'a, str>)>;
 /// The things that a family has lines for.
-type Subjects<'a, T> = Vec<(Labels<'a>, T)>;
+type Subjects<'a, T> = Vec<(Labels<'a>, &'a T)>;
 
 struct Page<'a>(DescriptorEncoder<'a>);
 
@@ -216,7 +214,7 @@ impl Snapshot {
                 ];
                 for cause in Cause::ALL {
                     let labels = [&labels[..], &[("cause", cause.as_str().into())]].concat();
-                    causes.push((labels, route.counters.dead[cause as usize]));
+                    causes.push((labels, &route.counters.dead[cause as usize]));
                 }
                 routes.push((labels, route));
             }
