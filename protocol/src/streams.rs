@@ -30,7 +30,8 @@ pub struct StreamState {
 /// A consumer group, as Redis knows it.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct GroupState {
-    /// The group's name.
+    /// The group's name. Whoever shows a state names the group beside it.
+    #[serde(skip_serializing)]
     pub group: String,
     /// Entries that were never delivered to it; absent where Redis does not know, which is not 0.
     pub lag: Option<u64>,

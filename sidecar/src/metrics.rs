@@ -52,12 +52,12 @@ type Family<T> = (&'static str, MetricType, &'static str, fn(&T) -> Value);
 #[rustfmt::skip]
 const GROUPS: [Family<RouteState>; 6] = [
     ("lag", Gauge, "Entries never delivered to the group; absent where Redis does not know.",
-        |s| s.lag.map_or(Unknown, Count)),
-    ("pending", Gauge, "Entries delivered and not acknowledged.", |s| Count(s.pending)),
-    ("waiting", Gauge, "Pending entries that wait for their next attempt or for an owner.", |s| Count(s.waiting)),
+        |s| s.group.lag.map_or(Unknown, Count)),
+    ("pending", Gauge, "Entries delivered and not acknowledged.", |s| Count(s.group.pending)),
+    ("waiting", Gauge, "Pending entries that wait for their next attempt or for an owner.", |s| Count(s.group.waiting)),
     ("oldest_pending_seconds", Gauge, "Age of the oldest pending entry; 0 without one.",
-        |s| Ms(s.oldest_pending_ms.unwrap_or(0))),
-    ("consumers", Gauge, "Consumers in the group.", |s| Count(s.consumers)),
+        |s| Ms(s.group.oldest_pending_ms.unwrap_or(0))),
+    ("consumers", Gauge, "Consumers in the group.", |s| Count(s.group.consumers)),
     ("group_exists", Gauge, "1 if the group exists.", |s| Count(s.exists.into())),
 ];
 #[rustfmt::skip]
@@ -247,10 +247,10 @@ mod tests {
 
     #[test]
     fn an_unknown_lag_is_absent() {
-        let state = |lag| RouteState {
-            lag,
-            oldest_pending_ms: Some(1_500),
-            ..RouteState::default()
+        let state = |lag| {
+            let mut state = RouteState::default();
+            (state.group.lag, state.group.oldest_pending_ms) = (lag, Some(1_500));
+            state
         };
         let page = page(vec![
             ("a\"b\\c\nd".into(), "g".into(), state(None)),

@@ -79,7 +79,7 @@ impl DeadCommand {
 }
 
 async fn list(config: &Config, selection: &Selection, limit: usize, json: bool) -> anyhow::Result<()> {
-    let mut table = table(["ID", "STREAM", "GROUP", "CAUSE", "ATTEMPTS", "AT", "REASON"]);
+    let mut table = table("ID STREAM GROUP CAUSE ATTEMPTS AT REASON");
     let mut count = 0;
     let each = |letter: Letter| {
         count += 1;

@@ -23,9 +23,9 @@ fn link_to(config: &Config, service: &str) -> anyhow::Result<Link> {
 }
 
 /// A table without lines, as `ps` prints one.
-fn table<const N: usize>(headings: [&str; N]) -> Table {
+fn table(headings: &str) -> Table {
     let mut table = Table::new();
-    table.load_style(presets::NOTHING).set_header(headings);
+    table.load_style(presets::NOTHING).set_header(headings.split(' '));
     for column in table.column_iter_mut() {
         column.set_padding((0, 2));
     }

@@ -101,20 +101,7 @@ fn age(ms: u64) -> String {
 }
 
 fn render(routes: &[RouteStatus<'_>]) -> String {
-    let mut table = table([
-        "ROUTE",
-        "STREAM",
-        "GROUP",
-        "TO",
-        "SUBSCRIBERS",
-        "LENGTH",
-        "LAG",
-        "PENDING",
-        "WAITING",
-        "OLDEST",
-        "CONSUMERS",
-        "DEAD",
-    ]);
+    let mut table = table("ROUTE STREAM GROUP TO SUBSCRIBERS LENGTH LAG PENDING WAITING OLDEST CONSUMERS DEAD");
     let unknown = || "?".to_owned();
     let mut errors = String::new();
     for route in routes {
@@ -125,14 +112,14 @@ fn render(routes: &[RouteStatus<'_>]) -> String {
         match &route.state {
             Some(state) => row.extend([
                 state.length.to_string(),
-                match state.lag {
+                match state.group.lag {
                     _ if !state.exists => "no group".to_owned(),
                     lag => lag.map_or_else(unknown, |lag| lag.to_string()),
                 },
-                state.pending.to_string(),
-                state.waiting.to_string(),
-                state.oldest_pending_ms.map_or_else(|| "-".to_owned(), age),
-                state.consumers.to_string(),
+                state.group.pending.to_string(),
+                state.group.waiting.to_string(),
+                state.group.oldest_pending_ms.map_or_else(|| "-".to_owned(), age),
+                state.group.consumers.to_string(),
                 state.dead.to_string(),
             ]),
             None => row.resize_with(12, unknown),
