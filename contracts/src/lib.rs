@@ -4,6 +4,8 @@
 //! share one definition. Modules in reading order.
 #![warn(missing_docs)]
 
+#![warn(missing_docs)]
+
 pub mod names;
 pub mod limits;
 mod generated;

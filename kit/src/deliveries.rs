@@ -10,7 +10,7 @@ use axum::http::{HeaderMap, HeaderValue, Method, StatusCode};
 use axum::response::{IntoResponse, Response};
 use contracts::envelope;
 use contracts::events::Event;
-use delivery::{
+use protocol::{
     AGE_SECONDS_MAX, BODY_BYTES_MAX, Delivery, Receipt, Refusal, SIGNATURE_HEADER, TIMESTAMP_HEADER, verify,
 };
 use spin_sdk::wasip3::http::types;

@@ -7,23 +7,26 @@ use axum::extract::rejection::QueryRejection;
 use axum::extract::{Path, Query, State};
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
-use delivery::WAITING_CONSUMER;
+use protocol::{
+    DeadLetterPage, EntryId, GroupState, LIST_DEAD_LETTERS, ListedDeadLetter, READ_STREAMS, REPLAY_DEAD_LETTERS,
+    Replay, StreamState, WAITING_CONSUMER, dead_stream, parse_answer,
+};
 use serde::Serialize;
+use serde::de::DeserializeOwned;
 use utoipa::ToSchema;
 use utoipa_axum::router::UtoipaMethodRouter;
 use utoipa_axum::routes;
 
-use crate::redis::{Reply, Script, as_text};
+use crate::redis::{self, Reply, Script, StorageError, as_text, unexpected_reply};
 use crate::web::openapi::below;
 use crate::web::page::{Items, Page, PageQuery};
-use crate::web::problem::{CORRUPT_DATA, Problem, ProblemType};
+use crate::web::problem::{Problem, ProblemType};
 use crate::web::response::json;
-use crate::{read_only_script, script};
 
-static READ_STREAMS: Script = read_only_script!("read_streams.lua");
-static READ_DEAD_LETTERS: Script = read_only_script!("read_dead_letters.lua");
-static REPLAY_DEAD_LETTER: Script = script!("replay_dead_letter.lua");
-static DROP_DEAD_LETTER: Script = script!("drop_dead_letter.lua");
+static READ: Script = Script::new(READ_STREAMS);
+static REPLAY: Script = Script::new(REPLAY_DEAD_LETTERS);
+/// The sidecar reads letters whole; here an answer has its bounds.
+static LIST: Script = Script::new(LIST_DEAD_LETTERS);
 
 /// A page of dead letters ends behind the one that passes this.
 const PAGE_BYTES_MAX: usize = 512 * 1024;
@@ -31,15 +34,6 @@ const PAGE_BYTES_MAX: usize = 512 * 1024;
 const FIELDS_MAX: usize = 100;
 /// Bytes of a field's name or value that are answered.
 const TEXT_BYTES_MAX: usize = 16 * 1024;
-/// The fields that the sidecar puts before those of the original, in this order.
-const OWN_FIELDS: [&str; 6] = [
-    "dead_cause",
-    "dead_reason",
-    "dead_attempts",
-    "dead_entry",
-    "dead_group",
-    "dead_at",
-];
 
 /// The service appends to no stream of this name.
 const UNKNOWN_STREAM: ProblemType = ProblemType::new(404, "unknown_stream", "This service has no such stream");
@@ -102,6 +96,18 @@ struct GroupView {
     oldest_pending_ms: Option<u64>,
 }
 
+impl From<GroupState> for GroupView {
+    fn from(state: GroupState) -> Self {
+        Self {
+            group: state.group,
+            lag: state.lag,
+            pending: state.pending,
+            waiting: state.waiting,
+            oldest_pending_ms: state.oldest_pending_ms,
+        }
+    }
+}
+
 /// A dead letter as it is answered; what is null was not written by the sidecar.
 #[derive(Debug, Serialize, ToSchema)]
 #[schema(as = DeadLetter)]
@@ -118,6 +124,29 @@ struct DeadLetterView {
     fields: Vec<FieldView>,
     /// Whether fields are left out or shortened.
     truncated: bool,
+}
+
+impl From<ListedDeadLetter> for DeadLetterView {
+    fn from(listed: ListedDeadLetter) -> Self {
+        let ListedDeadLetter {
+            entry,
+            truncated,
+            letter,
+        } = listed;
+        let header = letter.header.as_ref();
+        let fields = letter.fields.into_iter();
+        Self {
+            entry,
+            cause: header.map(|header| header.cause.clone()),
+            reason: header.map(|header| header.reason.clone()),
+            attempts: header.and_then(|header| header.attempts.parse().ok()),
+            original_entry: header.map(|header| header.entry.clone()),
+            group: header.map(|header| header.group.clone()),
+            at: header.map(|header| header.at.clone()),
+            fields: fields.map(|(name, value)| FieldView { name, value }).collect(),
+            truncated,
+        }
+    }
 }
 
 #[derive(Debug, Serialize, ToSchema)]
@@ -147,38 +176,19 @@ struct ReplayView<'a> {
 async fn list_streams(State(Own(streams)): State<Own>) -> Result<Response, Problem> {
     let keys = streams
         .iter()
-        .flat_map(|stream| [(*stream).to_owned(), dead_key(stream)])
-        .collect();
-    let mut replies = Replies(
-        READ_STREAMS
-            .run(keys, vec![WAITING_CONSUMER.to_owned()])
-            .await?
-            .into_iter(),
-    );
-    replies.expect_word("read")?;
-    let now_ms = replies.number()?;
-    let mut items = Vec::with_capacity(streams.len());
-    for stream in streams {
-        let (length, dead, groups) = (replies.number()?, replies.number()?, replies.number()?);
-        let groups = (0..groups)
-            .map(|_| {
-                Ok(GroupView {
-                    group: replies.text()?,
-                    lag: number(&replies.next()?),
-                    pending: replies.number()?,
-                    waiting: replies.number()?,
-                    oldest_pending_ms: appended_ms(&replies.text()?).map(|ms| now_ms.saturating_sub(ms)),
-                })
-            })
-            .collect::<Result<_, Problem>>()?;
-        items.push(StreamView {
+        .flat_map(|stream| [(*stream).to_owned(), dead_stream(stream)]);
+    let states: Vec<StreamState> = run(&READ, keys.collect(), vec![WAITING_CONSUMER.to_owned()]).await?;
+    let items = streams.iter().zip(states).map(|(stream, state)| {
+        let StreamState { length, dead, groups } = state;
+        let groups = groups.into_iter().map(GroupView::from).collect();
+        StreamView {
             stream,
             length,
             dead,
             groups,
-        });
-    }
-    let next_cursor = None;
+        }
+    });
+    let (items, next_cursor) = (items.collect::<Vec<_>>(), None);
     Ok(json(StatusCode::OK, &Items { items, next_cursor }))
 }
 
@@ -197,23 +207,9 @@ async fn list_dead_letters(
     let from = page.after.map_or_else(|| "+".to_owned(), |entry| format!("({entry}"));
     let arguments = [page.limit, PAGE_BYTES_MAX, FIELDS_MAX, TEXT_BYTES_MAX].map(|number| number.to_string());
     let arguments = [from].into_iter().chain(arguments).collect();
-    let mut replies = Replies(
-        READ_DEAD_LETTERS
-            .run(vec![dead_key(&stream)], arguments)
-            .await?
-            .into_iter(),
-    );
-    replies.expect_word("read")?;
-    let more = replies.number()? == 1;
-    let mut items: Vec<DeadLetterView> = Vec::new();
-    while let Some(entry) = replies.0.next() {
-        let truncated = replies.number()? == 1;
-        let values = (0..replies.number()?)
-            .map(|_| replies.text())
-            .collect::<Result<_, _>>()?;
-        items.push(dead_letter(as_text(&entry), truncated, values));
-    }
-    let next_cursor = items.last().filter(|_| more).map(|letter| letter.entry.clone());
+    let page: DeadLetterPage = run(&LIST, vec![dead_stream(&stream)], arguments).await?;
+    let items: Vec<_> = page.letters.into_iter().map(DeadLetterView::from).collect();
+    let next_cursor = items.last().filter(|_| page.more).map(|letter| letter.entry.clone());
     Ok(json(StatusCode::OK, &Items { items, next_cursor }))
 }
 
@@ -231,23 +227,18 @@ async fn replay_dead_letter(
 ) -> Result<Response, Problem> {
     own.check(&stream)?;
     check_entry(&entry).map_err(|_| unknown_dead_letter(&stream, &entry))?;
-    let keys = vec![stream.clone(), dead_key(&stream)];
-    let mut replies = Replies(REPLAY_DEAD_LETTER.run(keys, vec![entry.clone()]).await?.into_iter());
-    match &*replies.text()? {
-        "replayed" => Ok(json(
-            StatusCode::OK,
-            &ReplayView {
-                stream: &stream,
-                entry: replies.text()?,
-                replay_of: replies.text()?,
-                group: replies.text()?,
-            },
-        )),
-        "unknown" => Err(unknown_dead_letter(&stream, &entry)),
-        "lost" => Err(NOTHING_TO_REPLAY.with(format!(
-            "nothing of the original of the dead letter {entry} of {stream} is left, or no sidecar wrote it; it can only be dropped"
+    let keys = vec![stream.clone(), dead_stream(&stream)];
+    let mut replays: Vec<Replay> = run(&REPLAY, keys, vec![entry.clone()]).await?;
+    match replays.pop() {
+        Some(Replay::Replayed { entry, replay_of, replay_group }) => {
+            let (stream, group) = (&*stream, replay_group);
+            Ok(json(StatusCode::OK, &ReplayView { stream, entry, replay_of, group }))
+        }
+        Some(Replay::Lost) => Err(NOTHING_TO_REPLAY.with(format!(
+            "nothing of the original of the dead letter {entry} of {stream} is left, or no sidecar wrote it; it can only \
+             be dropped"
         ))),
-        _ => Err(CORRUPT_DATA.with(replies.text()?)),
+        Some(Replay::Unknown) | None => Err(unknown_dead_letter(&stream, &entry)),
     }
 }
 
@@ -265,15 +256,22 @@ async fn drop_dead_letter(
 ) -> Result<Response, Problem> {
     own.check(&stream)?;
     check_entry(&entry).map_err(|_| unknown_dead_letter(&stream, &entry))?;
-    let dropped = DROP_DEAD_LETTER
-        .run(vec![dead_key(&stream)], vec![entry.clone()])
-        .await?;
-    let mut replies = Replies(dropped.into_iter());
-    match &*replies.text()? {
-        "dropped" => Ok(StatusCode::NO_CONTENT.into_response()),
-        "unknown" => Err(unknown_dead_letter(&stream, &entry)),
-        _ => Err(CORRUPT_DATA.with(replies.text()?)),
+    let removed = redis::command("XDEL", [dead_stream(&stream), entry.clone()]).await?;
+    match removed.first() {
+        Some(Reply::Int64(1)) => Ok(StatusCode::NO_CONTENT.into_response()),
+        _ => Err(unknown_dead_letter(&stream, &entry)),
     }
+}
+
+/// Runs a script of the protocol.
+async fn run<T: DeserializeOwned>(
+    script: &Script,
+    keys: Vec<String>,
+    arguments: Vec<String>,
+) -> Result<T, StorageError> {
+    let answer = script.run(keys, arguments).await?;
+    let answer = answer.first().map(as_text).unwrap_or_default();
+    parse_answer(answer.as_bytes()).map_err(|_| unexpected_reply())
 }
 
 impl Own {
@@ -286,93 +284,15 @@ impl Own {
     }
 }
 
-/// Where the sidecar puts the dead letters of a stream.
-fn dead_key(stream: &str) -> String {
-    format!("{stream}.dead")
-}
-
 fn unknown_dead_letter(stream: &str, entry: &str) -> Problem {
     UNKNOWN_DEAD_LETTER.with(format!(
         "no dead letter {entry} of {stream}; it may have been replayed or dropped before"
     ))
 }
 
-/// An entry's id: milliseconds, a hyphen, and a number that tells apart the entries of one millisecond.
 fn check_entry(entry: &str) -> Result<(), String> {
-    let is_number = |text: &str| text.bytes().all(|byte| byte.is_ascii_digit()) && text.parse::<u64>().is_ok();
-    match entry.split_once('-') {
-        Some((ms, seq)) if is_number(ms) && is_number(seq) => Ok(()),
-        _ => Err(format!("must be an entry's id such as 1764000000000-0, is {entry:?}")),
-    }
-}
-
-/// When an entry was appended.
-fn appended_ms(entry: &str) -> Option<u64> {
-    entry.split_once('-')?.0.parse().ok()
-}
-
-fn dead_letter(entry: String, truncated: bool, values: Vec<String>) -> DeadLetterView {
-    let mut fields: Vec<_> = values
-        .chunks_exact(2)
-        .map(|pair| FieldView {
-            name: pair[0].clone(),
-            value: pair[1].clone(),
-        })
-        .collect();
-    let is_own = fields.len() >= OWN_FIELDS.len() && OWN_FIELDS.iter().zip(&fields).all(|(name, f)| *name == f.name);
-    let mut own = if is_own {
-        let rest = fields.split_off(OWN_FIELDS.len());
-        std::mem::replace(&mut fields, rest)
-    } else {
-        Vec::new()
-    }
-    .into_iter()
-    .map(|field| field.value);
-    let (cause, reason, attempts) = (own.next(), own.next(), own.next());
-    DeadLetterView {
-        entry,
-        cause,
-        reason,
-        attempts: attempts.and_then(|attempts| attempts.parse().ok()),
-        original_entry: own.next(),
-        group: own.next(),
-        at: own.next(),
-        fields,
-        truncated,
-    }
-}
-
-fn number(reply: &Reply) -> Option<u64> {
-    match reply {
-        Reply::Int64(number) => u64::try_from(*number).ok(),
-        _ => None,
-    }
-}
-
-/// A script's flat reply, taken apart from its start.
-struct Replies(std::vec::IntoIter<Reply>);
-
-impl Replies {
-    fn next(&mut self) -> Result<Reply, Problem> {
-        self.0
-            .next()
-            .ok_or_else(|| CORRUPT_DATA.with("a reply was shorter than expected"))
-    }
-
-    fn text(&mut self) -> Result<String, Problem> {
-        self.next().map(|reply| as_text(&reply))
-    }
-
-    fn number(&mut self) -> Result<u64, Problem> {
-        let reply = self.next()?;
-        number(&reply).ok_or_else(|| CORRUPT_DATA.with(format!("a reply was no number: {}", as_text(&reply))))
-    }
-
-    /// The word that says that all went well; instead of it stands what is damaged.
-    fn expect_word(&mut self, word: &str) -> Result<(), Problem> {
-        if self.text()? == word {
-            return Ok(());
-        }
-        Err(CORRUPT_DATA.with(self.text()?))
+    match entry.parse::<EntryId>() {
+        Ok(_) => Ok(()),
+        Err(_) => Err(format!("must be an entry's id such as 1764000000000-0, is {entry:?}")),
     }
 }

@@ -9,58 +9,54 @@ use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use futures_util::future::join_all;
+use prometheus_client::encoding::prometheus_text::CONTENT_TYPE;
 use tokio::net::TcpListener;
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::timeout;
 
 use crate::config::LaneName;
 use crate::driver::Input;
-use crate::inspect::group_state;
-use crate::janitor::Ledger;
+use crate::inspect::route_state;
 use crate::lane::Report;
-use crate::metrics::{Snapshot, render};
 use crate::redis::Connection;
+use crate::maintenance::TrimStatuses;
+use crate::metrics::{Snapshot, render};
 
-/// What the listener can be asked about.
+/// Everything that the listener answers about.
 pub struct Subjects {
-    /// The lanes.
     pub lanes: Vec<LaneHandle>,
-    /// Each route's stream and group, and where they are.
+    /// The stream and the group of each route.
     pub groups: Vec<(Arc<Connection>, String, String)>,
-    /// What the janitor has done.
-    pub ledger: Arc<Ledger>,
+    pub trim_statuses: Arc<TrimStatuses>,
 }
 
-/// A lane, to be asked how it is.
+/// A lane that can be asked for its report.
 #[derive(Clone)]
 pub struct LaneHandle {
-    /// Which it is.
     pub name: LaneName,
-    /// Where to ask.
     pub lane: mpsc::Sender<Input>,
 }
 
-/// A lane answers within microseconds, once it is driven; one that waits for the instance's name does not.
-const ANSWER_WITHIN: Duration = Duration::from_millis(500);
-/// Why a lane does not say how it is.
+/// A lane that runs answers within microseconds; one that waits for the instance's name does not answer.
+const REPORT_TIMEOUT: Duration = Duration::from_millis(500);
+/// The reason that a lane does not answer.
 const NAMELESS: &str = "waiting for the instance's name: Redis is not where redis_url says, or another sidecar has it; \
      the log says which";
-/// What Redis does not say within this time is left out.
-const INSPECT_WITHIN: Duration = Duration::from_secs(2);
+/// A state that Redis does not tell within this time is left out of the metrics.
+const REDIS_TIMEOUT: Duration = Duration::from_secs(2);
 
 impl LaneHandle {
-    /// How the lane is; nothing if it does not say.
     async fn report(&self) -> Option<Report> {
         let (answer, report) = oneshot::channel();
         let asking = async {
             self.lane.send(Input::Ask(answer)).await.ok()?;
             report.await.ok()
         };
-        timeout(ANSWER_WITHIN, asking).await.ok().flatten()
+        timeout(REPORT_TIMEOUT, asking).await.ok().flatten()
     }
 }
 
-/// Answers until it is dropped.
+/// Serves the listener until it is dropped.
 pub async fn serve(listener: TcpListener, subjects: Subjects) {
     let router = Router::new()
         .route("/healthz", get(healthz))
@@ -74,27 +70,21 @@ pub async fn serve(listener: TcpListener, subjects: Subjects) {
     }
 }
 
-/// The process is alive and answers.
+/// 200: the process is alive and answers.
 async fn healthz() -> &'static str {
     "ok\n"
 }
 
-/// 200 when everything that is configured can flow; otherwise 503, and why not, a reason per line.
+/// 200 when everything that is configured can flow; otherwise 503, and a reason per line.
 async fn readyz(State(subjects): State<Arc<Subjects>>) -> Response {
-    let mut reasons = String::new();
-    for (name, report) in reports(&subjects.lanes).await {
-        let not_ready = match report {
-            Some(report) => report.not_ready,
-            None => vec![NAMELESS.to_owned()],
-        };
-        for reason in not_ready {
-            reasons.push_str(&format!("{name}: {reason}\n"));
-        }
-    }
-    well_without(reasons, "ready\n")
+    let reasons = reports(&subjects.lanes).await.into_iter().flat_map(|(name, report)| {
+        let reasons = report.map_or_else(|| vec![NAMELESS.to_owned()], |report| report.not_ready);
+        reasons.into_iter().map(move |reason| format!("{name}: {reason}\n"))
+    });
+    answer(reasons.collect(), "ready\n")
 }
 
-fn well_without(reasons: String, well: &'static str) -> Response {
+fn answer(reasons: String, well: &'static str) -> Response {
     if reasons.is_empty() {
         well.into_response()
     } else {
@@ -102,7 +92,7 @@ fn well_without(reasons: String, well: &'static str) -> Response {
     }
 }
 
-/// For a runtime that runs all services: 503 when it should be restarted, and why, a reason per line.
+/// For a runtime that runs all services: 503 when it should be restarted, and a reason per line.
 async fn lanes(State(subjects): State<Arc<Subjects>>) -> Response {
     stalled(&subjects.lanes).await
 }
@@ -121,36 +111,27 @@ async fn lanes_of(State(subjects): State<Arc<Subjects>>, Path(service): Path<Str
 }
 
 /// 503 if one of the lanes is stalled; one that merely waits is well.
-async fn stalled<'a>(lanes: impl IntoIterator<Item = &'a LaneHandle>) -> Response {
-    let mut reasons = String::new();
-    for (name, report) in reports(lanes).await {
-        if let Some(reason) = report.and_then(|report| report.stalled) {
-            reasons.push_str(&format!("{name}: {reason}\n"));
-        }
-    }
-    well_without(reasons, "ok\n")
+async fn stalled(lanes: impl IntoIterator<Item = &LaneHandle>) -> Response {
+    let reports = reports(lanes).await.into_iter();
+    let reasons = reports.filter_map(|(name, report)| Some(format!("{name}: {}\n", report?.stalled?)));
+    answer(reasons.collect(), "ok\n")
 }
 
-/// How the lanes are, all asked at once.
-async fn reports<'a>(lanes: impl IntoIterator<Item = &'a LaneHandle>) -> Vec<(LaneName, Option<Report>)> {
-    let asked = lanes
-        .into_iter()
-        .map(async |lane| (lane.name.clone(), lane.report().await));
-    join_all(asked).await
+/// The reports of the lanes, all asked at once; none of a lane that does not answer.
+async fn reports(lanes: impl IntoIterator<Item = &LaneHandle>) -> Vec<(LaneName, Option<Report>)> {
+    let lanes = lanes.into_iter();
+    join_all(lanes.map(async |lane| (lane.name.clone(), lane.report().await))).await
 }
 
-async fn metrics(State(subjects): State<Arc<Subjects>>) -> Response {
-    let lanes = reports(&subjects.lanes).await;
-    let asked = subjects.groups.iter().map(async |(link, stream, group)| {
-        let state = timeout(INSPECT_WITHIN, group_state(link, stream, group)).await;
+async fn metrics(State(subjects): State<Arc<Subjects>>) -> impl IntoResponse {
+    let states = subjects.groups.iter().map(async |(connection, stream, group)| {
+        let state = timeout(REDIS_TIMEOUT, route_state(connection, stream, group)).await;
         Some((stream.clone(), group.clone(), state.ok()?.ok()?))
     });
-    let groups = join_all(asked).await.into_iter().flatten().collect();
-    let trimmed = subjects.ledger.streams();
-    let page = render(&Snapshot { lanes, groups, trimmed });
-    (
-        [(header::CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")],
-        page,
-    )
-        .into_response()
+    let snapshot = Snapshot {
+        lanes: reports(&subjects.lanes).await,
+        groups: join_all(states).await.into_iter().flatten().collect(),
+        trimmed: subjects.trim_statuses.by_stream(),
+    };
+    ([(header::CONTENT_TYPE, CONTENT_TYPE)], render(snapshot))
 }

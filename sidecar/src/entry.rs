@@ -1,56 +1,7 @@
 //! Stream entries as they reach the sidecar, before anything is decided about them.
 
-use std::fmt;
-use std::str::FromStr;
-
-use delivery::Fields;
-use serde::{Serialize, Serializer};
-
-/// The id of an entry, such as `1764000000000-0`. Ordered as Redis orders them.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct EntryId {
-    /// Unix time in milliseconds, by the clock of the Redis that took the entry, unless its author chose the id.
-    pub ms: u64,
-    /// Tells apart the entries of one millisecond.
-    pub seq: u64,
-}
-
-impl fmt::Display for EntryId {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}-{}", self.ms, self.seq)
-    }
-}
-
-/// A string is no entry id.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub struct NotAnEntryId;
-
-impl Serialize for EntryId {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.collect_str(self)
-    }
-}
-
-impl FromStr for EntryId {
-    type Err = NotAnEntryId;
-
-    fn from_str(text: &str) -> Result<Self, NotAnEntryId> {
-        let (ms, seq) = text.split_once('-').ok_or(NotAnEntryId)?;
-        Ok(Self {
-            ms: number(ms)?,
-            seq: number(seq)?,
-        })
-    }
-}
-
-/// Digits only: `u64::from_str` would take a leading plus, which Redis does not.
-fn number(text: &str) -> Result<u64, NotAnEntryId> {
-    if text.bytes().all(|byte| byte.is_ascii_digit()) {
-        text.parse().map_err(|_| NotAnEntryId)
-    } else {
-        Err(NotAnEntryId)
-    }
-}
+use protocol::Fields;
+pub use protocol::{EntryId, NotAnEntryId};
 
 /// An entry that has just become this sidecar's, by a read or by a claim.
 #[derive(Debug)]
@@ -119,33 +70,12 @@ mod tests {
     use super::*;
 
     #[test]
-    fn ids_are_read_strictly_and_ordered_by_number() {
-        let id = |text: &str| text.parse::<EntryId>();
-        assert_eq!(id("12-3"), Ok(EntryId { ms: 12, seq: 3 }));
-        for bad in [
-            "",
-            "12",
-            "-",
-            "12-",
-            "-3",
-            "a-1",
-            "1-1-1",
-            "+1-2",
-            "99999999999999999999-0",
-        ] {
-            assert_eq!(id(bad), Err(NotAnEntryId), "{bad}");
-        }
-        assert!(id("9-10") > id("9-9") && id("10-0") > id("9-10"));
-        assert_eq!(EntryId { ms: 12, seq: 3 }.to_string(), "12-3");
-    }
-
-    #[test]
     fn a_body_knows_its_size_as_json_at_least() {
         let raw = vec![(b"na\"me".to_vec(), "v\u{1}\n\\ä".as_bytes().to_vec())];
         let Body::Text { fields, bytes } = Body::from_raw(raw, 1000) else {
             panic!("text");
         };
-        let entry = delivery::Entry {
+        let entry = protocol::Entry {
             entry: "1764000000000-0".into(),
             attempt: 1,
             fields,

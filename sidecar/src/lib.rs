@@ -13,14 +13,12 @@ pub mod redis;
 pub mod transport;
 pub mod worker;
 pub mod driver;
+pub mod maintenance;
 pub mod supervisor;
 
-pub mod trim;
-pub mod janitor;
 pub mod inspect;
 pub mod metrics;
 pub mod admin;
 
 pub mod cli;
 pub mod logging;
-pub mod time;

@@ -1,305 +1,230 @@
-//! Metrics as Prometheus reads them: pure text-making.
+//! The metrics page. Lanes count in plain fields; the page is made when it is asked for.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
-use std::fmt::{self, Write};
+use std::fmt;
+
+use prometheus_client::collector::Collector;
+use prometheus_client::encoding::{DescriptorEncoder, NoLabelSet, prometheus_text};
+use prometheus_client::metrics::MetricType::{self, Counter, Gauge};
+use prometheus_client::registry::Registry;
 
 use crate::config::LaneName;
-use crate::inspect::GroupState;
 use crate::lane::Cause;
+use crate::inspect::RouteState;
 use crate::lane::{Histogram, Report, RouteReport};
-use crate::trim::Trimmed;
+use crate::maintenance::TrimStatus;
+use Value::{Count, Ms, Unknown};
 
-/// Everything that is shown, gathered at one time.
+/// Everything that the page shows, gathered at one time.
+#[derive(Debug)]
 pub struct Snapshot {
-    /// By name; nothing for a lane that is not driven yet.
+    /// Without a report for a lane that does not run yet.
     pub lanes: Vec<(LaneName, Option<Report>)>,
-    /// What Redis knows, by stream and group; what could not be asked for is absent.
-    pub groups: Vec<(String, String, GroupState)>,
-    /// What the janitor has done.
-    pub trimmed: BTreeMap<String, Trimmed>,
+    /// By stream and group. A state that Redis did not tell in time is left out.
+    pub groups: Vec<(String, String, RouteState)>,
+    pub trimmed: BTreeMap<String, TrimStatus>,
 }
 
-/// The text that Prometheus reads.
-pub fn render(snapshot: &Snapshot) -> String {
-    let mut page = Page(String::new());
-    groups(&mut page, &snapshot.groups);
-    trimming(&mut page, &snapshot.trimmed);
-    lanes(&mut page, &snapshot.lanes);
-    routes(&mut page, &snapshot.lanes);
-    page.0
+/// The page in Prometheus' text format, of the type [`prometheus_text::CONTENT_TYPE`]: OpenMetrics would take the gauge
+/// `unavailable` and the counter `unavailable_total` for one family.
+pub fn render(snapshot: Snapshot) -> String {
+    let mut registry = Registry::with_prefix("stream_sidecar");
+    registry.register_collector(Box::new(snapshot));
+    let mut page = String::new();
+    // A string takes all that is written to it.
+    let _ = prometheus_text::encode(&mut page, &registry);
+    page
 }
 
-/// Builds the page: a family of metrics has its description once.
-struct Page(String);
-
-impl Page {
-    fn family(&mut self, name: &str, kind: &str, help: &str) {
-        // Writing to a String cannot fail.
-        let _ = write!(
-            self.0,
-            "# HELP stream_sidecar_{name} {help}\n# TYPE stream_sidecar_{name} {kind}\n"
-        );
-    }
-
-    fn line(&mut self, name: &str, labels: &[(&str, &str)], value: impl fmt::Display) {
-        let _ = writeln!(self.0, "stream_sidecar_{name}{} {value}", Labels(labels));
-    }
-
-    fn histogram(&mut self, name: &str, labels: &[(&str, &str)], histogram: &Histogram) {
-        let mut total = 0;
-        let bounds = histogram.bounds.iter().map(f64::to_string).chain(["+Inf".to_owned()]);
-        for (bound, count) in bounds.zip(&histogram.counts) {
-            total += count;
-            let labels = [labels, &[("le", bound.as_str())]].concat();
-            self.line(&format!("{name}_bucket"), &labels, total);
-        }
-        self.line(&format!("{name}_sum"), labels, histogram.sum);
-        self.line(&format!("{name}_count"), labels, total);
-    }
+/// A number of a metric.
+enum Value {
+    /// Nobody knows it, so there is no line.
+    Unknown,
+    Count(u64),
+    /// Shown in seconds.
+    Ms(u64),
 }
 
-struct Labels<'a>(&'a [(&'a str, &'a str)]);
+/// Name, type, help, and the value for one of the subjects of the family.
+type Family<T> = (&'static str, MetricType, &'static str, fn(&T) -> Value);
 
-impl fmt::Display for Labels<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        for (index, (name, value)) in self.0.iter().enumerate() {
-            let value = value.replace('\\', "\\\\").replace('"', "\\\"").replace('\n', "\\n");
-            write!(f, "{}{name}=\"{value}\"", if index == 0 { "{" } else { "," })?;
-        }
-        f.write_str("}")
-    }
-}
+#[rustfmt::skip]
+const GROUPS: [Family<RouteState>; 6] = [
+    ("lag", Gauge, "Entries never delivered to the group; absent where Redis does not know.",
+        |s| s.group.lag.map_or(Unknown, Count)),
+    ("pending", Gauge, "Entries delivered and not acknowledged.", |s| Count(s.group.pending)),
+    ("waiting", Gauge, "Pending entries that wait for their next attempt or for an owner.", |s| Count(s.group.waiting)),
+    ("oldest_pending_seconds", Gauge, "Age of the oldest pending entry; 0 without one.",
+        |s| Ms(s.group.oldest_pending_ms.unwrap_or(0))),
+    ("consumers", Gauge, "Consumers in the group.", |s| Count(s.group.consumers)),
+    ("group_exists", Gauge, "1 if the group exists.", |s| Count(s.exists.into())),
+];
+#[rustfmt::skip]
+const STREAMS: [Family<RouteState>; 2] = [
+    ("stream_length", Gauge, "Entries in the stream.", |s| Count(s.length)),
+    ("dead_letters", Gauge, "Dead letters of the stream.", |s| Count(s.dead)),
+];
+#[rustfmt::skip]
+const TRIMMED: [Family<TrimStatus>; 1] = [
+    ("trimmed", Counter, "Entries trimmed from the stream.", |s| Count(s.removed)),
+];
+#[rustfmt::skip]
+const HOLDERS: [Family<TrimStatus>; 1] = [
+    ("holding_seconds", Gauge, "Age of the entry behind which a group keeps the stream from being trimmed.",
+        |s| Ms(s.holding_ms)),
+];
+#[rustfmt::skip]
+const LANES: [Family<Option<Report>>; 1] = [
+    ("ready", Gauge, "1 if everything on the way to the service can flow.",
+        |r| Count(r.as_ref().is_some_and(|r| r.not_ready.is_empty()).into())),
+];
+#[rustfmt::skip]
+const RUNNING_LANES: [Family<Report>; 11] = [
+    ("stalled", Gauge, "1 if the runtime should be restarted.", |r| Count(r.stalled.is_some().into())),
+    ("unavailable", Gauge, "1 if the component reports itself unavailable.", |r| Count(r.unavailable.into())),
+    ("in_flight_deliveries", Gauge, "Unanswered deliveries.", |r| Count(r.in_flight_deliveries as u64)),
+    ("in_flight_entries", Gauge, "Unanswered entries.", |r| Count(r.in_flight_entries as u64)),
+    ("in_flight_bytes", Gauge, "Bytes of unanswered deliveries.", |r| Count(r.in_flight_bytes as u64)),
+    ("deliveries", Counter, "Deliveries published.", |r| Count(r.counters.deliveries)),
+    ("handshakes", Counter, "Handshakes and probes published.", |r| Count(r.counters.handshakes)),
+    ("late_receipts", Counter, "Receipts that no delivery waited for.", |r| Count(r.counters.late_receipts)),
+    ("odd_receipts", Counter, "Receipts that made no sense in part.", |r| Count(r.counters.odd_receipts)),
+    ("unavailable", Counter, "Receipts that reported unavailability.", |r| Count(r.counters.unavailable)),
+    ("stalls", Counter, "Times that the lane stalled.", |r| Count(r.counters.stalls)),
+];
+#[rustfmt::skip]
+const ROUTES: [Family<RouteReport>; 7] = [
+    ("buffered_entries", Gauge, "Entries in memory that wait for their delivery.", |r| Count(r.buffered as u64)),
+    ("read_entries", Counter, "Entries read for the first time.", |r| Count(r.counters.read)),
+    ("claimed_entries", Counter, "Entries taken over, or due again.", |r| Count(r.counters.claimed)),
+    ("delivered_entries", Counter, "Entries handed to the component.", |r| Count(r.counters.delivered)),
+    ("done_entries", Counter, "Entries reported as done.", |r| Count(r.counters.done)),
+    ("retried_entries", Counter, "Failed attempts that are followed by another.", |r| Count(r.counters.retried)),
+    ("freed_entries", Counter, "Entries delivered again free of charge.", |r| Count(r.counters.requeued)),
+];
+#[rustfmt::skip]
+const CAUSES: [Family<u64>; 1] = [
+    ("dead_lettered", Counter, "Entries moved to the dead letters, by cause.", |count| Count(*count)),
+];
 
-fn groups(page: &mut Page, groups: &[(String, String, GroupState)]) {
-    type Value = fn(&GroupState) -> Option<f64>;
-    let families: [(&str, &str, Value); 6] = [
-        (
-            "lag",
-            "Entries never delivered to the group; absent where Redis does not know.",
-            |s| s.lag.map(|n| n as f64),
-        ),
-        ("pending", "Entries delivered and not acknowledged.", |s| {
-            Some(s.pending as f64)
-        }),
-        (
-            "waiting",
-            "Pending entries that wait for their next attempt or for an owner.",
-            |s| Some(s.waiting as f64),
-        ),
-        (
-            "oldest_pending_seconds",
-            "Age of the oldest pending entry; 0 without one.",
-            |s| Some(s.oldest_pending_ms.unwrap_or(0) as f64 / 1000.0),
-        ),
-        ("consumers", "Consumers in the group.", |s| Some(s.consumers as f64)),
-        ("group_exists", "1 if the group exists.", |s| {
-            Some(f64::from(u8::from(s.exists)))
-        }),
-    ];
-    for (name, help, value) in families {
-        page.family(name, "gauge", help);
-        for (stream, group, state) in groups {
-            if let Some(value) = value(state) {
-                page.line(name, &[("stream", stream), ("group", group)], value);
+type Labels<'a> = Vec<(&'static str, Cow<'a, str>)>;
+/// The things that a family has lines for.
+type Subjects<'a, T> = Vec<(Labels<'a>, &'a T)>;
+
+struct Page<'a>(DescriptorEncoder<'a>);
+
+impl Page<'_> {
+    fn numbers<T>(&mut self, families: &[Family<T>], subjects: &Subjects<'_, T>) -> fmt::Result {
+        for (name, kind, help, value) in families {
+            let mut family = self.0.encode_descriptor(name, help, None, *kind)?;
+            for (labels, subject) in subjects {
+                let mut metric = family.encode_family(labels)?;
+                match (value(subject), kind) {
+                    (Unknown, _) => {}
+                    (Count(count), Counter) => metric.encode_counter::<NoLabelSet, _, f64>(&count, None)?,
+                    (Count(count), _) => metric.encode_gauge(&count)?,
+                    (Ms(ms), _) => metric.encode_gauge(&(ms as f64 / 1000.0))?,
+                }
             }
         }
+        Ok(())
     }
-    let mut streams: BTreeMap<&str, &GroupState> = BTreeMap::new();
-    streams.extend(groups.iter().map(|(stream, _, state)| (stream.as_str(), state)));
-    page.family("stream_length", "gauge", "Entries in the stream.");
-    for (stream, state) in &streams {
-        page.line("stream_length", &[("stream", stream)], state.length);
-    }
-    page.family("dead_letters", "gauge", "Dead letters of the stream.");
-    for (stream, state) in &streams {
-        page.line("dead_letters", &[("stream", stream)], state.dead);
-    }
-}
 
-fn trimming(page: &mut Page, trimmed: &BTreeMap<String, Trimmed>) {
-    page.family("trimmed_total", "counter", "Entries trimmed from the stream.");
-    for (stream, trimmed) in trimmed {
-        page.line("trimmed_total", &[("stream", stream)], trimmed.removed);
-    }
-    page.family(
-        "holding_seconds",
-        "gauge",
-        "Age of the entry behind which a group keeps the stream from being trimmed.",
-    );
-    for (stream, trimmed) in trimmed {
-        let labels = [("stream", stream.as_str()), ("group", trimmed.holder.as_str())];
-        page.line("holding_seconds", &labels, trimmed.holding_ms as f64 / 1000.0);
-    }
-}
-
-fn lanes(page: &mut Page, lanes: &[(LaneName, Option<Report>)]) {
-    let lanes: Vec<_> = lanes
-        .iter()
-        .map(|(name, report)| (&name.service, name.lane.to_string(), report.as_ref()))
-        .collect();
-    page.family("ready", "gauge", "1 if everything on the way to the service can flow.");
-    for (service, lane, report) in &lanes {
-        let ready = report.is_some_and(|report| report.not_ready.is_empty());
-        page.line("ready", &[("service", service), ("lane", lane)], u8::from(ready));
-    }
-    let lanes = || {
-        let driven = lanes.iter();
-        driven.filter_map(|(service, lane, report)| Some(([("service", service.as_str()), ("lane", lane)], (*report)?)))
-    };
-    type Value = fn(&Report) -> u64;
-    let families: [(&str, &str, &str, Value); 11] = [
-        ("stalled", "gauge", "1 if the runtime should be restarted.", |r| {
-            u64::from(r.stalled.is_some())
-        }),
-        (
-            "unavailable",
-            "gauge",
-            "1 if the component reports itself unavailable.",
-            |r| u64::from(r.unavailable),
-        ),
-        ("in_flight_deliveries", "gauge", "Unanswered deliveries.", |r| {
-            r.in_flight_deliveries as u64
-        }),
-        ("in_flight_entries", "gauge", "Unanswered entries.", |r| {
-            r.in_flight_entries as u64
-        }),
-        ("in_flight_bytes", "gauge", "Bytes of unanswered deliveries.", |r| {
-            r.in_flight_bytes as u64
-        }),
-        ("deliveries_total", "counter", "Deliveries published.", |r| {
-            r.counters.deliveries
-        }),
-        ("handshakes_total", "counter", "Handshakes and probes published.", |r| {
-            r.counters.handshakes
-        }),
-        (
-            "late_receipts_total",
-            "counter",
-            "Receipts that no delivery waited for.",
-            |r| r.counters.late_receipts,
-        ),
-        (
-            "odd_receipts_total",
-            "counter",
-            "Receipts that made no sense in part.",
-            |r| r.counters.odd_receipts,
-        ),
-        (
-            "unavailable_total",
-            "counter",
-            "Receipts that reported unavailability.",
-            |r| r.counters.unavailable,
-        ),
-        ("stalls_total", "counter", "Times that the lane stalled.", |r| {
-            r.counters.stalls
-        }),
-    ];
-    for (name, kind, help, value) in families {
-        page.family(name, kind, help);
-        for (labels, report) in lanes() {
-            page.line(name, &labels, value(report));
+    fn histogram<T>(
+        &mut self,
+        name: &str,
+        help: &str,
+        subjects: &Subjects<'_, T>,
+        histogram: impl Fn(&T) -> &Histogram,
+    ) -> fmt::Result {
+        let mut family = self.0.encode_descriptor(name, help, None, MetricType::Histogram)?;
+        for (labels, subject) in subjects {
+            let Histogram { bounds, counts, sum } = histogram(subject);
+            let buckets: Vec<(f64, u64)> = bounds.iter().copied().zip(counts.iter().copied()).collect();
+            let mut metric = family.encode_family(labels)?;
+            metric.encode_histogram::<NoLabelSet>(*sum, counts.iter().sum(), &buckets, None)?;
         }
-    }
-    page.family("batch_entries", "histogram", "Entries per delivery.");
-    for (labels, report) in lanes() {
-        page.histogram("batch_entries", &labels, &report.counters.batch);
-    }
-    page.family(
-        "answer_seconds",
-        "histogram",
-        "From publishing a delivery to its receipt.",
-    );
-    for (labels, report) in lanes() {
-        page.histogram("answer_seconds", &labels, &report.counters.answer_seconds);
+        Ok(())
     }
 }
 
-fn routes(page: &mut Page, lanes: &[(LaneName, Option<Report>)]) {
-    let routes: Vec<_> = lanes
-        .iter()
-        .filter_map(|(name, report)| Some((name.lane.to_string(), report.as_ref()?)))
-        .flat_map(|(lane, report)| report.routes.iter().map(move |route| (lane.clone(), route)))
-        .collect();
-    let routes = || {
-        routes.iter().map(|(lane, route)| {
-            let labels = [
-                ("stream", route.stream.as_str()),
-                ("group", &route.group),
-                ("lane", lane),
+impl Collector for Snapshot {
+    fn encode(&self, encoder: DescriptorEncoder<'_>) -> fmt::Result {
+        let mut page = Page(encoder);
+        self.redis(&mut page)?;
+        self.lanes(&mut page)?;
+        self.routes(&mut page)
+    }
+}
+
+impl Snapshot {
+    fn redis(&self, page: &mut Page<'_>) -> fmt::Result {
+        let (mut groups, mut by_stream) = (Vec::new(), BTreeMap::new());
+        for (stream, group, state) in &self.groups {
+            groups.push((vec![("stream", stream.into()), ("group", group.into())], state));
+            by_stream.insert(stream, state);
+        }
+        let by_stream = by_stream.into_iter();
+        let streams = by_stream
+            .map(|(stream, state)| (vec![("stream", stream.into())], state))
+            .collect();
+        let (mut trimmed, mut holders) = (Vec::new(), Vec::new());
+        for (stream, status) in &self.trimmed {
+            trimmed.push((vec![("stream", stream.into())], status));
+            holders.push((
+                vec![("stream", stream.into()), ("group", (&status.holder).into())],
+                status,
+            ));
+        }
+        page.numbers(&GROUPS, &groups)?;
+        page.numbers(&STREAMS, &streams)?;
+        page.numbers(&TRIMMED, &trimmed)?;
+        page.numbers(&HOLDERS, &holders)
+    }
+
+    fn lanes(&self, page: &mut Page<'_>) -> fmt::Result {
+        let (mut lanes, mut running) = (Vec::new(), Vec::new());
+        for (name, report) in &self.lanes {
+            let labels: Labels<'_> = vec![
+                ("service", (&name.service).into()),
+                ("lane", name.lane.to_string().into()),
             ];
-            (labels, *route)
-        })
-    };
-    type Value = fn(&RouteReport) -> u64;
-    let families: [(&str, &str, &str, Value); 7] = [
-        (
-            "buffered_entries",
-            "gauge",
-            "Entries in memory that wait for their delivery.",
-            |r| r.buffered as u64,
-        ),
-        (
-            "read_entries_total",
-            "counter",
-            "Entries read for the first time.",
-            |r| r.counters.read,
-        ),
-        (
-            "claimed_entries_total",
-            "counter",
-            "Entries taken over, or due again.",
-            |r| r.counters.claimed,
-        ),
-        (
-            "delivered_entries_total",
-            "counter",
-            "Entries handed to the component.",
-            |r| r.counters.delivered,
-        ),
-        ("done_entries_total", "counter", "Entries reported as done.", |r| {
-            r.counters.done
-        }),
-        (
-            "retried_entries_total",
-            "counter",
-            "Failed attempts that are followed by another.",
-            |r| r.counters.retried,
-        ),
-        (
-            "freed_entries_total",
-            "counter",
-            "Entries delivered again free of charge.",
-            |r| r.counters.requeued,
-        ),
-    ];
-    for (name, kind, help, value) in families {
-        page.family(name, kind, help);
-        for (labels, route) in routes() {
-            page.line(name, &labels, value(route));
+            running.extend(report.as_ref().map(|report| (labels.clone(), report)));
+            lanes.push((labels, report));
         }
+        page.numbers(&LANES, &lanes)?;
+        page.numbers(&RUNNING_LANES, &running)?;
+        page.histogram("batch_entries", "Entries per delivery.", &running, |r| {
+            &r.counters.batch
+        })?;
+        let help = "From publishing a delivery to its receipt.";
+        page.histogram("answer_seconds", help, &running, |r| &r.counters.answer_seconds)
     }
-    page.family(
-        "dead_lettered_total",
-        "counter",
-        "Entries moved to the dead letters, by cause.",
-    );
-    for (labels, route) in routes() {
-        for cause in Cause::ALL {
-            let labels = [&labels[..], &[("cause", cause.as_str())]].concat();
-            page.line("dead_lettered_total", &labels, route.counters.dead[cause as usize]);
+
+    fn routes(&self, page: &mut Page<'_>) -> fmt::Result {
+        let (mut routes, mut causes) = (Vec::new(), Vec::new());
+        for (name, report) in &self.lanes {
+            for route in report.iter().flat_map(|report| &report.routes) {
+                let (stream, group, lane) = (&route.stream, &route.group, name.lane.to_string());
+                let labels: Labels<'_> = vec![
+                    ("stream", stream.into()),
+                    ("group", group.into()),
+                    ("lane", lane.into()),
+                ];
+                for cause in Cause::ALL {
+                    let labels = [&labels[..], &[("cause", cause.as_str().into())]].concat();
+                    causes.push((labels, &route.counters.dead[cause as usize]));
+                }
+                routes.push((labels, route));
+            }
         }
-    }
-    page.family("attempts", "histogram", "The attempt of each entry delivered.");
-    for (labels, route) in routes() {
-        page.histogram("attempts", &labels, &route.counters.attempts);
-    }
-    page.family(
-        "settle_seconds",
-        "histogram",
-        "From a receipt to having it written down.",
-    );
-    for (labels, route) in routes() {
-        page.histogram("settle_seconds", &labels, &route.counters.settle_seconds);
+        page.numbers(&ROUTES, &routes)?;
+        page.numbers(&CAUSES, &causes)?;
+        let help = "The attempt of each entry delivered.";
+        page.histogram("attempts", help, &routes, |r| &r.counters.attempts)?;
+        let help = "From a receipt to having it written down.";
+        page.histogram("settle_seconds", help, &routes, |r| &r.counters.settle_seconds)
     }
 }
 
@@ -307,53 +232,50 @@ fn routes(page: &mut Page, lanes: &[(LaneName, Option<Report>)]) {
 mod tests {
     use super::*;
 
-    #[test]
-    fn histograms_are_cumulative_and_labels_escaped() {
-        let mut histogram = Histogram::new(&[1.0, 2.0]);
-        histogram.add(1.0, 2);
-        histogram.add(1.5, 1);
-        histogram.add(9.0, 1);
-        let mut page = Page(String::new());
-        page.histogram("h", &[("stream", "a\"b\\c\nd")], &histogram);
-        let expected = r#"stream_sidecar_h_bucket{stream="a\"b\\c\nd",le="1"} 2
-stream_sidecar_h_bucket{stream="a\"b\\c\nd",le="2"} 3
-stream_sidecar_h_bucket{stream="a\"b\\c\nd",le="+Inf"} 4
-stream_sidecar_h_sum{stream="a\"b\\c\nd"} 12.5
-stream_sidecar_h_count{stream="a\"b\\c\nd"} 4
-"#;
-        assert_eq!(page.0, expected);
+    fn page(groups: Vec<(String, String, RouteState)>) -> String {
+        let name = LaneName {
+            service: "app".into(),
+            lane: 2,
+        };
+        let snapshot = Snapshot {
+            lanes: vec![(name, None)],
+            groups,
+            trimmed: BTreeMap::new(),
+        };
+        render(snapshot)
     }
 
     #[test]
     fn an_unknown_lag_is_absent() {
-        let state = |lag| GroupState {
-            length: 3,
-            exists: true,
-            lag,
-            pending: 1,
-            oldest_pending_ms: Some(1_500),
-            waiting: 0,
-            consumers: 1,
-            dead: 2,
+        let state = |lag| {
+            let mut state = RouteState::default();
+            (state.group.lag, state.group.oldest_pending_ms) = (lag, Some(1_500));
+            state
         };
-        let groups = vec![
-            ("a".into(), "g".into(), state(None)),
+        let page = page(vec![
+            ("a\"b\\c\nd".into(), "g".into(), state(None)),
             ("b".into(), "g".into(), state(Some(0))),
-        ];
-        let page = render(&Snapshot {
-            lanes: vec![(
-                LaneName {
-                    service: "app".into(),
-                    lane: 2,
-                },
-                None,
-            )],
-            groups,
-            trimmed: BTreeMap::new(),
-        });
-        assert!(!page.contains("stream_sidecar_lag{stream=\"a\""));
-        assert!(page.contains("stream_sidecar_lag{stream=\"b\",group=\"g\"} 0\n"));
-        assert!(page.contains("stream_sidecar_oldest_pending_seconds{stream=\"a\",group=\"g\"} 1.5\n"));
-        assert!(page.contains("stream_sidecar_ready{service=\"app\",lane=\"2\"} 0\n"));
+        ]);
+        assert!(!page.contains("stream_sidecar_lag{stream=\"a"));
+        for line in [
+            r#"stream_sidecar_lag{stream="b",group="g"} 0"#,
+            r#"stream_sidecar_oldest_pending_seconds{stream="a\"b\\c\nd",group="g"} 1.5"#,
+            r#"stream_sidecar_ready{service="app",lane="2"} 0"#,
+        ] {
+            assert!(page.lines().any(|found| found == line), "{line} in {page}");
+        }
+    }
+
+    #[test]
+    fn every_family_is_described_as_ever() {
+        let page = page(Vec::new());
+        for family in [
+            "# HELP stream_sidecar_deliveries_total Deliveries published.\n",
+            "# TYPE stream_sidecar_deliveries_total counter\n",
+            "# HELP stream_sidecar_lag Entries never delivered to the group; absent where Redis does not know.\n",
+            "# TYPE stream_sidecar_answer_seconds histogram\n",
+        ] {
+            assert!(page.contains(family), "{family} in {page}");
+        }
     }
 }

@@ -15,7 +15,7 @@ use tokio::task::{JoinError, JoinSet};
 use crate::admin::{self, LaneHandle, Subjects};
 use crate::config::{Config, LaneName, Route, Transport};
 use crate::driver::{Input, Performers, drive};
-use crate::janitor::{Ledger, Membership, Premises, keep_tidy};
+use crate::maintenance::{MaintainedStream, TrimStatuses, maintain};
 use crate::lane::{Lane, LaneSetup};
 use crate::logging::LaneLog;
 use crate::redis::{Connection, Consumer, Lock, address, block_ms};
@@ -38,12 +38,12 @@ pub async fn run(
     let mut connections = Connections::default();
     let mut tasks = JoinSet::new();
     let lanes = start_lanes(&config, &mut connections, &mut tasks)?;
-    let trimmed = Arc::new(Ledger::default());
+    let trim_statuses = Arc::new(TrimStatuses::default());
     if let Some(listener) = listen(&config, listening).await? {
         let subjects = Subjects {
             lanes: lanes.iter().map(|lane| lane.handle.clone()).collect(),
             groups: groups(&config, &mut connections)?,
-            ledger: trimmed.clone(),
+            trim_statuses: trim_statuses.clone(),
         };
         tasks.spawn_local(admin::serve(listener, subjects));
     }
@@ -56,8 +56,8 @@ pub async fn run(
     }
 
     if config.limits.trim_ms > 0 {
-        let premises = premises(&config, &mut connections)?;
-        tasks.spawn_local(keep_tidy(premises, config.limits, trimmed));
+        let streams = streams_to_maintain(&config, &mut connections)?;
+        tasks.spawn_local(maintain(streams, config.limits, trim_statuses));
     }
     let (stop, stopping) = watch::channel(false);
     let grace = Duration::from_millis(config.limits.grace_ms);
@@ -276,20 +276,20 @@ fn start_lane(
 }
 
 /// The streams that the sidecar reads, each once, with the groups that it and the configuration know.
-fn premises(config: &Config, connections: &mut Connections) -> anyhow::Result<Vec<Premises>> {
-    let mut premises: BTreeMap<(&str, u32, &str), Premises> = BTreeMap::new();
+fn streams_to_maintain(config: &Config, connections: &mut Connections) -> anyhow::Result<Vec<MaintainedStream>> {
+    let mut streams: BTreeMap<(&str, u32, &str), MaintainedStream> = BTreeMap::new();
     for route in config.routes.values() {
         let service = &config.services[&route.from];
         let key = (service.redis_url.as_str(), service.database, route.stream.as_str());
-        let one = match premises.entry(key) {
+        let one = match streams.entry(key) {
             Entry::Occupied(entry) => entry.into_mut(),
             Entry::Vacant(entry) => {
                 let settings = config
                     .streams
                     .get(&route.stream)
                     .filter(|stream| stream.from == route.from);
-                entry.insert(Premises {
-                    link: connections.to(config, &route.from)?,
+                entry.insert(MaintainedStream {
+                    connection: connections.to(config, &route.from)?,
                     stream: route.stream.clone(),
                     required_groups: settings
                         .map(|stream| stream.required_groups.clone())
@@ -299,12 +299,10 @@ fn premises(config: &Config, connections: &mut Connections) -> anyhow::Result<Ve
             }
         };
         one.required_groups.push(route.group.clone());
-        one.groups.push(Membership {
-            group: route.group.clone(),
-            consumers: config.lanes(&route.to).map(|lane| config.consumer(&lane)).collect(),
-        });
+        let own_consumers = config.lanes(&route.to).map(|lane| config.consumer(&lane));
+        one.groups.push((route.group.clone(), own_consumers.collect()));
     }
-    Ok(premises.into_values().collect())
+    Ok(streams.into_values().collect())
 }
 
 /// The locks on the instance's name, in each database that is consumed from.

@@ -4,7 +4,7 @@ use bytes::Bytes;
 use contracts::events::{
     Event, OrderFulfilled, OrderPlaced, ProductChanged, RefundOrder, RefundReason, ReturnReceived,
 };
-use delivery::{Delivery, Receipt};
+use protocol::{Delivery, Receipt};
 use kit::deliveries::{Handler, read_events, refusal, unknown_stream};
 use kit::redis::StorageError;
 use spin_sdk::redis_subscriber;

@@ -67,7 +67,7 @@ fn a_domain_imports_only_its_own_and_the_contract() {
 fn dependencies_point_inwards() {
     for (package, never) in [
         ("sidecar", vec!["contracts", "store-component", "warehouse-component"]),
-        ("delivery", vec!["contracts", "kit"]),
+        ("protocol", vec!["contracts", "kit"]),
         ("kit", vec!["sidecar"]),
         ("store-component", vec!["warehouse-component"]),
         ("warehouse-component", vec!["store-component"]),

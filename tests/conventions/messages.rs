@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use delivery::{Delivery, Entry, Fields, Receipt, Refusal};
+use protocol::{Delivery, Entry, Fields, Receipt, Refusal};
 use serde_json::Value;
 use wit_parser::{Resolve, TypeDefKind};
 

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use contracts::events::Event;
-use delivery::{Delivery, Entry, Fields, Receipt};
+use protocol::{Delivery, Entry, Fields, Receipt};
 use redis::{Connection, FromRedisValue};
 
 use crate::harness::System;
@@ -81,7 +81,7 @@ impl Courier {
         let settled: Vec<_> = names
             .iter()
             .map(|name| {
-                let refused = |list: &[delivery::Refusal]| {
+                let refused = |list: &[protocol::Refusal]| {
                     let refusal = list.iter().find(|refusal| refusal.entry == *name)?;
                     Some(refusal.reason.clone())
                 };

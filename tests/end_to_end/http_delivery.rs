@@ -32,14 +32,14 @@ fn delivery(id: &str, order_id: &str) -> String {
 fn post(system: &System, at: u64, signature: &str, body: &str) -> Answer {
     let at = at.to_string();
     let headers = [
-        (delivery::TIMESTAMP_HEADER, at.as_str()),
-        (delivery::SIGNATURE_HEADER, signature),
+        (protocol::TIMESTAMP_HEADER, at.as_str()),
+        (protocol::SIGNATURE_HEADER, signature),
     ];
     system.post_text(PATH, &headers, body)
 }
 
 fn signed(system: &System, at: u64, body: &str) -> Answer {
-    post(system, at, &delivery::sign(DELIVERY_SECRET, at, body.as_bytes()), body)
+    post(system, at, &protocol::sign(DELIVERY_SECRET, at, body.as_bytes()), body)
 }
 
 fn refused(answer: &Answer, detail: &str) {
@@ -71,11 +71,11 @@ fn believed(runtime: Runtime) {
 
     let body = delivery("first", "order-1");
     let now = now();
-    let signature = delivery::sign(DELIVERY_SECRET, now, body.as_bytes());
+    let signature = protocol::sign(DELIVERY_SECRET, now, body.as_bytes());
     refused(&system.post_text(PATH, &[], &body), "wants the headers");
     refused(&system.post_text(PATH, &token, &body), "wants the headers");
     refused(
-        &post(&system, now, &delivery::sign("another", now, body.as_bytes()), &body),
+        &post(&system, now, &protocol::sign("another", now, body.as_bytes()), &body),
         "delivery_secret",
     );
     refused(
@@ -141,7 +141,7 @@ fn no_secret(runtime: Runtime) {
     system.start_runtime();
     let body = delivery("first", "order-1");
     for secret in ["", DELIVERY_SECRET] {
-        let answer = post(&system, now(), &delivery::sign(secret, now(), body.as_bytes()), &body);
+        let answer = post(&system, now(), &protocol::sign(secret, now(), body.as_bytes()), &body);
         assert_eq!(
             (answer.status, &answer.json()["type"]),
             (404, &json!("unknown_route")),

@@ -156,7 +156,7 @@ fn take_away(system: &System, user: &str, database: u8, courier: &mut Courier, d
             }
             restore(&mut redis, &kept);
         }
-        assert!(needed.len() > 1, "deed {number} needs no more than {needed:?}");
+        assert!(!needed.is_empty(), "deed {number} needs no right");
         assert!(!is_refused(system, courier, deed), "deed {number} with all rights");
         assert!(everything(&mut redis) != kept, "deed {number} does nothing");
         restore(&mut redis, &kept);

@@ -2,7 +2,7 @@
 
 use bytes::Bytes;
 use contracts::events::{Event, OrderCancelRequested, OrderCompleted};
-use delivery::{Delivery, Receipt};
+use protocol::{Delivery, Receipt};
 use kit::deliveries::{Handler, read_events, refusal, unknown_stream};
 use kit::redis::StorageError;
 use spin_sdk::redis_subscriber;

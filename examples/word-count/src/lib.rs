@@ -3,7 +3,7 @@
 
 use anyhow::Context;
 use bytes::Bytes;
-use delivery::{Delivery, Entry, Receipt, Refusal};
+use protocol::{Delivery, Entry, Receipt, Refusal};
 use spin_sdk::redis::{Connection, RedisParameter, RedisResult};
 use spin_sdk::{redis_subscriber, variables};
 

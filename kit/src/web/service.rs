@@ -4,7 +4,7 @@ use axum::Router;
 use axum::body::Body;
 use axum::http::{Method, Uri};
 use axum::response::IntoResponse;
-use delivery::{Delivery, Receipt};
+use protocol::{Delivery, Receipt};
 use spin_sdk::wasip3::http::types;
 use tower_service::Service;
 

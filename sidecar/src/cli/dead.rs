@@ -4,22 +4,22 @@ use std::collections::BTreeMap;
 use std::sync::LazyLock;
 
 use clap::Subcommand;
+use protocol::{REPLAY_DEAD_LETTERS, Replay, dead_stream, parse_answer};
 use redis::Script;
+use serde_json::json;
 
-use super::link_to;
 use super::select::{Letter, Selection};
-use super::table::Table;
+use super::{connection_to, table};
 use crate::config::Config;
-use crate::redis::dead_letters;
+use crate::redis::Connection;
 
-static REPLAY: LazyLock<Script> = LazyLock::new(|| Script::new(include_str!("../scripts/replay.lua")));
+static REPLAY: LazyLock<Script> = LazyLock::new(|| Script::new(REPLAY_DEAD_LETTERS));
 
 /// Looking at dead letters, and doing something about them.
 #[derive(Debug, Subcommand)]
 pub enum DeadCommand {
     /// List dead letters, oldest first.
     List {
-        /// Which ones.
         #[command(flatten)]
         selection: Selection,
         /// So many at most.
@@ -45,10 +45,9 @@ pub enum DeadCommand {
     Drop(Change),
 }
 
-/// Which dead letters to change, and whether to.
+/// The dead letters to change, and the ways to say so.
 #[derive(Debug, clap::Args)]
 pub struct Change {
-    /// Which ones.
     #[command(flatten)]
     selection: Selection,
     /// All there are; needed if nothing else says which.
@@ -66,8 +65,6 @@ pub struct Change {
 const PAGE: usize = 64;
 
 impl DeadCommand {
-    /// Does it.
-    ///
     /// # Errors
     ///
     /// Redis is away, or refused; or nothing says which dead letters are meant.
@@ -82,31 +79,31 @@ impl DeadCommand {
 }
 
 async fn list(config: &Config, selection: &Selection, limit: usize, json: bool) -> anyhow::Result<()> {
-    let mut table = Table::new(&["ID", "STREAM", "GROUP", "CAUSE", "ATTEMPTS", "AT", "REASON"]);
+    let mut table = table("ID STREAM GROUP CAUSE ATTEMPTS AT REASON");
     let mut count = 0;
     let each = |letter: Letter| {
         count += 1;
         if json {
             print_json(&letter);
         } else {
-            let Letter {
+            let Letter { id, stream, header, .. } = letter;
+            let reason = header.reason.replace('\n', " ");
+            table.add_row([
                 id,
                 stream,
-                group,
-                cause,
-                attempts,
-                at,
+                header.group,
+                header.cause,
+                header.attempts,
+                header.at,
                 reason,
-                ..
-            } = letter;
-            table.row(vec![id, stream, group, cause, attempts, at, reason.replace('\n', " ")]);
+            ]);
         }
     };
     selection.visit(config, limit, each).await?;
     if !json {
         match count {
             0 => println!("no dead letters"),
-            _ => print!("{}", table.render()),
+            _ => println!("{}", table.trim_fmt()),
         }
         if count == limit {
             println!("({limit} shown; --limit shows more)");
@@ -116,7 +113,6 @@ async fn list(config: &Config, selection: &Selection, limit: usize, json: bool) 
 }
 
 async fn show(config: &Config, ids: Vec<String>, json: bool) -> anyhow::Result<()> {
-    let selection = Selection::of_ids(ids);
     let mut found = false;
     let each = |letter: Letter| {
         found = true;
@@ -124,89 +120,119 @@ async fn show(config: &Config, ids: Vec<String>, json: bool) -> anyhow::Result<(
             print_json(&letter);
             return;
         }
-        println!("{} in {}", letter.id, dead_letters(&letter.stream));
-        let own = [
-            ("cause", &letter.cause),
-            ("reason", &letter.reason),
-            ("attempts", &letter.attempts),
-            ("entry", &letter.entry),
-            ("group", &letter.group),
-            ("at", &letter.at),
-        ];
-        for (name, value) in own {
+        println!("{} in {}", letter.id, dead_stream(&letter.stream));
+        let header = &letter.header;
+        for (name, value) in [
+            ("cause", &header.cause),
+            ("reason", &header.reason),
+            ("attempts", &header.attempts),
+            ("entry", &header.entry),
+            ("group", &header.group),
+            ("at", &header.at),
+        ] {
             println!("  {name:<10}{value}");
         }
         for (name, value) in &letter.fields {
             println!("    {name} = {value}");
         }
     };
-    selection.visit(config, usize::MAX, each).await?;
+    Selection::of_ids(ids).visit(config, usize::MAX, each).await?;
     anyhow::ensure!(found, "no such dead letter");
     Ok(())
 }
 
-/// The ids of dead letters by stream, and how many there are of each cause.
+fn print_json(letter: &Letter) {
+    match serde_json::to_string(letter) {
+        Ok(json) => println!("{json}"),
+        Err(err) => eprintln!("{}: {err}", letter.id),
+    }
+}
+
+/// The dead letters to change.
 #[derive(Default)]
-struct Gathered {
-    by_stream: BTreeMap<String, Vec<String>>,
+struct Chosen {
+    /// Ids by stream, and by the service in whose database it is.
+    by_stream: BTreeMap<(String, String), Vec<String>>,
     by_cause: BTreeMap<String, usize>,
     count: usize,
 }
 
-impl Gathered {
+impl Chosen {
+    /// Finds the dead letters, and says what is going to happen to them.
+    async fn new(config: &Config, change: &Change, to_do: &str) -> anyhow::Result<Self> {
+        anyhow::ensure!(
+            change.all || !change.selection.is_everything(),
+            "say which dead letters are meant, or --all"
+        );
+        let mut chosen = Self::default();
+        let each = |letter: Letter| {
+            chosen.count += 1;
+            *chosen.by_cause.entry(letter.header.cause).or_default() += 1;
+            let stream = (letter.stream, letter.service);
+            chosen.by_stream.entry(stream).or_default().push(letter.id);
+        };
+        change.selection.visit(config, usize::MAX, each).await?;
+        if !change.json {
+            let prefix = if change.dry_run { "would be " } else { "" };
+            println!("{prefix}{to_do}: {}", chosen.describe());
+        }
+        Ok(chosen)
+    }
+
     fn describe(&self) -> String {
+        let letters = match self.count {
+            0 => return "no dead letters".to_owned(),
+            1 => "1 dead letter".to_owned(),
+            count => format!("{count} dead letters"),
+        };
         let causes: Vec<String> = self
             .by_cause
             .iter()
             .map(|(cause, count)| format!("{count} {cause}"))
             .collect();
-        let streams: Vec<&str> = self.by_stream.keys().map(String::as_str).collect();
-        match self.count {
-            0 => "no dead letters".to_owned(),
-            1 => format!("1 dead letter ({}) of {}", causes.join(", "), streams.join(", ")),
-            count => format!("{count} dead letters ({}) of {}", causes.join(", "), streams.join(", ")),
-        }
+        let streams: Vec<&str> = self.by_stream.keys().map(|(stream, _)| stream.as_str()).collect();
+        format!("{letters} ({}) of {}", causes.join(", "), streams.join(", "))
     }
-}
 
-async fn gather(config: &Config, change: &Change) -> anyhow::Result<Gathered> {
-    anyhow::ensure!(
-        change.all || !change.selection.is_everything(),
-        "say which dead letters are meant, or --all"
-    );
-    let mut gathered = Gathered::default();
-    let each = |letter: Letter| {
-        gathered.count += 1;
-        *gathered.by_cause.entry(letter.cause).or_default() += 1;
-        gathered.by_stream.entry(letter.stream).or_default().push(letter.id);
-    };
-    change.selection.visit(config, usize::MAX, each).await?;
-    Ok(gathered)
+    /// Calls `change` with a connection, the stream and a page of ids at a time.
+    async fn for_each_page(
+        &self,
+        config: &Config,
+        mut change: impl AsyncFnMut(&Connection, &str, &[String]) -> anyhow::Result<()>,
+    ) -> anyhow::Result<()> {
+        for ((stream, service), ids) in &self.by_stream {
+            let connection = connection_to(config, service)?;
+            for page in ids.chunks(PAGE) {
+                change(&connection, stream, page).await?;
+            }
+        }
+        Ok(())
+    }
 }
 
 async fn replay(config: &Config, change: Change) -> anyhow::Result<()> {
-    let gathered = gather(config, &change).await?;
-    announce(&change, "to replay", &gathered);
+    let chosen = Chosen::new(config, &change, "to replay").await?;
     let (mut replayed, mut gone, mut lost) = (0, 0, 0);
-    if !change.dry_run {
-        for (stream, ids) in &gathered.by_stream {
-            let link = link_to(config, service_of(config, stream)?)?;
-            for page in ids.chunks(PAGE) {
-                let mut script = REPLAY.key(stream);
-                script.key(dead_letters(stream)).arg(page);
-                for result in link.run::<Vec<String>>(&script).await? {
-                    match result.as_str() {
-                        "" => gone += 1,
-                        "lost" => lost += 1,
-                        _ => replayed += 1,
-                    }
-                }
+    let replay_page = async |connection: &Connection, stream: &str, ids: &[String]| {
+        let mut script = REPLAY.key(stream);
+        script.key(dead_stream(stream)).arg(ids);
+        let answer: Vec<u8> = connection.run(&script).await?;
+        for replay in parse_answer::<Vec<Replay>>(&answer)? {
+            match replay {
+                Replay::Replayed { .. } => replayed += 1,
+                Replay::Unknown => gone += 1,
+                Replay::Lost => lost += 1,
             }
         }
+        Ok(())
+    };
+    if !change.dry_run {
+        chosen.for_each_page(config, replay_page).await?;
     }
     if change.json {
-        let counts = serde_json::json!({
-            "selected": gathered.count, "replayed": replayed, "gone": gone, "lost": lost, "dry_run": change.dry_run,
+        let (selected, dry_run) = (chosen.count, change.dry_run);
+        let counts = json!({
+            "selected": selected, "replayed": replayed, "gone": gone, "lost": lost, "dry_run": dry_run,
         });
         println!("{counts}");
     } else if !change.dry_run {
@@ -222,45 +248,23 @@ async fn replay(config: &Config, change: Change) -> anyhow::Result<()> {
 }
 
 async fn drop_letters(config: &Config, change: Change) -> anyhow::Result<()> {
-    let gathered = gather(config, &change).await?;
-    announce(&change, "to drop", &gathered);
+    let chosen = Chosen::new(config, &change, "to drop").await?;
     let mut dropped = 0;
+    let drop_page = async |connection: &Connection, stream: &str, ids: &[String]| {
+        let command = redis::cmd("XDEL").arg(dead_stream(stream)).arg(ids).take();
+        dropped += connection.query::<usize>(&command).await?;
+        Ok(())
+    };
     if !change.dry_run {
-        for (stream, ids) in &gathered.by_stream {
-            let link = link_to(config, service_of(config, stream)?)?;
-            for page in ids.chunks(PAGE) {
-                let command = redis::cmd("XDEL").arg(dead_letters(stream)).arg(page).take();
-                dropped += link.query::<usize>(&command).await?;
-            }
-        }
+        chosen.for_each_page(config, drop_page).await?;
     }
     if change.json {
-        let counts = serde_json::json!({
-            "selected": gathered.count, "dropped": dropped, "dry_run": change.dry_run,
-        });
-        println!("{counts}");
+        println!(
+            "{}",
+            json!({ "selected": chosen.count, "dropped": dropped, "dry_run": change.dry_run })
+        );
     } else if !change.dry_run {
         println!("dropped {dropped}");
     }
     Ok(())
-}
-
-fn announce(change: &Change, to_do: &str, gathered: &Gathered) {
-    if !change.json {
-        let prefix = if change.dry_run { "would be " } else { "" };
-        println!("{prefix}{to_do}: {}", gathered.describe());
-    }
-}
-
-fn service_of<'a>(config: &'a Config, stream: &str) -> anyhow::Result<&'a str> {
-    let route = config.routes.values().find(|route| route.stream == stream);
-    let route = route.ok_or_else(|| anyhow::anyhow!("no route has the stream `{stream}`"))?;
-    Ok(&route.from)
-}
-
-fn print_json(letter: &Letter) {
-    match serde_json::to_string(letter) {
-        Ok(json) => println!("{json}"),
-        Err(err) => eprintln!("{}: {err}", letter.id),
-    }
 }

@@ -1,4 +1,4 @@
-//! `stream-sidecar health`: whether the sidecar on this host is alive, or ready, for platforms whose health check is a command.
+//! `health`, for platforms whose health check is a command.
 
 use std::time::Duration;
 
@@ -12,35 +12,31 @@ use tokio::time::timeout;
 
 use crate::config::Config;
 
-/// How long the answer may take.
-const ANSWER: Duration = Duration::from_secs(3);
-
-/// So much of the answer is read.
+const TIMEOUT: Duration = Duration::from_secs(3);
+/// The part of the answer that is read.
 const BODY_BYTES_MAX: usize = 64 * 1024;
 
-/// Asks the listener of this configuration.
+/// Asks the listener of the sidecar that runs with this configuration whether it is alive, or ready.
 ///
 /// # Errors
 ///
-/// It is turned off, or does not answer well.
+/// The listener is turned off, or does not answer well.
 pub async fn check(config: &Config, ready: bool) -> anyhow::Result<()> {
     let listen = &config.admin.listen;
     ensure!(!listen.is_empty(), "admin.listen is empty: there is nobody to ask");
-    // What listens on all addresses listens on the loopback one.
+    // A listener on all addresses listens on the loopback one too.
     let address = listen.replace("0.0.0.0:", "127.0.0.1:").replace("[::]:", "[::1]:");
     let uri: Uri = format!("http://{address}{}", if ready { "/readyz" } else { "/healthz" }).parse()?;
+    // The same client as for deliveries: `reqwest` would bring some twenty crates for one request.
     let client = Client::builder(TokioExecutor::new()).build_http::<Empty<Bytes>>();
-    let response = timeout(ANSWER, client.get(uri))
+    let response = timeout(TIMEOUT, client.get(uri))
         .await
-        .with_context(|| format!("no answer from {address} within {} s", ANSWER.as_secs()))?
+        .with_context(|| format!("no answer from {address} within {} s", TIMEOUT.as_secs()))?
         .with_context(|| format!("no answer from {address}"))?;
     let status = response.status();
     let body = Limited::new(response.into_body(), BODY_BYTES_MAX).collect().await;
-    let text = body.map(|body| String::from_utf8_lossy(&body.to_bytes()).into_owned());
-    ensure!(
-        status.is_success(),
-        "{address} answers {status}: {}",
-        text.unwrap_or_default().trim()
-    );
+    let body = body.map(|body| body.to_bytes()).unwrap_or_default();
+    let reasons = String::from_utf8_lossy(&body);
+    ensure!(status.is_success(), "{address} answers {status}: {}", reasons.trim());
     Ok(())
 }

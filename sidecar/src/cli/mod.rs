@@ -1,15 +1,14 @@
-//! What people type: looking at routes and at dead letters. Talks to Redis itself; the sidecar need not run.
+//! The commands for people: looking at routes and at dead letters. They talk to Redis; the sidecar need not run.
 
 pub mod health;
 mod dead;
 mod select;
 mod status;
-mod table;
 
-use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context;
+use comfy_table::{Table, presets};
 
 pub use dead::DeadCommand;
 pub use status::StatusArguments;
@@ -17,11 +16,18 @@ pub use status::StatusArguments;
 use crate::config::Config;
 use crate::redis::Connection;
 
-/// A link to the database of a service.
-fn link_to(config: &Config, service: &str) -> anyhow::Result<Arc<Connection>> {
-    let settings = &config.services[service];
+fn connection_to(config: &Config, service: &str) -> anyhow::Result<Connection> {
     let timeout = Duration::from_millis(config.limits.redis_ms);
-    let link =
-        Connection::new(settings, timeout).with_context(|| format!("services.{service}.redis_url cannot be used"))?;
-    Ok(Arc::new(link))
+    let connection = Connection::new(&config.services[service], timeout);
+    connection.with_context(|| format!("services.{service}.redis_url cannot be used"))
+}
+
+/// A table without lines, as `ps` prints one.
+fn table(headings: &str) -> Table {
+    let mut table = Table::new();
+    table.load_style(presets::NOTHING).set_header(headings.split(' '));
+    for column in table.column_iter_mut() {
+        column.set_padding((0, 2));
+    }
+    table
 }

@@ -1,21 +1,17 @@
-//! Dead letters, as they are found, and which of them are meant.
+//! Finding dead letters, and choosing among them.
 
-use std::collections::BTreeMap;
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use clap::Args;
 use clap::builder::PossibleValuesParser;
+use protocol::{DeadLetter, DeadLetterHeader, EntryId, dead_stream};
 use serde::Serialize;
 
-use super::link_to;
-use super::table::parse_duration;
+use super::connection_to;
 use crate::config::Config;
-use crate::entry::EntryId;
 use crate::lane::Cause;
-use crate::redis::Connection;
-use crate::redis::dead_letters;
 
-/// Which dead letters are meant: those that match everything that is given.
+/// Dead letters that match everything that is given.
 #[derive(Debug, Clone, Default, Args)]
 pub struct Selection {
     /// Only of this stream, without `.dead`.
@@ -34,53 +30,46 @@ pub struct Selection {
     #[arg(long)]
     id: Vec<String>,
     /// Only those that died longer ago than this: 90s, 15m, 2h, 7d.
-    #[arg(long, value_parser = parse_duration)]
-    older_than: Option<u64>,
+    #[arg(long, value_parser = humantime::parse_duration)]
+    older_than: Option<Duration>,
     /// Only those that died more recently than this.
-    #[arg(long, value_parser = parse_duration)]
-    newer_than: Option<u64>,
+    #[arg(long, value_parser = humantime::parse_duration)]
+    newer_than: Option<Duration>,
 }
 
-/// The fields that a dead letter has before those of the original.
-const OWN_FIELDS: usize = 6;
-
-/// A dead letter; what is not text in it is shown as well as it can be.
+/// A dead letter, as `dead list --json` shows it. Bytes that are not text are replaced.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub(super) struct Letter {
     pub(super) id: String,
     pub(super) stream: String,
-    pub(super) group: String,
-    pub(super) cause: String,
-    pub(super) reason: String,
-    pub(super) attempts: String,
-    pub(super) entry: String,
-    pub(super) at: String,
+    /// The service in whose database the stream is.
+    #[serde(skip)]
+    pub(super) service: String,
+    /// Empty if no sidecar wrote the letter.
+    #[serde(flatten)]
+    pub(super) header: DeadLetterHeader,
     pub(super) fields: Vec<(String, String)>,
 }
 
+/// An entry as XRANGE answers it. redis-rs's own type has a map, which keeps neither order nor repeated names.
+type RawEntry = (String, Vec<(Vec<u8>, Vec<u8>)>);
+
 impl Letter {
-    fn new(stream: &str, id: EntryId, raw: Vec<(Vec<u8>, Vec<u8>)>) -> Self {
-        let text = |bytes: &Vec<u8>| String::from_utf8_lossy(bytes).into_owned();
-        let mut fields: Vec<(String, String)> = raw.iter().map(|(name, value)| (text(name), text(value))).collect();
-        let rest = fields.split_off(fields.len().min(OWN_FIELDS));
-        let own: BTreeMap<String, String> = fields.into_iter().collect();
-        let own = |name: &str| own.get(name).cloned().unwrap_or_default();
+    fn new((stream, service): (&str, &str), (id, fields): RawEntry) -> Self {
+        let text = |bytes: Vec<u8>| String::from_utf8_lossy(&bytes).into_owned();
+        let fields = fields.into_iter().map(|(name, value)| (text(name), text(value)));
+        let DeadLetter { header, fields } = DeadLetter::from(fields.collect::<Vec<_>>());
         Self {
-            id: id.to_string(),
+            id,
             stream: stream.to_owned(),
-            group: own("dead_group"),
-            cause: own("dead_cause"),
-            reason: own("dead_reason"),
-            attempts: own("dead_attempts"),
-            entry: own("dead_entry"),
-            at: own("dead_at"),
-            fields: rest,
+            service: service.to_owned(),
+            header: header.unwrap_or_default(),
+            fields,
         }
     }
 }
 
 impl Selection {
-    /// Those with these ids.
     pub(super) fn of_ids(ids: Vec<String>) -> Self {
         Self {
             id: ids,
@@ -88,7 +77,6 @@ impl Selection {
         }
     }
 
-    /// Whether it means all dead letters there are.
     pub(super) fn is_everything(&self) -> bool {
         let texts = [&self.stream, &self.group, &self.cause, &self.reason];
         texts.iter().all(|text| text.is_none())
@@ -97,202 +85,134 @@ impl Selection {
             && self.newer_than.is_none()
     }
 
-    fn means(&self, letter: &Letter, age_ms: u64) -> bool {
+    fn includes(&self, Letter { id, header, .. }: &Letter, age: Duration) -> bool {
         let is = |wanted: &Option<String>, value: &str| wanted.as_ref().is_none_or(|wanted| wanted == value);
-        is(&self.group, &letter.group)
-            && is(&self.cause, &letter.cause)
-            && self
-                .reason
-                .as_ref()
-                .is_none_or(|text| letter.reason.contains(text.as_str()))
-            && (self.id.is_empty() || self.id.contains(&letter.id) || self.id.contains(&letter.entry))
-            && self.older_than.is_none_or(|ms| age_ms > ms)
-            && self.newer_than.is_none_or(|ms| age_ms < ms)
+        is(&self.group, &header.group)
+            && is(&self.cause, &header.cause)
+            && self.reason.as_ref().is_none_or(|text| header.reason.contains(text))
+            && (self.id.is_empty() || self.id.contains(id) || self.id.contains(&header.entry))
+            && self.older_than.is_none_or(|limit| age > limit)
+            && self.newer_than.is_none_or(|limit| age < limit)
     }
 
-    /// The dead letters that are meant, at most so many, oldest first; `each` has them one by one, so that nobody
-    /// needs to keep them all.
+    /// Calls `each` with the dead letters of the selection, oldest first and `letters_max` at most, one by one, so that
+    /// they are never all in memory.
     ///
     /// # Errors
     ///
     /// Redis is away, or refused; the stream is in no route.
-    pub(super) async fn visit(&self, config: &Config, most: usize, mut each: impl FnMut(Letter)) -> anyhow::Result<()> {
-        let streams = streams(config);
-        if let Some(stream) = &self.stream
-            && !streams.iter().any(|(name, _)| name == stream)
-        {
-            let known: Vec<&str> = streams.iter().map(|(name, _)| name.as_str()).collect();
-            anyhow::bail!("no route has the stream `{stream}`; there are {}", known.join(", "));
-        }
-        let mut left = most;
-        for (stream, service) in streams {
-            if self.stream.as_ref().is_none_or(|wanted| *wanted == stream) {
-                let link = link_to(config, &service)?;
-                left = self.visit_stream(&link, &stream, left, &mut each).await?;
+    pub(super) async fn visit(
+        &self,
+        config: &Config,
+        letters_max: usize,
+        mut each: impl FnMut(Letter),
+    ) -> anyhow::Result<()> {
+        /// Dead letters fetched at a time; each may be as large as an entry.
+        const PAGE: usize = 32;
+        let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+        let mut left = letters_max;
+        for (stream, service) in self.streams(config)? {
+            let connection = connection_to(config, service)?;
+            let mut start = "-".to_owned();
+            while left > 0 {
+                let mut command = redis::cmd("XRANGE");
+                command
+                    .arg(dead_stream(stream))
+                    .arg(&start)
+                    .arg("+")
+                    .arg("COUNT")
+                    .arg(PAGE);
+                let page: Vec<RawEntry> = connection.query(&command).await?;
+                let is_last = page.len() < PAGE;
+                for letter in page.into_iter().map(|entry| Letter::new((stream, service), entry)) {
+                    start = format!("({}", letter.id);
+                    let died_ms = letter.id.parse().map_or(0, |id: EntryId| id.ms);
+                    if left > 0 && self.includes(&letter, now.saturating_sub(Duration::from_millis(died_ms))) {
+                        left -= 1;
+                        each(letter);
+                    }
+                }
+                if is_last {
+                    break;
+                }
             }
         }
         Ok(())
     }
 
-    async fn visit_stream(
-        &self,
-        link: &Connection,
-        stream: &str,
-        mut left: usize,
-        each: &mut impl FnMut(Letter),
-    ) -> anyhow::Result<usize> {
-        /// Dead letters fetched at a time; each may be as large as an entry.
-        const PAGE: usize = 32;
-        type RawFields = Vec<(Vec<u8>, Vec<u8>)>;
-        let now = SystemTime::now()
-            .duration_since(UNIX_EPOCH)
-            .unwrap_or_default()
-            .as_millis() as u64;
-        let mut start = "-".to_owned();
-        while left > 0 {
-            let mut command = redis::cmd("XRANGE");
-            command
-                .arg(dead_letters(stream))
-                .arg(&start)
-                .arg("+")
-                .arg("COUNT")
-                .arg(PAGE);
-            let page: Vec<(EntryId, RawFields)> = link.query(&command).await?;
-            let full = page.len() == PAGE;
-            for (id, fields) in page {
-                start = format!("({id}");
-                let letter = Letter::new(stream, id, fields);
-                if left > 0 && self.means(&letter, now.saturating_sub(id.ms)) {
-                    left -= 1;
-                    each(letter);
-                }
-            }
-            if !full {
-                break;
-            }
-        }
-        Ok(left)
+    /// The streams of the selection, each with the service in whose database it is.
+    fn streams<'a>(&self, config: &'a Config) -> anyhow::Result<Vec<(&'a str, &'a str)>> {
+        let routes = config.routes.values();
+        let mut streams: Vec<_> = routes
+            .map(|route| (route.stream.as_str(), route.from.as_str()))
+            .collect();
+        streams.sort_unstable();
+        streams.dedup();
+        let Some(wanted) = &self.stream else {
+            return Ok(streams);
+        };
+        let known: Vec<&str> = streams.iter().map(|(name, _)| *name).collect();
+        anyhow::ensure!(
+            known.contains(&wanted.as_str()),
+            "no route has the stream `{wanted}`; there are {}",
+            known.join(", ")
+        );
+        streams.retain(|(name, _)| name == wanted);
+        Ok(streams)
     }
-}
-
-/// Every stream that a route reads, with the service in whose database it is.
-fn streams(config: &Config) -> Vec<(String, String)> {
-    let routes = config.routes.values();
-    let mut streams: Vec<_> = routes.map(|route| (route.stream.clone(), route.from.clone())).collect();
-    streams.sort();
-    streams.dedup();
-    streams
 }
 
 #[cfg(test)]
 mod tests {
+    use clap::Parser;
+    use protocol::DEAD_FIELDS;
+
     use super::*;
 
-    fn letter() -> Letter {
-        let own = [
-            ("dead_cause", "rejected"),
-            ("dead_reason", "qty: must be at least 1"),
-            ("dead_attempts", "1"),
-            ("dead_entry", "5-0"),
-            ("dead_group", "crew"),
-            ("dead_at", "2026-08-01T12:00:00.000Z"),
-            ("dead_cause", "a field of the original"),
-        ];
-        let raw = own.map(|(name, value)| (name.as_bytes().to_vec(), value.as_bytes().to_vec()));
-        Letter::new("work", EntryId { ms: 9, seq: 1 }, raw.to_vec())
+    #[derive(Parser)]
+    struct Arguments {
+        #[command(flatten)]
+        selection: Selection,
     }
 
     #[test]
-    fn the_fields_of_the_original_stay_apart() {
-        let letter = letter();
-        assert_eq!((letter.cause.as_str(), letter.id.as_str()), ("rejected", "9-1"));
-        assert_eq!(
-            letter.fields,
-            [("dead_cause".to_owned(), "a field of the original".to_owned())]
-        );
-    }
-
-    #[test]
-    fn a_selection_means_what_matches_everything_given() {
-        let text = |text: &str| Some(text.to_owned());
-        let all = Selection::default();
-        let cases = [
-            (all.clone(), true),
-            (
-                Selection {
-                    cause: text("rejected"),
-                    ..all.clone()
-                },
-                true,
-            ),
-            (
-                Selection {
-                    cause: text("exhausted"),
-                    ..all.clone()
-                },
-                false,
-            ),
-            (
-                Selection {
-                    reason: text("at least"),
-                    group: text("crew"),
-                    ..all.clone()
-                },
-                true,
-            ),
-            (
-                Selection {
-                    reason: text("at least"),
-                    group: text("other"),
-                    ..all.clone()
-                },
-                false,
-            ),
-            (
-                Selection {
-                    id: vec!["5-0".into()],
-                    ..all.clone()
-                },
-                true,
-            ),
-            (
-                Selection {
-                    id: vec!["9-1".into()],
-                    ..all.clone()
-                },
-                true,
-            ),
-            (
-                Selection {
-                    id: vec!["1-1".into()],
-                    ..all.clone()
-                },
-                false,
-            ),
-            (
-                Selection {
-                    older_than: Some(999),
-                    ..all.clone()
-                },
-                true,
-            ),
-            (
-                Selection {
-                    older_than: Some(1_000),
-                    ..all.clone()
-                },
-                false,
-            ),
-            (
-                Selection {
-                    newer_than: Some(1_000),
-                    ..all.clone()
-                },
-                false,
-            ),
+    fn a_selection_includes_what_matches_everything_given() {
+        let values = [
+            "rejected",
+            "qty: must be at least 1",
+            "1",
+            "5-0",
+            "crew",
+            "2026-08-01T12:00:00.000Z",
         ];
-        for (selection, expected) in cases {
-            assert_eq!(selection.means(&letter(), 1_000), expected, "{selection:?}");
+        let bytes = |text: &str| text.as_bytes().to_vec();
+        let fields = DEAD_FIELDS
+            .iter()
+            .zip(values)
+            .map(|(name, value)| (bytes(name), bytes(value)));
+        let letter = Letter::new(("work", "app"), ("9-1".to_owned(), fields.collect()));
+        for (arguments, expected) in [
+            ("", true),
+            ("--cause rejected", true),
+            ("--cause exhausted", false),
+            ("--reason least --group crew", true),
+            ("--reason least --group other", false),
+            ("--id 5-0", true),
+            ("--id 7-7 --id 9-1", true),
+            ("--id 1-1", false),
+            ("--older-than 59s", true),
+            ("--older-than 1m", false),
+            ("--newer-than 1m", false),
+            ("--newer-than 2h", true),
+        ] {
+            let words = ["dead"].into_iter().chain(arguments.split_whitespace());
+            let selection = Arguments::try_parse_from(words).ok().unwrap().selection;
+            assert_eq!(
+                selection.includes(&letter, Duration::from_secs(60)),
+                expected,
+                "{arguments}"
+            );
+            assert_eq!(selection.is_everything(), arguments.is_empty());
         }
     }
 }

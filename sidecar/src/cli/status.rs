@@ -1,4 +1,4 @@
-//! `status`: a table with a line per route.
+//! `status`: a table with a line for each route.
 
 use std::time::Duration;
 
@@ -6,12 +6,10 @@ use clap::Args;
 use futures_util::future::join_all;
 use serde::Serialize;
 
-use super::link_to;
-use super::table::{Table, duration};
+use super::{connection_to, table};
 use crate::config::{Config, Route};
-use crate::inspect::{GroupState, group_state};
+use crate::inspect::{RouteState, route_state};
 
-/// How to show the routes.
 #[derive(Debug, Args)]
 pub struct StatusArguments {
     /// Again and again, until interrupted.
@@ -22,129 +20,114 @@ pub struct StatusArguments {
     json: bool,
 }
 
-/// How often a watched table is drawn anew.
-const WATCH_EVERY: Duration = Duration::from_secs(2);
+const WATCH_INTERVAL: Duration = Duration::from_secs(2);
 
-/// One route, as it is shown.
 #[derive(Serialize)]
-struct Line<'a> {
+struct RouteStatus<'a> {
     route: &'a str,
     stream: &'a str,
     group: &'a str,
     to: &'a str,
-    /// How many subscribe to the component's channels, by lane.
+    /// The number of subscribers to the component's channel of each lane.
     subscribers: Option<Vec<u64>>,
     #[serde(flatten)]
-    state: Option<GroupState>,
+    state: Option<RouteState>,
     error: Option<String>,
 }
 
 impl StatusArguments {
-    /// Shows them.
-    ///
     /// # Errors
     ///
-    /// A Redis URL is of no use. What cannot be asked for at present is shown as such.
+    /// A Redis URL is of no use, or a route cannot be looked at, which is shown too.
     pub async fn run(self, config: &Config) -> anyhow::Result<()> {
         loop {
-            let lines = join_all(config.routes.iter().map(|(name, route)| look(config, name, route))).await;
-            let lines = lines.into_iter().collect::<anyhow::Result<Vec<_>>>()?;
+            let routes = join_all(config.routes.iter().map(|(name, route)| look(config, name, route))).await;
+            let routes = routes.into_iter().collect::<anyhow::Result<Vec<_>>>()?;
             if self.json {
-                for line in &lines {
-                    println!("{}", serde_json::to_string(line)?);
+                for route in &routes {
+                    println!("{}", serde_json::to_string(route)?);
                 }
             } else {
                 if self.watch {
                     // To the top left, and clear what is below.
                     print!("\x1b[H\x1b[J");
                 }
-                print!("{}", render(&lines));
+                println!("{}", render(&routes));
             }
             if !self.watch {
-                let failed = lines.iter().filter(|line| line.error.is_some()).count();
+                let failed = routes.iter().filter(|route| route.error.is_some()).count();
                 anyhow::ensure!(failed == 0, "{failed} routes could not be looked at");
                 return Ok(());
             }
-            tokio::time::sleep(WATCH_EVERY).await;
+            tokio::time::sleep(WATCH_INTERVAL).await;
         }
     }
 }
 
-async fn look<'a>(config: &'a Config, name: &'a str, route: &'a Route) -> anyhow::Result<Line<'a>> {
-    let source = link_to(config, &route.from)?;
-    let target = link_to(config, &route.to)?;
+async fn look<'a>(config: &'a Config, name: &'a str, route: &'a Route) -> anyhow::Result<RouteStatus<'a>> {
+    let source = connection_to(config, &route.from)?;
+    let target = connection_to(config, &route.to)?;
     let mut count = redis::cmd("PUBSUB");
     count.arg("NUMSUB");
     for lane in config.lanes(&route.to) {
         count.arg(config.channel(&lane));
     }
     let counted = target.query::<Vec<(String, u64)>>(&count).await.ok();
-    let subscribers = counted.map(|channels| channels.into_iter().map(|(_, count)| count).collect());
-    let (state, error) = match group_state(&source, &route.stream, &route.group).await {
+    let (state, error) = match route_state(&source, &route.stream, &route.group).await {
         Ok(state) => (Some(state), None),
         Err(err) => (None, Some(format!("{}: {err}", source.address()))),
     };
-    Ok(Line {
+    Ok(RouteStatus {
         route: name,
         stream: &route.stream,
         group: &route.group,
         to: &route.to,
-        subscribers,
+        subscribers: counted.map(|channels| channels.into_iter().map(|(_, count)| count).collect()),
         state,
         error,
     })
 }
 
 /// One number where all lanes have the same.
-fn by_lane(counts: &[u64]) -> String {
+fn by_lane(counts: Vec<u64>) -> String {
     match counts.split_first() {
         Some((first, others)) if others.iter().all(|count| count == first) => first.to_string(),
         _ => counts.iter().map(u64::to_string).collect::<Vec<_>>().join("/"),
     }
 }
 
-fn render(lines: &[Line<'_>]) -> String {
-    let mut table = Table::new(&[
-        "ROUTE",
-        "STREAM",
-        "GROUP",
-        "TO",
-        "SUBSCRIBERS",
-        "LENGTH",
-        "LAG",
-        "PENDING",
-        "WAITING",
-        "OLDEST",
-        "CONSUMERS",
-        "DEAD",
-    ]);
+fn age(ms: u64) -> String {
+    humantime::format_duration(Duration::from_secs(ms / 1_000)).to_string()
+}
+
+fn render(routes: &[RouteStatus<'_>]) -> String {
+    let mut table = table("ROUTE STREAM GROUP TO SUBSCRIBERS LENGTH LAG PENDING WAITING OLDEST CONSUMERS DEAD");
     let unknown = || "?".to_owned();
     let mut errors = String::new();
-    for line in lines {
-        let mut row: Vec<String> = [line.route, line.stream, line.group, line.to]
+    for route in routes {
+        let subscribers = route.subscribers.clone().map_or_else(unknown, by_lane);
+        let mut row = [route.route, route.stream, route.group, route.to, &subscribers]
             .map(str::to_owned)
             .to_vec();
-        row.push(line.subscribers.as_deref().map_or_else(unknown, by_lane));
-        match &line.state {
+        match &route.state {
             Some(state) => row.extend([
                 state.length.to_string(),
-                if state.exists {
-                    state.lag.map_or_else(unknown, |lag| lag.to_string())
-                } else {
-                    "no group".into()
+                match state.group.lag {
+                    _ if !state.exists => "no group".to_owned(),
+                    lag => lag.map_or_else(unknown, |lag| lag.to_string()),
                 },
-                state.pending.to_string(),
-                state.waiting.to_string(),
-                state.oldest_pending_ms.map_or("-".to_owned(), duration),
-                state.consumers.to_string(),
+                state.group.pending.to_string(),
+                state.group.waiting.to_string(),
+                state.group.oldest_pending_ms.map_or_else(|| "-".to_owned(), age),
+                state.group.consumers.to_string(),
                 state.dead.to_string(),
             ]),
             None => row.resize_with(12, unknown),
         }
-        table.row(row);
-        if let Some(error) = &line.error {
-            errors.push_str(&format!("{}: {error}\n", line.route));
+        table.add_row(row);
+        if let Some(error) = &route.error {
+            errors.push_str(&format!("\n{}: {error}", route.route));
         }
     }
-    format!("{}{errors}", table.render())
+    format!("{}{errors}", table.trim_fmt())
 }

@@ -1,5 +1,6 @@
 //! The configuration: one TOML file, every value of which the environment can set. Parsing is pure.
 
+mod check;
 mod limits;
 mod overlay;
 mod source;
@@ -12,25 +13,21 @@ use serde::{Deserialize, Serialize};
 pub use limits::Limits;
 pub use overlay::PREFIX;
 
-/// What `sidecar.toml` and the environment say together, checked.
+/// The values of `sidecar.toml` and of the environment, checked. `sidecar.toml` explains each.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Config {
-    /// Names this sidecar, its channels and its consumers. One name is one living sidecar.
     pub instance: String,
-    /// Where the sidecar can be asked how it is.
     #[serde(default)]
     pub admin: Admin,
-    /// The limits; all have defaults.
     #[serde(default)]
     pub limits: Limits,
-    /// By name: whoever owns a Redis database, or receives deliveries, or both.
+    /// By name: owners of a Redis database, receivers of deliveries, or both.
     #[serde(default)]
     pub services: BTreeMap<String, Service>,
-    /// By name: what is delivered from where to whom.
     #[serde(default)]
     pub routes: BTreeMap<String, Route>,
-    /// By stream name: what a stream needs beyond its routes.
+    /// By the name of a stream.
     #[serde(default)]
     pub streams: BTreeMap<String, Stream>,
 }
@@ -39,7 +36,7 @@ pub struct Config {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Admin {
-    /// `host:port`; port 0 takes a free one, and an empty text turns the listener off.
+    /// `host:port`; port 0 takes a free one, and an empty string turns the listener off.
     pub listen: String,
 }
 
@@ -51,32 +48,29 @@ impl Default for Admin {
     }
 }
 
-/// One service: its Redis database and its component's channel.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Service {
     /// `redis://[user:password@]host[:port]`, or `rediss://` for TLS; without a database.
     pub redis_url: String,
-    /// The number of its database.
     #[serde(default)]
     pub database: u32,
     /// The channel that its component subscribes to; by default `<service>.<database>.<instance>`. That of its second
     /// lane has `~2` behind it, and so on.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub channel: Option<String>,
-    /// How many lanes lead to its component: so many deliveries it may work on at a time.
+    /// Lanes to its component, which may work on as many deliveries at a time.
     #[serde(default = "one")]
     pub lanes: u32,
     /// A file with the certificates (PEM) to trust for `rediss://`, instead of the system's.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub ca_file: Option<String>,
-    /// How its component gets its deliveries.
     #[serde(default)]
     pub deliver: Transport,
-    /// Over HTTP: where they are POSTed to.
+    /// For [`Transport::Http`]: the URL that deliveries are POSTed to.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub delivery_url: Option<String>,
-    /// Over HTTP: the secret that they are signed with, which the app knows as `delivery_secret`.
+    /// For [`Transport::Http`]: the secret that deliveries are signed with, the app's variable `delivery_secret`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub delivery_secret: Option<String>,
 }
@@ -85,28 +79,25 @@ fn one() -> u32 {
     1
 }
 
-/// How a component gets its deliveries. All routes to a component share it: they share its window, and its handshake.
+/// The way that deliveries go to a component. All routes to a component share it, as they share its window and its
+/// handshake.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Transport {
-    /// Published on the component's channel.
     #[default]
     Redis,
-    /// POSTed to its `delivery_url`.
     Http,
 }
 
 /// One of the lanes of a service, counted from 1.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct LaneName {
-    /// The service that it delivers to.
     pub service: String,
-    /// Which of the service's lanes it is.
     pub lane: u32,
 }
 
 impl LaneName {
-    /// A name as this lane has it. The first lane's is the name as it is; the others' no instance can have.
+    /// The lane's own version of a name. The first lane has the name itself; no instance can have those of the others.
     fn of(&self, name: String) -> String {
         match self.lane {
             1 => name,
@@ -128,17 +119,15 @@ impl fmt::Display for LaneName {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Route {
-    /// The stream's key.
     pub stream: String,
     /// The service in whose database the stream is.
     pub from: String,
-    /// The service whose component handles it.
+    /// The service whose component handles the entries.
     pub to: String,
-    /// The consumer group.
     pub group: String,
 }
 
-/// Settings of a stream.
+/// Settings of a stream beyond its routes.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Stream {
@@ -149,7 +138,7 @@ pub struct Stream {
     pub required_groups: Vec<String>,
 }
 
-/// What is wrong with a configuration, in words that name the place.
+/// The fault of a configuration, in words that name the line or the variable.
 #[derive(Debug, PartialEq, Eq)]
 pub struct BadConfig(pub String);
 
@@ -184,7 +173,6 @@ impl Config {
         Ok(config)
     }
 
-    /// The lanes of a service.
     pub fn lanes(&self, service: &str) -> impl DoubleEndedIterator<Item = LaneName> + use<> {
         let lanes = self.services.get(service).map_or(1, |settings| settings.lanes);
         let service = service.to_owned();
@@ -214,12 +202,12 @@ impl Config {
         lane.of(format!("receipts.{}.{database}.{}", lane.service, self.instance))
     }
 
-    /// The sidecar's name in the groups that a lane reads for. Lanes are to each other as sidecars are.
+    /// The sidecar's consumer name in the groups that a lane reads for. Lanes share a group as sidecars do.
     pub fn consumer(&self, lane: &LaneName) -> String {
         lane.of(self.instance.clone())
     }
 
-    /// The same, fit to be shown: passwords are masked.
+    /// The configuration with passwords and secrets masked.
     pub fn masked(mut self) -> Self {
         for service in self.services.values_mut() {
             service.redis_url = mask(&service.redis_url);
@@ -230,7 +218,7 @@ impl Config {
         self
     }
 
-    /// Services that no route leads from or to: mostly a slip in a name, so that settings go nowhere.
+    /// Services that no route leads from or to: mostly a slip in a name, so that their settings have no effect.
     pub fn idle_services(&self) -> impl Iterator<Item = &str> {
         let is_idle = |name: &&String| {
             let mut ends = self.routes.values().flat_map(|route| [&route.from, &route.to]);
@@ -238,141 +226,6 @@ impl Config {
         };
         self.services.keys().filter(is_idle).map(String::as_str)
     }
-
-    fn check(&self) -> Result<(), (String, String)> {
-        if !is_name(&self.instance) {
-            let why = "must be 1 to 64 of A-Z a-z 0-9 . _ -, beginning with a letter or digit";
-            return Err(("instance".into(), why.into()));
-        }
-        self.limits
-            .check()
-            .map_err(|(field, why)| (format!("limits.{field}"), why))?;
-        for (name, service) in &self.services {
-            check_service(service)
-                .and_then(|()| delivery_over_http(service, &self.limits))
-                .map_err(|(field, why)| (format!("services.{name}.{field}"), why))?;
-        }
-        self.check_channels()?;
-        self.check_routes()?;
-        for (name, stream) in &self.streams {
-            if !self.services.contains_key(&stream.from) {
-                let why = format!("there is no service `{}`", stream.from);
-                return Err((format!("streams.{name}.from"), why));
-            }
-        }
-        Ok(())
-    }
-
-    fn check_channels(&self) -> Result<(), (String, String)> {
-        let mut seen = BTreeMap::new();
-        for (name, service) in &self.services {
-            if service.deliver == Transport::Http {
-                continue;
-            }
-            let names = self
-                .lanes(name)
-                .flat_map(|lane| [self.channel(&lane), self.receipts(&lane)]);
-            for channel in names {
-                let place = (&service.redis_url, channel);
-                if let Some(other) = seen.insert(place, name) {
-                    let why = format!("the services `{other}` and `{name}` share a channel on one Redis");
-                    return Err((format!("services.{name}.channel"), why));
-                }
-            }
-        }
-        Ok(())
-    }
-
-    fn check_routes(&self) -> Result<(), (String, String)> {
-        if self.routes.is_empty() {
-            return Err(("routes".into(), "there is no route: nothing to deliver".into()));
-        }
-        let mut seen = BTreeMap::new();
-        for (name, route) in &self.routes {
-            for (field, value) in [("stream", &route.stream), ("group", &route.group)] {
-                if value.is_empty() {
-                    return Err((format!("routes.{name}.{field}"), "must not be empty".into()));
-                }
-            }
-            for (field, service) in [("from", &route.from), ("to", &route.to)] {
-                if !self.services.contains_key(service) {
-                    let why = format!("there is no service `{service}`");
-                    return Err((format!("routes.{name}.{field}"), why));
-                }
-            }
-            let place = &self.services[&route.from];
-            let key = (&place.redis_url, place.database, &route.stream, &route.group);
-            if let Some(other) = seen.insert(key, name) {
-                let why = format!("the routes `{other}` and `{name}` read the same stream for the same group");
-                return Err((format!("routes.{name}.group"), why));
-            }
-        }
-        Ok(())
-    }
-}
-
-fn check_service(service: &Service) -> Result<(), (&'static str, String)> {
-    let url = service.redis_url.as_str();
-    if !(url.starts_with("redis://") || url.starts_with("rediss://")) {
-        return Err(("redis_url", "must begin with redis:// or rediss://".into()));
-    }
-    let Some(parsed) = redis::parse_redis_url(url) else {
-        return Err(("redis_url", "is no URL".into()));
-    };
-    if !matches!(parsed.path(), "" | "/") {
-        let why = "must not name a database: `database` does".into();
-        return Err(("redis_url", why));
-    }
-    if service.channel.as_deref() == Some("") {
-        return Err(("channel", "must not be empty".into()));
-    }
-    if !(1..=LANES_MAX).contains(&service.lanes) {
-        return Err(("lanes", format!("must be 1 to {LANES_MAX}")));
-    }
-    Ok(())
-}
-
-/// Each lane has, for each route, a connection and entries in memory.
-const LANES_MAX: u32 = 16;
-/// A shorter one could be guessed.
-const SECRET_CHARS_MIN: usize = 32;
-/// What a delivery may have around its entries.
-const ENVELOPE_BYTES: usize = 4 * 1024;
-
-fn delivery_over_http(service: &Service, limits: &Limits) -> Result<(), (&'static str, String)> {
-    if service.deliver == Transport::Redis {
-        return Ok(());
-    }
-    let url = service.delivery_url.as_deref().unwrap_or_default();
-    if !(url.starts_with("http://") || url.starts_with("https://")) || url.parse::<hyper::Uri>().is_err() {
-        let why = "must be the http:// or https:// address of the component's deliveries, such as \
-                   http://127.0.0.1:3000/store/deliveries";
-        return Err(("delivery_url", why.into()));
-    }
-    let secret = service.delivery_secret.as_deref().unwrap_or_default();
-    if secret.chars().count() < SECRET_CHARS_MIN {
-        let why = format!(
-            "must have at least {SECRET_CHARS_MIN} characters, the same as the app's delivery_secret; \
-             `openssl rand -hex 32` makes one"
-        );
-        return Err(("delivery_secret", why));
-    }
-    let largest = limits.entry_bytes_max.max(limits.batch_bytes_max) + ENVELOPE_BYTES;
-    if largest > delivery::BODY_BYTES_MAX {
-        let why = format!(
-            "cannot be used with entry_bytes_max or batch_bytes_max above {}, since a component takes {} bytes at a time",
-            delivery::BODY_BYTES_MAX - ENVELOPE_BYTES,
-            delivery::BODY_BYTES_MAX
-        );
-        return Err(("deliver", why));
-    }
-    Ok(())
-}
-
-/// Names become part of channels and consumer names; `~` in front is kept for the sidecars themselves.
-fn is_name(text: &str) -> bool {
-    let legal = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '_' | '-');
-    (1..=64).contains(&text.len()) && text.chars().all(legal) && text.starts_with(|c: char| c.is_ascii_alphanumeric())
 }
 
 /// A Redis URL with its password, if any, replaced.

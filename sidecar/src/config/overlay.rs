@@ -4,7 +4,7 @@ use toml::{Table, Value};
 
 use super::BadConfig;
 
-/// What the name of every variable of the sidecar begins with.
+/// The start of the name of every variable of the sidecar.
 pub const PREFIX: &str = "STREAM_SIDECAR__";
 
 /// Sets the values that variables name, in a table read from a file.
@@ -15,7 +15,7 @@ pub const PREFIX: &str = "STREAM_SIDECAR__";
 ///
 /// # Errors
 ///
-/// A variable whose name leads nowhere, or whose text does not fit.
+/// A variable whose name leads nowhere, or whose value does not fit.
 pub(super) fn overlay(
     mut table: Table,
     variables: impl IntoIterator<Item = (String, String)>,
@@ -58,14 +58,14 @@ fn insert(table: &mut Table, parts: &[&str], text: &str) -> Result<String, Strin
     Ok(path)
 }
 
-/// The key that a part of a variable's name means.
+/// The key of the table that a part of a variable's name means.
 fn find(table: &Table, part: &str) -> String {
     let plain = |text: &str| text.to_ascii_lowercase().replace('-', "_");
     let wanted = plain(part);
     table.keys().find(|key| plain(key) == wanted).cloned().unwrap_or(wanted)
 }
 
-/// A variable is text; what the place holds decides what it is read as.
+/// Reads a variable's text as the type of the value that it sets.
 fn value(section: Option<&str>, key: &str, text: &str) -> Result<Value, String> {
     if section == Some("limits") || matches!(key, "database" | "lanes") {
         let number = text

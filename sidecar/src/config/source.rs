@@ -11,13 +11,13 @@ pub(super) struct Source<'a> {
     pub(super) text: &'a str,
 }
 
-/// A text that is no TOML; the parser's own message shows line and column.
+/// The error for a file that is no TOML; the parser's own message shows line and column.
 pub(super) fn syntax(name: &str, err: &toml::de::Error) -> BadConfig {
     BadConfig(format!("{name}: {}", err.to_string().trim_end()))
 }
 
 impl Source<'_> {
-    /// Reads the file's own table, so that its errors point at its lines and not at variables.
+    /// Reads the file without the variables, so that its errors point at its lines.
     pub(super) fn deserialize<'de, T: Deserialize<'de>>(&self, table: toml::Table) -> Result<T, BadConfig> {
         serde_path_to_error::deserialize(table).map_err(|err| {
             let path = err.path().to_string();
@@ -25,7 +25,7 @@ impl Source<'_> {
         })
     }
 
-    /// An error at a dotted path: it names the variable that set it, or else the line.
+    /// An error at a dotted path. It names the variable that set the value, or else the line.
     pub(super) fn error(&self, variables: &BTreeMap<String, String>, path: &str, why: &str) -> BadConfig {
         if let Some(variable) = variables.get(path) {
             return BadConfig(format!("{variable}: {why}"));

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use delivery::Receipt;
+use protocol::Receipt;
 
 use super::outcome::Cause;
 use crate::entry::{Entry, EntryId};

@@ -36,7 +36,7 @@ pub(super) struct Message {
     pub(super) bytes: usize,
 }
 
-/// The message as [`delivery::Delivery`] has it, without moving the entries into one.
+/// The message as [`protocol::Delivery`] has it, without moving the entries into one.
 #[derive(Serialize)]
 struct Payload<'a> {
     delivery: &'a str,

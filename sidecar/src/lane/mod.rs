@@ -22,7 +22,7 @@ mod tests;
 
 use std::time::Duration;
 
-use delivery::Receipt;
+use protocol::Receipt;
 
 pub use action::{
     Action, ChannelAction, ChannelEvent, ClaimFrom, DeadLetter, Event, LogEvent, Parked, Read, RouteIndex, Settlement,

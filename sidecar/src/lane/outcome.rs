@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use delivery::{Receipt, Refusal};
+use protocol::{Receipt, Refusal};
 
 use super::queue::HeldEntry;
 use crate::backoff::backoff_ms;

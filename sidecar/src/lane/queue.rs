@@ -2,7 +2,7 @@
 
 use std::collections::{HashSet, VecDeque};
 
-use delivery::Fields;
+use protocol::Fields;
 use serde::Serialize;
 
 use super::action::Time;
@@ -10,7 +10,7 @@ use super::context::Context;
 use super::ms;
 use crate::entry::EntryId;
 
-/// An entry that this lane holds, waiting for its delivery or in flight. As JSON it is a [`delivery::Entry`].
+/// An entry that this lane holds, waiting for its delivery or in flight. As JSON it is a [`protocol::Entry`].
 #[derive(Serialize)]
 pub(super) struct HeldEntry {
     #[serde(rename = "entry")]

@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::sync::{Arc, LazyLock};
 
-use redis::{ErrorKind, FromRedisValue, ParsingError, RedisError, RedisResult, RedisWrite, Script, ToRedisArgs, Value};
+use redis::{ErrorKind, RedisError, RedisResult, Script, Value};
 
 use super::{Connection, Fault, fault};
 use crate::config::Limits;
@@ -158,27 +158,5 @@ impl Consumer {
             lost.extend(self.connection.run::<Vec<EntryId>>(&script).await?);
         }
         Ok(lost)
-    }
-}
-
-impl FromRedisValue for EntryId {
-    fn from_redis_value_ref(value: &Value) -> Result<Self, ParsingError> {
-        let id = match value {
-            Value::BulkString(bytes) => std::str::from_utf8(bytes).ok(),
-            Value::SimpleString(text) => Some(text.as_str()),
-            _ => None,
-        };
-        let id = id.and_then(|id| id.parse().ok());
-        id.ok_or_else(|| format!("this is no entry id: {value:?}").into())
-    }
-
-    fn from_redis_value(value: Value) -> Result<Self, ParsingError> {
-        Self::from_redis_value_ref(&value)
-    }
-}
-
-impl ToRedisArgs for EntryId {
-    fn write_redis_args<W: ?Sized + RedisWrite>(&self, out: &mut W) {
-        out.write_arg_fmt(self);
     }
 }

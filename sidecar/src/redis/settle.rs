@@ -3,13 +3,12 @@
 use std::sync::LazyLock;
 use std::time::SystemTime;
 
-use delivery::WAITING_CONSUMER;
+use protocol::WAITING_CONSUMER;
 use redis::{RedisResult, Script};
 
 use super::Consumer;
 use crate::entry::EntryId;
 use crate::lane::{DeadLetter, Parked, Settlement};
-use crate::time::rfc3339;
 
 static PARK: LazyLock<Script> = LazyLock::new(|| Script::new(include_str!("scripts/park.lua")));
 static DEAD_LETTER: LazyLock<Script> = LazyLock::new(|| Script::new(include_str!("scripts/dead_letter.lua")));
@@ -62,7 +61,7 @@ impl Consumer {
     async fn move_to_dead_letters(&self, page: &[DeadLetter]) -> RedisResult<()> {
         let mut script = DEAD_LETTER.key(&self.stream);
         script.key(dead_letters(&self.stream));
-        script.arg(&self.group).arg(&self.name).arg(rfc3339(SystemTime::now()));
+        script.arg(&self.group).arg(&self.name).arg(humantime::format_rfc3339_millis(SystemTime::now()).to_string());
         for dead in page {
             script
                 .arg(dead.id)

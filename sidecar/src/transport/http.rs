@@ -5,7 +5,7 @@
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use anyhow::Context;
-use delivery::{BODY_BYTES_MAX, Receipt, SIGNATURE_HEADER, TIMESTAMP_HEADER, sign};
+use protocol::{BODY_BYTES_MAX, Receipt, SIGNATURE_HEADER, TIMESTAMP_HEADER, sign};
 use http_body_util::{BodyExt, Full, Limited};
 use hyper::body::Bytes;
 use hyper::header::CONTENT_TYPE;

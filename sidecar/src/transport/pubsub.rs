@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use delivery::Receipt;
+use protocol::Receipt;
 use futures_util::StreamExt;
 use redis::{Client, RedisResult, Value};
 use tokio::sync::{Notify, mpsc};

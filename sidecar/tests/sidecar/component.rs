@@ -3,8 +3,8 @@
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 
-use delivery::{Delivery, Receipt, Refusal};
 use futures_util::StreamExt;
+use protocol::{Delivery, Receipt, Refusal};
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
@@ -58,7 +58,7 @@ pub(crate) fn sorted(delivery: &Delivery<'_>, fate: impl Fn(usize) -> char) -> R
 }
 
 /// The number in an entry's field `n`.
-pub(crate) fn number(fields: &delivery::Fields<'_>) -> usize {
+pub(crate) fn number(fields: &protocol::Fields<'_>) -> usize {
     fields.get("n").and_then(|n| n.parse().ok()).unwrap_or(usize::MAX)
 }
 
@@ -168,10 +168,10 @@ pub(crate) fn owned(delivery: &Delivery<'_>) -> Delivery<'static> {
         entries: delivery
             .entries
             .iter()
-            .map(|entry| delivery::Entry {
+            .map(|entry| protocol::Entry {
                 entry: text(&entry.entry),
                 attempt: entry.attempt,
-                fields: delivery::Fields(
+                fields: protocol::Fields(
                     entry
                         .fields
                         .0

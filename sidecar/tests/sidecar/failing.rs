@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use delivery::Receipt;
+use protocol::Receipt;
 
 use crate::component::{all_done, empty, number, sorted};
 use crate::harness::{Rig, eventually};

@@ -80,7 +80,7 @@ async fn streams_are_trimmed_behind_every_group_and_never_without_a_required_one
     let (_component, mut sidecar) = rig.ready(&lacking).await;
     rig.until_settled().await;
     let passes = "stream_sidecar_trimmed_total{stream=\"work\"} 0";
-    eventually("the stream was looked at", async || {
+    eventually("a pass over the stream is over", async || {
         sidecar.get("/metrics").await.1.contains(passes)
     })
     .await;

@@ -7,7 +7,7 @@ use axum::body::Bytes;
 use axum::extract::State;
 use axum::http::{HeaderMap, StatusCode};
 use axum::routing::post;
-use delivery::{Delivery, Receipt};
+use protocol::{Delivery, Receipt};
 use tokio::net::TcpListener;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
@@ -100,8 +100,8 @@ impl Drop for HttpComponent {
 async fn take(State(mut inside): State<Inside>, headers: HeaderMap, body: Bytes) -> (StatusCode, String) {
     let header = |name: &str| headers.get(name).and_then(|value| value.to_str().ok());
     let now = std::time::UNIX_EPOCH.elapsed().unwrap().as_secs();
-    let (timestamp, signature) = (header(delivery::TIMESTAMP_HEADER), header(delivery::SIGNATURE_HEADER));
-    if let Err(unbelieved) = delivery::verify(SECRET, now, timestamp, signature, &body) {
+    let (timestamp, signature) = (header(protocol::TIMESTAMP_HEADER), header(protocol::SIGNATURE_HEADER));
+    if let Err(unbelieved) = protocol::verify(SECRET, now, timestamp, signature, &body) {
         return (StatusCode::UNAUTHORIZED, unbelieved.to_string());
     }
     let _ = inside.held.wait_for(|held| !*held).await;

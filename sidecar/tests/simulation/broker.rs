@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use delivery::{Fields, WAITING_CONSUMER};
+use protocol::{Fields, WAITING_CONSUMER};
 use stream_sidecar::entry::{Body, Entry, EntryId};
 use stream_sidecar::lane::{Cause, ClaimFrom, Settlement};
 

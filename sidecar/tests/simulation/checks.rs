@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use delivery::Delivery;
+use protocol::Delivery;
 use stream_sidecar::entry::EntryId;
 use stream_sidecar::lane::{Action, Cause, ChannelAction, ChannelEvent, Event, LogEvent};
 

@@ -182,7 +182,7 @@ impl Simulation {
 impl Simulation {
     /// Receipts arrive once and in order; but a component that was not told whether its receipt had gone out sends it
     /// again, over another connection.
-    fn send(&mut self, node: usize, receipt: delivery::Receipt) {
+    fn send(&mut self, node: usize, receipt: protocol::Receipt) {
         let life = self.nodes[node].life;
         let garbled = self.now < self.garbled.1 && self.rng.u8(0..100) < self.garbled.0;
         let doubled = self.now < self.doubled.1 && self.rng.u8(0..100) < self.doubled.0;

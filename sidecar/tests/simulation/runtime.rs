@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, VecDeque};
 
-use delivery::{Delivery, Receipt, Refusal};
+use protocol::{Delivery, Receipt, Refusal};
 use stream_sidecar::entry::EntryId;
 
 use crate::broker::Fate;

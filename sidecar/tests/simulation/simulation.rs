@@ -28,7 +28,7 @@ pub(crate) enum Happening {
     Reply(usize, u64, usize, Event),
     /// A read that waited for entries ends.
     BlockedRead(u64),
-    Receipt(usize, u64, delivery::Receipt),
+    Receipt(usize, u64, protocol::Receipt),
     /// The runtime is done with a message.
     Handled(usize, u64, String),
 }

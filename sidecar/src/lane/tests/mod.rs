@@ -1,4 +1,4 @@
-use delivery::{Delivery, Fields, Receipt, Refusal};
+use protocol::{Delivery, Fields, Receipt, Refusal};
 
 use super::*;
 use crate::entry::{Body, Entry};
@@ -178,7 +178,7 @@ fn id(ms: u64) -> EntryId {
 
 fn owned(delivery: Delivery<'_>) -> Delivery<'static> {
     let string = |text: std::borrow::Cow<'_, str>| text.into_owned().into();
-    let entry = |entry: delivery::Entry<'_>| delivery::Entry {
+    let entry = |entry: protocol::Entry<'_>| protocol::Entry {
         entry: string(entry.entry),
         attempt: entry.attempt,
         fields: Fields(

@@ -32,7 +32,7 @@ pub struct Entry<'a> {
     /// The entry's id in its stream, such as `1764000000000-0`.
     #[serde(borrow)]
     pub entry: Cow<'a, str>,
-    /// Which attempt this is, from 1. Attempts are spent only by failures of the entry's own.
+    /// The number of this attempt, from 1. Attempts are spent only by failures of the entry's own.
     pub attempt: u32,
     /// The entry's fields, untouched.
     #[serde(borrow)]
@@ -65,11 +65,11 @@ pub struct Receipt {
     pub unavailable: Option<String>,
 }
 
-/// Why an entry was not done, in words that a person can act on.
+/// The reason that an entry was not done, in words that a person can act on.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Refusal {
     /// The entry's id in its stream.
     pub entry: String,
-    /// What is wrong, and where it helps, what would make it right.
+    /// The fault, and where it helps, its remedy.
     pub reason: String,
 }

@@ -1,20 +1,18 @@
 -- Trims a stream behind the oldest entry that any of its groups has not acknowledged, keeping some history.
 --
--- Reads:   the stream's groups, each group's oldest pending entry or else the last that it was given, the length, the
---          time.
--- Changes: removes at most ARGV[3] entries that every group has acknowledged, that are older than ARGV[1] ms, and
---          that are not among the ARGV[2] newest. Whole nodes of the stream only, which costs next to nothing.
--- Returns: how many entries were removed; and the group that holds the stream back most, with the id that it holds it
---          back at, and the server's time in ms. Without a group, or lacking a required one, nothing is removed and
---          the group is ''.
---
 -- KEYS[1]  the stream
--- ARGV     age ms, entries to keep, entries to remove at most, then the groups that must exist
+-- ARGV     age in ms, entries to keep, entries to remove at most, then the groups that must exist
+-- Reads    the groups of the stream, of each the oldest pending entry or else the last that it was given.
+-- Writes   removes at most ARGV[3] entries that every group has acknowledged, that are older than ARGV[1] ms, and that
+--          are not among the ARGV[2] newest. Whole nodes of the stream only, which costs next to nothing.
+-- Returns  the number of entries removed; the group that holds the stream back most; the age in ms of the entry at
+--          which it does. Without a group, or lacking a required one, nothing is removed and the group is ''.
+
+-- Compared as strings: a sequence number may be larger than a number in Lua can tell.
 local function number_less(a, b)
   if #a ~= #b then return #a < #b end
   return a < b
 end
--- Compared as texts: a sequence number may be larger than a number in Lua can tell.
 local function id_less(a, b)
   local a_ms, a_seq = a:match('^(%d+)%-(%d+)$')
   local b_ms, b_seq = b:match('^(%d+)%-(%d+)$')
@@ -23,9 +21,7 @@ local function id_less(a, b)
 end
 
 local stream = KEYS[1]
-local time = redis.call('TIME')
-local now = time[1] * 1000 + math.floor(time[2] / 1000)
-local nothing = {0, '', '0-0', now}
+local nothing = {0, '', 0}
 if redis.call('TYPE', stream).ok ~= 'stream' then return nothing end
 
 local groups, holder, floor = {}, '', nil
@@ -42,12 +38,17 @@ for i = 4, #ARGV do
   if not groups[ARGV[i]] then return nothing end
 end
 
-local held_at = floor
-local oldest_kept = string.format('%.0f-0', math.max(now - ARGV[1], 0))
+local time = redis.call('TIME')
+local now_ms = time[1] * 1000 + math.floor(time[2] / 1000)
+local held_ms = tonumber(floor:match('^%d+'))
+-- A group that was never given anything holds the stream back at 0-0, which says nothing about an age.
+local holding_ms = held_ms > 0 and math.max(now_ms - held_ms, 0) or 0
+
+local oldest_kept = string.format('%.0f-0', math.max(now_ms - ARGV[1], 0))
 if id_less(oldest_kept, floor) then floor = oldest_kept end
 local removable = math.min(redis.call('XLEN', stream) - ARGV[2], tonumber(ARGV[3]))
 local removed = 0
 if removable > 0 then
   removed = redis.call('XTRIM', stream, 'MINID', '~', floor, 'LIMIT', removable)
 end
-return {removed, holder, held_at, now}
+return {removed, holder, holding_ms}

@@ -1,12 +1,10 @@
 -- Removes consumers that are gone for good from a group. One that has anything pending is never removed: its pending
 -- entries would go with it.
 --
--- Reads:   the group's consumers.
--- Changes: removes each that has nothing pending and has been idle for long, except those named.
--- Returns: the names of those removed.
---
 -- KEYS[1]  the stream
 -- ARGV     group, idle ms, then the consumers to keep
+-- Writes   removes each consumer that has nothing pending and has been idle for long, except those named.
+-- Returns  the names of those removed.
 local keep = {}
 for i = 3, #ARGV do keep[ARGV[i]] = true end
 local removed = {}
