@@ -2,18 +2,18 @@
 
 use std::path::Path;
 
-use anyhow::{Result, anyhow};
+use anyhow::Result;
 use plotters::coord::Shift;
 use plotters::prelude::*;
 use plotters::style::text_anchor::{HPos, Pos, VPos};
 
 use super::tables::number;
+use crate::parts::Row;
 use crate::parts::fulfilment::{Contender, Fulfilment};
-use crate::parts::growth::Growth;
+use crate::parts::growth::{Growth, Step};
 use crate::parts::http::{self, Http};
-use crate::parts::latency::Latency;
-use crate::parts::sweeps::{Point, Sweeps};
-use crate::results::Results;
+use crate::parts::latency::{Latency, Run};
+use crate::parts::sweeps::{Setting, Sweeps};
 use crate::statistics::{median, percentile};
 use crate::system::Fsync;
 use crate::wrk::Load;
@@ -34,42 +34,12 @@ const FONT: &str = "Helvetica, Arial, sans-serif";
 /// Width of every picture, in pixels.
 const WIDTH: u32 = 900;
 
-/// Draws what there is; answers with the names of the pictures.
-pub(super) fn draw(results: &Results, folder: &Path) -> Result<Vec<&'static str>> {
-    let mut drawn = Vec::new();
-    if let Some(one) = &results.fulfilment {
-        fulfilment(&one.figures, &folder.join("fulfilment.svg"))?;
-        drawn.push("fulfilment");
-    }
-    if let Some(one) = &results.sweeps {
-        sweeps(&one.figures, &folder.join("sweeps.svg"))?;
-        drawn.push("sweeps");
-    }
-    if let Some(one) = &results.latency {
-        latency(&one.figures, &folder.join("latency.svg"))?;
-        drawn.push("latency");
-    }
-    if let Some(one) = &results.http {
-        requests(&one.figures, &folder.join("http.svg"))?;
-        drawn.push("http");
-    }
-    if let Some(one) = &results.growth {
-        growth(&one.figures, &folder.join("growth.svg"))?;
-        drawn.push("growth");
-    }
-    Ok(drawn)
-}
-
-/// plotters' errors borrow from the backend; their text does not.
-fn failed(error: impl std::fmt::Display) -> anyhow::Error {
-    anyhow!("a picture cannot be drawn: {error}")
-}
-
 fn plate(file: &Path, height: u32, draw: impl FnOnce(&Area) -> Result<()>) -> Result<()> {
     let area = SVGBackend::new(file, (WIDTH, height)).into_drawing_area();
-    area.fill(&WHITE).map_err(failed)?;
+    area.fill(&WHITE)?;
     draw(&area)?;
-    area.present().map_err(failed)
+    area.present()?;
+    Ok(())
 }
 
 fn ink(size: u32) -> TextStyle<'static> {
@@ -82,7 +52,7 @@ struct Bar {
     colour: RGBColor,
 }
 
-/// Horizontal bars from the top down, each with its value behind it.
+/// Horizontal bars, each with its value behind it.
 fn bars(area: &Area, title: &str, bars: &[Bar]) -> Result<()> {
     const LABELS: i32 = 330;
     const VALUES: i32 = 80;
@@ -90,22 +60,18 @@ fn bars(area: &Area, title: &str, bars: &[Bar]) -> Result<()> {
     const TOP: i32 = 46;
     let width = i32::try_from(area.dim_in_pixel().0)? - LABELS - VALUES;
     let most = bars.iter().map(|bar| bar.value).fold(f64::MIN_POSITIVE, f64::max);
-    area.draw(&Text::new(title.to_owned(), (20, 16), ink(18)))
-        .map_err(failed)?;
+    area.draw(&Text::new(title.to_owned(), (20, 16), ink(18)))?;
     for (row, bar) in (0..).zip(bars) {
         let middle = TOP + ROW * row + ROW / 2;
         let end = LABELS + (bar.value / most * f64::from(width)).max(1.0) as i32;
         let right = ink(14).pos(Pos::new(HPos::Right, VPos::Center));
         let left = ink(14).pos(Pos::new(HPos::Left, VPos::Center));
-        area.draw(&Text::new(bar.label.clone(), (LABELS - 10, middle), right))
-            .map_err(failed)?;
+        area.draw(&Text::new(bar.label.clone(), (LABELS - 10, middle), right))?;
         area.draw(&Rectangle::new(
             [(LABELS, middle - 10), (end, middle + 10)],
             bar.colour.filled(),
-        ))
-        .map_err(failed)?;
-        area.draw(&Text::new(number(bar.value), (end + 8, middle), left))
-            .map_err(failed)?;
+        ))?;
+        area.draw(&Text::new(number(bar.value), (end + 8, middle), left))?;
     }
     Ok(())
 }
@@ -140,15 +106,13 @@ fn lines(area: &Area, axes: &Axes, lines: &[Line]) -> Result<()> {
     };
     let (left, right) = (first.log2(), last.log2());
     let room = (right - left) * 0.04;
-    area.draw(&Text::new(axes.title.to_owned(), (20, 16), ink(18)))
-        .map_err(failed)?;
+    area.draw(&Text::new(axes.title.to_owned(), (20, 16), ink(18)))?;
     let mut chart = ChartBuilder::on(area)
         .margin(16)
         .margin_top(if lines.len() > 1 { 66 } else { 50 })
         .x_label_area_size(46)
         .y_label_area_size(76)
-        .build_cartesian_2d(left - room..right + room, 0.0..axes.top)
-        .map_err(failed)?;
+        .build_cartesian_2d(left - room..right + room, 0.0..axes.top)?;
     chart
         .configure_mesh()
         .disable_x_mesh()
@@ -162,8 +126,7 @@ fn lines(area: &Area, axes: &Axes, lines: &[Line]) -> Result<()> {
         .y_label_formatter(&|value| mark_text(*value))
         .label_style(ink(13))
         .axis_desc_style(ink(14))
-        .draw()
-        .map_err(failed)?;
+        .draw()?;
     let plot = chart.plotting_area();
     let (across, down) = plot.get_pixel_range();
     let base = area.get_base_pixel();
@@ -171,24 +134,18 @@ fn lines(area: &Area, axes: &Axes, lines: &[Line]) -> Result<()> {
     for mark in &axes.marks {
         let x = plot.map_coordinate(&(mark.log2(), 0.0)).0 - base.0;
         let style = ink(13).pos(Pos::new(HPos::Center, VPos::Top));
-        area.draw(&Text::new(mark_text(*mark), (x, bottom + 8), style))
-            .map_err(failed)?;
+        area.draw(&Text::new(mark_text(*mark), (x, bottom + 8), style))?;
     }
     let middle = i32::midpoint(across.start, across.end) - base.0;
     let style = ink(14).pos(Pos::new(HPos::Center, VPos::Top));
-    area.draw(&Text::new(axes.x.to_owned(), (middle, bottom + 30), style))
-        .map_err(failed)?;
+    area.draw(&Text::new(axes.x.to_owned(), (middle, bottom + 30), style))?;
 
     for line in lines {
         let points: Vec<(f64, f64)> = line.points.iter().map(|(x, y)| (x.log2(), *y)).collect();
         let colour = line.colour;
-        chart
-            .draw_series(LineSeries::new(points.clone(), colour.stroke_width(3)))
-            .map_err(failed)?;
+        chart.draw_series(LineSeries::new(points.clone(), colour.stroke_width(3)))?;
         if axes.dots {
-            chart
-                .draw_series(points.iter().map(|point| Circle::new(*point, 5, colour.filled())))
-                .map_err(failed)?;
+            chart.draw_series(points.iter().map(|point| Circle::new(*point, 5, colour.filled())))?;
         }
     }
     if lines.len() > 1 {
@@ -203,11 +160,9 @@ fn legend(area: &Area, lines: &[Line]) -> Result<()> {
     const LETTER: usize = 7;
     let mut x = 20;
     for line in lines {
-        area.draw(&Rectangle::new([(x, 44), (x + 14, 54)], line.colour.filled()))
-            .map_err(failed)?;
+        area.draw(&Rectangle::new([(x, 44), (x + 14, 54)], line.colour.filled()))?;
         let style = ink(13).pos(Pos::new(HPos::Left, VPos::Center));
-        area.draw(&Text::new(line.name.clone(), (x + 20, 49), style))
-            .map_err(failed)?;
+        area.draw(&Text::new(line.name.clone(), (x + 20, 49), style))?;
         x += 44 + i32::try_from(line.name.len() * LETTER)?;
     }
     Ok(())
@@ -227,13 +182,13 @@ fn highest(lines: &[Line]) -> f64 {
     points.map(|(_, y)| *y).fold(f64::MIN_POSITIVE, f64::max) * 1.1
 }
 
-fn fulfilment(figures: &Fulfilment, file: &Path) -> Result<()> {
-    let rows = figures.rows.iter().filter(|row| row.fsync == Fsync::Everysec);
+pub(super) fn fulfilment(figures: &Fulfilment, file: &Path) -> Result<()> {
+    let rows = figures.rows.iter().filter(|row| row.case.fsync == Fsync::Everysec);
     let all: Vec<Bar> = rows
         .map(|row| Bar {
-            label: row.contender.to_string(),
-            value: median(&row.per_s),
-            colour: match row.contender {
+            label: row.case.contender.to_string(),
+            value: row.median(|run| run.per_s),
+            colour: match row.case.contender {
                 Contender::App { .. } => OURS,
                 _ => THEIRS,
             },
@@ -244,17 +199,17 @@ fn fulfilment(figures: &Fulfilment, file: &Path) -> Result<()> {
     })
 }
 
-fn sweeps(figures: &Sweeps, file: &Path) -> Result<()> {
-    let line = |points: &[Point]| Line {
+pub(super) fn sweeps(figures: &Sweeps, file: &Path) -> Result<()> {
+    let line = |setting| Line {
         name: figures.runtime.to_string(),
         colour: OURS,
-        points: points
-            .iter()
-            .map(|point| (point.setting as f64, median(&point.per_s)))
+        points: figures
+            .by(setting)
+            .map(|row| (row.case.value as f64, row.median(|run| run.per_s)))
             .collect(),
     };
-    let by_batch = [line(&figures.by_batch)];
-    let by_window = [line(&figures.by_window)];
+    let by_batch = [line(Setting::Batch)];
+    let by_window = [line(Setting::Window)];
     let top = highest(&by_batch).max(highest(&by_window));
     plate(file, 380, |area| {
         let panels = area.split_evenly((1, 2));
@@ -276,17 +231,19 @@ fn sweeps(figures: &Sweeps, file: &Path) -> Result<()> {
     })
 }
 
-fn latency(figures: &Latency, file: &Path) -> Result<()> {
+pub(super) fn latency(figures: &Latency, file: &Path) -> Result<()> {
     let mut all = Vec::new();
     let pairs = [(OURS, LOADED), (OURS_TOO, LOADED_TOO), (OVER_HTTP, LOADED_OVER_HTTP)];
     for (row, colours) in figures.rows.iter().zip(pairs) {
+        let all_ms =
+            |run_ms: fn(&Run) -> &Vec<f64>| -> Vec<f64> { row.runs.iter().flat_map(run_ms).copied().collect() };
         for (what, times, colour) in [
-            ("idle", row.idle_ms.concat(), colours.0),
-            ("beside 2,000 orders/s", row.loaded_ms.concat(), colours.1),
+            ("idle", all_ms(|run| &run.idle_ms), colours.0),
+            ("beside 2,000 orders/s", all_ms(|run| &run.loaded_ms), colours.1),
         ] {
             let points = (0..=200).map(|step| f64::from(step) / 2.0);
             all.push(Line {
-                name: format!("{}, {what}", row.setup),
+                name: format!("{}, {what}", row.case),
                 colour,
                 points: points.map(|percent| (percentile(&times, percent), percent)).collect(),
             });
@@ -310,29 +267,24 @@ fn latency(figures: &Latency, file: &Path) -> Result<()> {
     plate(file, 400, |area| lines(area, &axes, &all))
 }
 
-fn requests(figures: &Http, file: &Path) -> Result<()> {
-    let of = |loads: fn(&http::Row) -> &[Load], figure: fn(&Load) -> f64| -> Vec<Bar> {
-        let bar = |row: &http::Row| Bar {
-            label: row.contender.to_string(),
-            value: median(&loads(row).iter().map(figure).collect::<Vec<_>>()),
-            colour: match row.contender {
+pub(super) fn http(figures: &Http, file: &Path) -> Result<()> {
+    let bars_of = |load, figure: fn(&Load) -> f64| -> Vec<Bar> {
+        let bar = |row: &Row<http::Contender, http::Run>| Bar {
+            label: row.case.to_string(),
+            value: median(&row.figures(load, figure)),
+            colour: match row.case {
                 http::Contender::App { .. } => OURS,
-                http::Contender::Fastapi { .. } => THEIRS,
+                _ => THEIRS,
             },
         };
         figures.rows.iter().map(bar).collect()
     };
+    let [(_, post), (_, get), _] = http::REQUESTS;
     let panels = [
-        ("POST an order, requests per second", of(|row| &row.post, Load::per_s)),
-        (
-            "POST an order, p99 in milliseconds",
-            of(|row| &row.post, |load| load.p99_ms),
-        ),
-        ("GET an order, requests per second", of(|row| &row.get, Load::per_s)),
-        (
-            "GET an order, p99 in milliseconds",
-            of(|row| &row.get, |load| load.p99_ms),
-        ),
+        ("POST an order, requests per second", bars_of(post, Load::per_s)),
+        ("POST an order, p99 in milliseconds", bars_of(post, |load| load.p99_ms)),
+        ("GET an order, requests per second", bars_of(get, Load::per_s)),
+        ("GET an order, p99 in milliseconds", bars_of(get, |load| load.p99_ms)),
     ];
     let height = bars_height(figures.rows.len());
     plate(file, height * 4, |area| {
@@ -343,8 +295,8 @@ fn requests(figures: &Http, file: &Path) -> Result<()> {
     })
 }
 
-fn growth(figures: &Growth, file: &Path) -> Result<()> {
-    let line = |name: &str, colour: RGBColor, value: &dyn Fn(&crate::parts::growth::Step) -> f64| Line {
+pub(super) fn growth(figures: &Growth, file: &Path) -> Result<()> {
+    let line = |name: &str, colour: RGBColor, value: &dyn Fn(&Step) -> f64| Line {
         name: name.to_owned(),
         colour,
         points: figures
@@ -354,8 +306,12 @@ fn growth(figures: &Growth, file: &Path) -> Result<()> {
             .collect(),
     };
     let time = [
-        line("charged to closed", OURS, &|step| median(&step.cycle_us)),
-        line("of it Redis", LOADED, &|step| median(&step.cycle_redis_us)),
+        line("charged to closed", OURS, &|step| {
+            median(&step.each(|run| run.cycle_us))
+        }),
+        line("of it Redis", LOADED, &|step| {
+            median(&step.each(|run| run.cycle_redis_us))
+        }),
     ];
     let memory = [line("memory", OURS, &|step| step.bytes_per_order)];
     plate(file, 380, |area| {
