@@ -8,7 +8,7 @@ use anyhow::{Context, Result, ensure};
 use serde::{Deserialize, Serialize};
 
 use crate::parts::growth::{Run, Step};
-use crate::parts::{Case, Row, fulfilment, http};
+use crate::parts::{fulfilment, http};
 use crate::process::project;
 use crate::results::Results;
 use crate::statistics::{median, percentile};
@@ -31,24 +31,25 @@ pub(crate) enum Target {
 }
 
 impl Goal {
-    fn ratio(name: String, value: f64, at_least: Option<f64>) -> Self {
-        let target = at_least.map(Target::AtLeast);
-        Self {
-            name,
-            value,
-            unit: "",
-            target,
-        }
-    }
-
-    fn figure(name: String, value: f64, unit: &'static str, target: Target) -> Self {
-        let target = Some(target);
+    fn new(name: String, value: f64, unit: &'static str, target: Option<Target>) -> Self {
         Self {
             name,
             value,
             unit,
             target,
         }
+    }
+
+    fn ratio(name: String, value: f64, at_least: Option<f64>) -> Self {
+        Self::new(name, value, "", at_least.map(Target::AtLeast))
+    }
+
+    fn at_least(name: String, value: f64, unit: &'static str, least: f64) -> Self {
+        Self::new(name, value, unit, Some(Target::AtLeast(least)))
+    }
+
+    fn at_most(name: String, value: f64, unit: &'static str, most: f64) -> Self {
+        Self::new(name, value, unit, Some(Target::AtMost(most)))
     }
 
     pub(crate) fn is_met(&self) -> Option<bool> {
@@ -81,9 +82,9 @@ pub(crate) fn goals(results: &Results) -> Vec<Goal> {
 fn fulfilment_goals(results: &Results) -> Option<Vec<Goal>> {
     use fulfilment::Contender;
 
-    let rows = &results.fulfilment.as_ref()?.figures.rows;
+    let fulfilment = &results.fulfilment.as_ref()?.figures;
     let mut goals = Vec::new();
-    for ours in rows {
+    for ours in &fulfilment.rows {
         let (Contender::App { setup }, fsync) = (ours.case.contender, ours.case.fsync) else {
             continue;
         };
@@ -96,7 +97,7 @@ fn fulfilment_goals(results: &Results) -> Option<Vec<Goal>> {
             (Contender::FaststreamGroup, "FastStream consumer group", 20.0),
             (Contender::FaststreamBatch, "FastStream batches", 3.5),
         ] {
-            let theirs = fulfilment_row(results, peer, fsync)?;
+            let theirs = fulfilment.row(peer, fsync)?;
             let name = format!("fulfilment{durability}: {setup} / {name}");
             let value = ratio(&ours.each(|run| run.per_s), &theirs.each(|run| run.per_s));
             goals.push(Goal::ratio(name, value, (fsync == Fsync::Everysec).then_some(at_least)));
@@ -105,25 +106,17 @@ fn fulfilment_goals(results: &Results) -> Option<Vec<Goal>> {
     Some(goals)
 }
 
-fn fulfilment_row(
-    results: &Results,
-    contender: fulfilment::Contender,
-    fsync: Fsync,
-) -> Option<&Row<Case<fulfilment::Contender>, fulfilment::Run>> {
-    let mut rows = results.fulfilment.as_ref()?.figures.rows.iter();
-    rows.find(|row| row.case.contender == contender && row.case.fsync == fsync)
-}
-
 fn cycle_goals(results: &Results) -> Option<Vec<Goal>> {
     // 12,000 orders per second were asked for on a machine where FastStream's batches made 13,900: as a ratio, it can be
     // asked of any machine.
-    let peer = fulfilment_row(results, fulfilment::Contender::FaststreamBatch, Fsync::Everysec);
+    let fulfilment = results.fulfilment.as_ref().map(|part| &part.figures);
+    let peer = fulfilment.and_then(|part| part.row(fulfilment::Contender::FaststreamBatch, Fsync::Everysec));
     let mut goals = Vec::new();
     let rows = &results.cycle.as_ref()?.figures.rows;
     for row in rows.iter().filter(|row| row.case.fsync == Fsync::Everysec) {
         let (setup, per_s) = (row.case.contender, row.median(|run| run.per_s));
         let name = format!("whole cycle on {setup}");
-        goals.push(Goal::figure(name, per_s, "orders/s", Target::AtLeast(12_000.0)));
+        goals.push(Goal::at_least(name, per_s, "orders/s", 12_000.0));
         if let Some(peer) = peer {
             let name = format!("whole cycle: {setup} / fulfilment by FastStream batches");
             goals.push(Goal::ratio(name, per_s / peer.median(|run| run.per_s), Some(0.86)));
@@ -140,20 +133,10 @@ fn latency_goals(results: &Results) -> Option<Vec<Goal>> {
         let loaded_p99 = row.median(|run| percentile(&run.loaded_ms, 99.0));
         let placed = row.median(|run| run.load_per_s);
         goals.extend([
-            Goal::figure(name("idle, p50"), idle(50.0), "ms", Target::AtMost(8.0)),
-            Goal::figure(name("idle, p99"), idle(99.0), "ms", Target::AtMost(20.0)),
-            Goal::figure(
-                name("under 2,000 orders/s, p99"),
-                loaded_p99,
-                "ms",
-                Target::AtMost(60.0),
-            ),
-            Goal::figure(
-                name("orders placed beside it"),
-                placed,
-                "orders/s",
-                Target::AtLeast(1_900.0),
-            ),
+            Goal::at_most(name("idle, p50"), idle(50.0), "ms", 8.0),
+            Goal::at_most(name("idle, p99"), idle(99.0), "ms", 20.0),
+            Goal::at_most(name("under 2,000 orders/s, p99"), loaded_p99, "ms", 60.0),
+            Goal::at_least(name("orders placed beside it"), placed, "orders/s", 1_900.0),
         ]);
     }
     Some(goals)
@@ -180,24 +163,25 @@ fn http_goals(results: &Results) -> Option<Vec<Goal>> {
             for ((request, load), at_least) in http::REQUESTS.into_iter().zip([2.5, 2.0, f64::NAN]) {
                 let both = |figure: fn(&Load) -> f64| [ours, theirs].map(|row| row.figures(load, figure));
                 let [per_s, their_per_s] = both(Load::per_s);
-                let [p50_ms, their_p50_ms] = both(|load| load.p50_ms);
-                let [p99_ms, their_p99_ms] = both(|load| load.p99_ms);
                 if their_per_s.is_empty() {
                     continue;
                 }
                 let target = |at_least| has_targets.then_some(at_least);
-                let name_of_per_s = format!("HTTP {request}: {runtime} / {name}");
+                let value = ratio(&per_s, &their_per_s);
                 goals.push(Goal::ratio(
-                    name_of_per_s,
-                    ratio(&per_s, &their_per_s),
+                    format!("HTTP {request}: {runtime} / {name}"),
+                    value,
                     target(at_least),
                 ));
+                let mut time = |percent, figure: fn(&Load) -> f64, target| {
+                    let [ms, their_ms] = both(figure);
+                    let name = format!("HTTP {request}, {percent}: {name} / {runtime}");
+                    goals.push(Goal::ratio(name, ratio(&their_ms, &ms), target));
+                };
                 if peer == Contender::Native {
-                    let name = format!("HTTP {request}, p50: {name} / {runtime}");
-                    goals.push(Goal::ratio(name, ratio(&their_p50_ms, &p50_ms), None));
+                    time("p50", |load| load.p50_ms, None);
                 }
-                let name = format!("HTTP {request}, p99: {name} / {runtime}");
-                goals.push(Goal::ratio(name, ratio(&their_p99_ms, &p99_ms), target(4.0)));
+                time("p99", |load| load.p99_ms, target(4.0));
             }
         }
     }
@@ -210,8 +194,8 @@ fn sidecar_goals(results: &Results) -> Option<Vec<Goal>> {
     let most_mb = cost.drained_mb.max(cost.silent_mb);
     let busy = "sidecar at 20,000 entries/s".to_owned();
     Some(vec![
-        Goal::figure(memory, most_mb, "MB", Target::AtMost(30.0)),
-        Goal::figure(busy, median(&cost.busy), "of a core", Target::AtMost(0.25)),
+        Goal::at_most(memory, most_mb, "MB", 30.0),
+        Goal::at_most(busy, median(&cost.busy), "of a core", 0.25),
     ])
 }
 
@@ -313,7 +297,7 @@ mod tests {
 
     #[test]
     fn a_goal_knows_whether_it_is_met() {
-        let goal = |value, target| Goal::figure(String::new(), value, "ms", target).is_met();
+        let goal = |value, target| Goal::new(String::new(), value, "ms", Some(target)).is_met();
         assert_eq!(goal(1.0, Target::AtMost(1.0)), Some(true));
         assert_eq!(goal(1.1, Target::AtMost(1.0)), Some(false));
         assert_eq!(goal(0.9, Target::AtLeast(1.0)), Some(false));

@@ -62,6 +62,13 @@ pub(crate) struct Fulfilment {
     pub(crate) rows: Vec<Row<Case<Contender>, Run>>,
 }
 
+impl Fulfilment {
+    pub(crate) fn row(&self, contender: Contender, fsync: Fsync) -> Option<&Row<Case<Contender>, Run>> {
+        let mut rows = self.rows.iter();
+        rows.find(|row| row.case.contender == contender && row.case.fsync == fsync)
+    }
+}
+
 pub(crate) fn measure(plan: &Plan) -> Result<Fulfilment> {
     let (orders, slow_orders) = plan.either((100_000, 20_000), (20_000, 2_000));
     let mut rows = compare(plan, Fsync::Everysec, orders, slow_orders, plan.runs())?;

@@ -195,5 +195,5 @@ fn targets(goals: &[Goal]) -> String {
         let value = format!("{} {}", number(goal.value), goal.unit);
         vec![goal.name.clone(), value, target, met.to_owned()]
     };
-    table(&["what", "measured", "target", ""], goals.iter().map(row))
+    table("what | measured | target | ", goals.iter().map(row))
 }

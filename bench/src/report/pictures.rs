@@ -46,32 +46,51 @@ fn ink(size: u32) -> TextStyle<'static> {
     (FONT, size).into_font().color(&INK)
 }
 
+fn title(area: &Area, text: &str) -> Result<()> {
+    Ok(area.draw(&Text::new(text, (20, 16), ink(18)))?)
+}
+
+/// A text that is anchored to a point.
+fn label(area: &Area, text: &str, at: (i32, i32), size: u32, anchor: (HPos, VPos)) -> Result<()> {
+    let style = ink(size).pos(Pos::new(anchor.0, anchor.1));
+    Ok(area.draw(&Text::new(text, at, style))?)
+}
+
+fn bar(area: &Area, corners: [(i32, i32); 2], colour: RGBColor) -> Result<()> {
+    Ok(area.draw(&Rectangle::new(corners, colour.filled()))?)
+}
+
 struct Bar {
     label: String,
     value: f64,
     colour: RGBColor,
 }
 
+fn colour(is_ours: bool) -> RGBColor {
+    if is_ours { OURS } else { THEIRS }
+}
+
 /// Horizontal bars, each with its value behind it.
-fn bars(area: &Area, title: &str, bars: &[Bar]) -> Result<()> {
+fn bars(area: &Area, heading: &str, bars: &[Bar]) -> Result<()> {
     const LABELS: i32 = 330;
     const VALUES: i32 = 80;
     const ROW: i32 = 30;
     const TOP: i32 = 46;
     let width = i32::try_from(area.dim_in_pixel().0)? - LABELS - VALUES;
     let most = bars.iter().map(|bar| bar.value).fold(f64::MIN_POSITIVE, f64::max);
-    area.draw(&Text::new(title.to_owned(), (20, 16), ink(18)))?;
-    for (row, bar) in (0..).zip(bars) {
+    title(area, heading)?;
+    for (row, one) in (0..).zip(bars) {
         let middle = TOP + ROW * row + ROW / 2;
-        let end = LABELS + (bar.value / most * f64::from(width)).max(1.0) as i32;
-        let right = ink(14).pos(Pos::new(HPos::Right, VPos::Center));
-        let left = ink(14).pos(Pos::new(HPos::Left, VPos::Center));
-        area.draw(&Text::new(bar.label.clone(), (LABELS - 10, middle), right))?;
-        area.draw(&Rectangle::new(
-            [(LABELS, middle - 10), (end, middle + 10)],
-            bar.colour.filled(),
-        ))?;
-        area.draw(&Text::new(number(bar.value), (end + 8, middle), left))?;
+        let end = LABELS + (one.value / most * f64::from(width)).max(1.0) as i32;
+        label(area, &one.label, (LABELS - 10, middle), 14, (HPos::Right, VPos::Center))?;
+        bar(area, [(LABELS, middle - 10), (end, middle + 10)], one.colour)?;
+        label(
+            area,
+            &number(one.value),
+            (end + 8, middle),
+            14,
+            (HPos::Left, VPos::Center),
+        )?;
     }
     Ok(())
 }
@@ -106,7 +125,7 @@ fn lines(area: &Area, axes: &Axes, lines: &[Line]) -> Result<()> {
     };
     let (left, right) = (first.log2(), last.log2());
     let room = (right - left) * 0.04;
-    area.draw(&Text::new(axes.title.to_owned(), (20, 16), ink(18)))?;
+    title(area, axes.title)?;
     let mut chart = ChartBuilder::on(area)
         .margin(16)
         .margin_top(if lines.len() > 1 { 66 } else { 50 })
@@ -133,12 +152,10 @@ fn lines(area: &Area, axes: &Axes, lines: &[Line]) -> Result<()> {
     let bottom = down.end - base.1;
     for mark in &axes.marks {
         let x = plot.map_coordinate(&(mark.log2(), 0.0)).0 - base.0;
-        let style = ink(13).pos(Pos::new(HPos::Center, VPos::Top));
-        area.draw(&Text::new(mark_text(*mark), (x, bottom + 8), style))?;
+        label(area, &mark_text(*mark), (x, bottom + 8), 13, (HPos::Center, VPos::Top))?;
     }
     let middle = i32::midpoint(across.start, across.end) - base.0;
-    let style = ink(14).pos(Pos::new(HPos::Center, VPos::Top));
-    area.draw(&Text::new(axes.x.to_owned(), (middle, bottom + 30), style))?;
+    label(area, axes.x, (middle, bottom + 30), 14, (HPos::Center, VPos::Top))?;
 
     for line in lines {
         let points: Vec<(f64, f64)> = line.points.iter().map(|(x, y)| (x.log2(), *y)).collect();
@@ -160,9 +177,8 @@ fn legend(area: &Area, lines: &[Line]) -> Result<()> {
     const LETTER: usize = 7;
     let mut x = 20;
     for line in lines {
-        area.draw(&Rectangle::new([(x, 44), (x + 14, 54)], line.colour.filled()))?;
-        let style = ink(13).pos(Pos::new(HPos::Left, VPos::Center));
-        area.draw(&Text::new(line.name.clone(), (x + 20, 49), style))?;
+        bar(area, [(x, 44), (x + 14, 54)], line.colour)?;
+        label(area, &line.name, (x + 20, 49), 13, (HPos::Left, VPos::Center))?;
         x += 44 + i32::try_from(line.name.len() * LETTER)?;
     }
     Ok(())
@@ -188,10 +204,7 @@ pub(super) fn fulfilment(figures: &Fulfilment, file: &Path) -> Result<()> {
         .map(|row| Bar {
             label: row.case.contender.to_string(),
             value: row.median(|run| run.per_s),
-            colour: match row.case.contender {
-                Contender::App { .. } => OURS,
-                _ => THEIRS,
-            },
+            colour: colour(matches!(row.case.contender, Contender::App { .. })),
         })
         .collect();
     plate(file, bars_height(all.len()), |area| {
@@ -272,10 +285,7 @@ pub(super) fn http(figures: &Http, file: &Path) -> Result<()> {
         let bar = |row: &Row<http::Contender, http::Run>| Bar {
             label: row.case.to_string(),
             value: median(&row.figures(load, figure)),
-            colour: match row.case {
-                http::Contender::App { .. } => OURS,
-                _ => THEIRS,
-            },
+            colour: colour(matches!(row.case, http::Contender::App { .. })),
         };
         figures.rows.iter().map(bar).collect()
     };

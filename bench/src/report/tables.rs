@@ -2,7 +2,7 @@
 
 use crate::goals::ratio;
 use crate::parts::cycle::Cycle;
-use crate::parts::fulfilment::{self, Fulfilment};
+use crate::parts::fulfilment::{Contender, Fulfilment};
 use crate::parts::growth::Growth;
 use crate::parts::http::{self, Http};
 use crate::parts::latency::Latency;
@@ -17,12 +17,11 @@ const COMMANDS_MAX: usize = 7;
 /// Commands in the table of the whole cycle.
 const CYCLE_COMMANDS_MAX: usize = 12;
 
-/// A table behind an empty line.
-pub(super) fn table(heads: &[&str], rows: impl IntoIterator<Item = impl Into<Vec<String>>>) -> String {
-    let line = |cells: &[String]| format!("| {} |\n", cells.join(" | "));
-    let heads: Vec<String> = heads.iter().map(ToString::to_string).collect();
-    let mut text = format!("\n{}|{}\n", line(&heads), "---|".repeat(heads.len()));
-    text.extend(rows.into_iter().map(|row| line(&row.into())));
+/// A table behind an empty line. The heads are one string, with `|` between them.
+pub(super) fn table(heads: &str, rows: impl IntoIterator<Item = impl Into<Vec<String>>>) -> String {
+    let columns = heads.split('|').count();
+    let mut text = format!("\n| {heads} |\n|{}\n", "---|".repeat(columns));
+    text.extend(rows.into_iter().map(|row| format!("| {} |\n", row.into().join(" | "))));
     text
 }
 
@@ -65,26 +64,12 @@ fn percent(share: f64) -> String {
 pub(super) fn fulfilment(figures: &Fulfilment) -> String {
     let text = "\nProcessor time of the runtime and of the sidecar is in microseconds per order. The limit is what the \
                 native consumer does.\n";
-    let heads = [
-        "",
-        "`appendfsync`",
-        "orders in a run",
-        "orders/s",
-        "of the limit",
-        "Redis busy",
-        "runtime",
-        "sidecar",
-    ];
+    let heads = " | `appendfsync` | orders in a run | orders/s | of the limit | Redis busy | runtime | sidecar";
     let rows = figures.rows.iter().map(|row| {
         let case = row.case;
-        let limit = figures
-            .rows
-            .iter()
-            .find(|limit| limit.case.contender == fulfilment::Contender::Native && limit.case.fsync == case.fsync);
-        let is_ours = matches!(case.contender, fulfilment::Contender::App { .. });
-        let share = limit
-            .filter(|_| is_ours)
-            .map(|limit| ratio(&row.each(|run| run.per_s), &limit.each(|run| run.per_s)));
+        let limit = figures.row(Contender::Native, case.fsync);
+        let limit = limit.filter(|_| matches!(case.contender, Contender::App { .. }));
+        let share = limit.map(|limit| ratio(&row.each(|run| run.per_s), &limit.each(|run| run.per_s)));
         [
             case.contender.to_string(),
             case.fsync.as_str().to_owned(),
@@ -96,7 +81,7 @@ pub(super) fn fulfilment(figures: &Fulfilment) -> String {
             cost(row.median(|run| run.sidecar_us)),
         ]
     });
-    text.to_owned() + &table(&heads, rows)
+    text.to_owned() + &table(heads, rows)
 }
 
 /// Microseconds; nothing where there was nothing to measure.
@@ -111,7 +96,10 @@ pub(super) fn sweeps(figures: &Sweeps) -> String {
         ("lanes", Setting::Lanes),
     ];
     let one = |(name, setting)| {
-        let per_s = format!("orders/s on {}", figures.runtime);
+        let heads = format!(
+            "{name} | orders/s on {} | runtime, microseconds per order | sidecar",
+            figures.runtime
+        );
         let rows = figures.by(setting).map(|row| {
             [
                 row.case.value.to_string(),
@@ -120,21 +108,13 @@ pub(super) fn sweeps(figures: &Sweeps) -> String {
                 spread(&row.each(|run| run.sidecar_us)),
             ]
         });
-        table(&[name, &per_s, "runtime, microseconds per order", "sidecar"], rows)
+        table(&heads, rows)
     };
     settings.map(one).concat()
 }
 
 pub(super) fn cycle(figures: &Cycle) -> String {
-    let heads = [
-        "",
-        "`appendfsync`",
-        "orders/s",
-        "Redis busy",
-        "runtime busy",
-        "sidecar busy",
-        "placed/s before",
-    ];
+    let heads = " | `appendfsync` | orders/s | Redis busy | runtime busy | sidecar busy | placed/s before";
     let rows = figures.rows.iter().map(|row| {
         [
             row.case.contender.to_string(),
@@ -146,17 +126,11 @@ pub(super) fn cycle(figures: &Cycle) -> String {
             spread(&row.each(|run| run.placed_per_s)),
         ]
     });
-    let text = table(&heads, rows);
+    let text = table(heads, rows);
     let Some((row, last)) = figures.rows.first().and_then(|row| Some((row, row.runs.last()?))) else {
         return text;
     };
     let orders = row.case.orders as f64;
-    let heads = [
-        "command",
-        "calls per order",
-        "microseconds per call",
-        "microseconds per order",
-    ];
     let commands = last.counted.longest_commands().into_iter().take(CYCLE_COMMANDS_MAX);
     let rows = commands.map(|(name, calls, us)| {
         [
@@ -171,22 +145,20 @@ pub(super) fn cycle(figures: &Cycle) -> String {
         number(orders),
         row.case.contender
     );
-    text + &title + &table(&heads, rows)
+    text + &title
+        + &table(
+            "command | calls per order | microseconds per call | microseconds per order",
+            rows,
+        )
 }
 
 pub(super) fn profile(figures: &Profile) -> String {
     /// What costs next to nothing is left out.
     const LEAST_US: f64 = 0.05;
-    let stage = format!("stage on {}", figures.runtime);
-    let heads = [
-        &stage,
-        "entries",
-        "by the clock",
-        "Redis's thread",
-        "runtime and components",
-        "sidecar",
-        "within Redis's commands",
-    ];
+    let heads = format!(
+        "stage on {} | entries | by the clock | Redis's thread | runtime and components | sidecar | within Redis's commands",
+        figures.runtime
+    );
     let rows = figures.stages.iter().map(|stage| {
         let entries = stage.entries as f64;
         let us = |seconds: f64| format!("{:.1}", seconds / entries * 1e6);
@@ -210,7 +182,7 @@ pub(super) fn profile(figures: &Profile) -> String {
 }
 
 pub(super) fn latency(figures: &Latency) -> String {
-    let heads = ["", "", "orders watched", "p50 ms", "p90 ms", "p99 ms", "slowest ms"];
+    let heads = " | | orders watched | p50 ms | p90 ms | p99 ms | slowest ms";
     let rows = figures.rows.iter().flat_map(|row| {
         let load = format!("beside {} orders/s", number(row.median(|run| run.load_per_s)));
         let idle: Vec<f64> = row.runs.iter().flat_map(|run| run.idle_ms.clone()).collect();
@@ -221,12 +193,12 @@ pub(super) fn latency(figures: &Latency) -> String {
             cells
         })
     });
-    table(&heads, rows)
+    table(heads, rows)
 }
 
 pub(super) fn http(figures: &Http) -> String {
     let limit = figures.rows.iter().find(|row| row.case == http::Contender::Native);
-    let heads = ["", "", "requests/s", "", "p50 ms", "", "p90 ms", "", "p99 ms", ""];
+    let heads = " | | requests/s | | p50 ms | | p90 ms | | p99 ms | ";
     let columns: [fn(&Load) -> f64; 4] = [Load::per_s, |load| load.p50_ms, |load| load.p90_ms, |load| load.p99_ms];
     let mut rows = Vec::new();
     for row in &figures.rows {
@@ -251,7 +223,7 @@ pub(super) fn http(figures: &Http) -> String {
             rows.push(cells);
         }
     }
-    table(&heads, rows)
+    table(heads, rows)
 }
 
 pub(super) fn sidecar(figures: &SidecarCost) -> String {
@@ -276,20 +248,15 @@ pub(super) fn sidecar(figures: &SidecarCost) -> String {
             format!("{} of a core", spread(&figures.busy)),
         ),
     ];
-    table(&["", ""], rows.map(|(what, value)| [what, value]))
+    table(" | ", rows.map(|(what, value)| [what, value]))
 }
 
 pub(super) fn growth(figures: &Growth) -> String {
-    let stored = format!("orders stored, on {}", figures.runtime);
-    let heads = [
-        &stored,
-        "placing an order, us",
-        "the rest of its way, us",
-        "of it Redis, us",
-        "a page of 50, p50 ms",
-        "p99 ms",
-        "bytes per order",
-    ];
+    let heads = format!(
+        "orders stored, on {} | placing an order, us | the rest of its way, us | of it Redis, us | a page of 50, p50 ms \
+         | p99 ms | bytes per order",
+        figures.runtime
+    );
     let rows = figures.steps.iter().map(|step| {
         [
             number(step.orders as f64),
@@ -309,10 +276,7 @@ pub(super) fn growth(figures: &Growth) -> String {
     let mut names = last.counted.longest_commands();
     names.truncate(COMMANDS_MAX);
     let quoted: Vec<String> = names.iter().map(|(name, ..)| format!("`{name}`")).collect();
-    let heads: Vec<&str> = ["orders stored"]
-        .into_iter()
-        .chain(quoted.iter().map(String::as_str))
-        .collect();
+    let heads = format!("orders stored | {}", quoted.join(" | "));
     let rows = figures.steps.iter().map(|step| {
         let us_per_call = |name| step.counted.commands.get(name).map(|(calls, us)| number(us / calls));
         let cells = names.iter().map(|(name, ..)| us_per_call(*name).unwrap_or_default());
