@@ -2,6 +2,7 @@
 //!
 //! Modules in reading order:
 
+mod folder;
 mod process;
 mod client;
 mod statistics;

@@ -7,8 +7,9 @@ use contracts::names::{ORDER_COMPLETED, WAREHOUSE_GROUP};
 
 use crate::allocate::{self, Entry, SCRIPT};
 use crate::client::answers;
+use crate::folder::Folder;
 use crate::process::{Process, binary, free_port};
-use crate::system::{Folder, Redis, STORE, WAREHOUSE};
+use crate::system::{Redis, STORE, WAREHOUSE};
 
 /// XREADGROUP's reply: entries by stream.
 type Reply = Option<Vec<(String, Vec<Entry>)>>;
@@ -43,29 +44,23 @@ pub(crate) fn consume(redis: &Redis, batch: usize, count: usize) -> Result<()> {
 
 /// A running native store.
 pub(crate) struct NativeStore {
-    process: Process,
+    _process: Process,
     /// Host and port.
     pub(crate) address: String,
-    _logs: Folder,
 }
 
 impl NativeStore {
     /// Starts `src/bin/native-store` and waits until it answers.
     pub(crate) fn start(redis: &Redis) -> Result<Self> {
-        let logs = Folder::new("native-store")?;
         let address = format!("127.0.0.1:{}", free_port()?);
         let mut command = Command::new(binary("release", "native-store")?);
         command.args(["--listen", &address, "--redis-url", &redis.database_url(STORE)]);
-        let process = Process::start(&mut command, &logs.path().join("log"))?;
-        let mut store = Self {
-            process,
+        let mut process = Process::start(&mut command, Folder::new("native-store")?)?;
+        let health = format!("http://{address}/store/healthz");
+        process.wait_until("the native store answers", || answers(&health))?;
+        Ok(Self {
+            _process: process,
             address,
-            _logs: logs,
-        };
-        let health = format!("http://{}/store/healthz", store.address);
-        store
-            .process
-            .wait_until("the native store answers", || answers(&health))?;
-        Ok(store)
+        })
     }
 }

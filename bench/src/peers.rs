@@ -6,18 +6,14 @@ use anyhow::{Context, Result, ensure};
 
 use crate::allocate::SCRIPT;
 use crate::client::answers;
+use crate::folder::Folder;
 use crate::process::{Process, free_port, project};
-use crate::system::{Folder, Redis, STORE, WAREHOUSE};
+use crate::system::{Redis, STORE, WAREHOUSE};
 
 /// Installed by `bench/setup.sh`, with `bench/peers/requirements.txt`.
 const PYTHON: &str = "target/bench/venv/bin/python";
 
-pub(crate) struct Peer {
-    pub(crate) process: Process,
-    _folder: Folder,
-}
-
-fn start(program: &str, redis: &Redis, settings: &[(&str, String)]) -> Result<Peer> {
+fn start(program: &str, redis: &Redis, settings: &[(&str, String)]) -> Result<Process> {
     let folder = Folder::new("peer")?;
     let script = folder.path().join("allocate.lua");
     std::fs::write(&script, SCRIPT)?;
@@ -28,26 +24,22 @@ fn start(program: &str, redis: &Redis, settings: &[(&str, String)]) -> Result<Pe
     command.env("SCRIPT_FILE", &script);
     command.env("PYTHONDONTWRITEBYTECODE", "1");
     command.envs(settings.iter().map(|(name, value)| (name, value)));
-    let process = Process::start(&mut command, &folder.path().join("log"))?;
-    Ok(Peer {
-        process,
-        _folder: folder,
-    })
+    Process::start(&mut command, folder)
 }
 
 /// Starts a consumer of `order-completed`.
-pub(crate) fn consumer(program: &str, redis: &Redis) -> Result<Peer> {
+pub(crate) fn consumer(program: &str, redis: &Redis) -> Result<Process> {
     start(program, redis, &[])
 }
 
 /// Starts the HTTP service with so many worker processes and waits until it answers; returns it with its address.
-pub(crate) fn http_service(redis: &Redis, workers: u8) -> Result<(Peer, String)> {
+pub(crate) fn http_service(redis: &Redis, workers: u8) -> Result<(Process, String)> {
     let port = free_port()?;
     let settings = [("PORT", port.to_string()), ("WORKERS", workers.to_string())];
     let mut peer = start("http_service.py", redis, &settings)?;
     let address = format!("127.0.0.1:{port}");
     let health = format!("http://{address}/healthz");
-    peer.process.wait_until("FastAPI answers", || answers(&health))?;
+    peer.wait_until("FastAPI answers", || answers(&health))?;
     Ok((peer, address))
 }
 

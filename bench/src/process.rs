@@ -11,22 +11,30 @@ use anyhow::{Context, Result, bail, ensure};
 use nix::sys::signal::{Signal, killpg};
 use nix::unistd::Pid;
 
+use crate::folder::Folder;
+
 /// Time for a process to stop, and for anything to become ready.
 const PATIENCE_S: u64 = 60;
 /// `/proc` counts processor time in hundredths of a second, on every Linux there is.
 const TICKS_PER_S: f64 = 100.0;
 
+/// File in a process's folder with what it prints.
+const LOG: &str = "log";
+
 /// A child in a process group of its own, killed with the whole group when it is dropped.
 pub(crate) struct Process {
     child: Child,
     group: Pid,
-    log: PathBuf,
+    folder: Folder,
 }
 
 impl Process {
-    /// Starts a command with its output in a file.
-    pub(crate) fn start(command: &mut Command, log: &Path) -> Result<Self> {
-        let out = File::options().create(true).append(true).open(log)?;
+    /// Starts a command with its output in a file of the folder, which goes with the process.
+    pub(crate) fn start(command: &mut Command, folder: Folder) -> Result<Self> {
+        let out = File::options()
+            .create(true)
+            .append(true)
+            .open(folder.path().join(LOG))?;
         let child = tied(command)
             // Set for debugging, they cost Spin a third of its speed.
             .env_remove("RUST_BACKTRACE")
@@ -38,11 +46,11 @@ impl Process {
             .spawn()
             .with_context(|| format!("cannot start {}", command.get_program().display()))?;
         let group = Pid::from_raw(child.id().cast_signed());
-        Ok(Self {
-            child,
-            group,
-            log: log.to_owned(),
-        })
+        Ok(Self { child, group, folder })
+    }
+
+    pub(crate) fn folder(&self) -> &Path {
+        self.folder.path()
     }
 
     /// Sends the whole group a signal.
@@ -52,9 +60,9 @@ impl Process {
     }
 
     /// Asks the process to stop, and waits until it has.
-    pub(crate) fn stop(mut self) -> Result<()> {
+    pub(crate) fn stop(&mut self) -> Result<()> {
         self.signal(Signal::SIGTERM);
-        let what = format!("a process has stopped; its output is in {}", self.log.display());
+        let what = format!("{} has stopped", self.folder().display());
         eventually(&what, || self.child.try_wait().transpose())??;
         Ok(())
     }
@@ -70,10 +78,13 @@ impl Process {
     /// Fails when the process has ended.
     pub(crate) fn check(&mut self) -> Result<()> {
         if let Some(status) = self.child.try_wait()? {
-            let output = std::fs::read_to_string(&self.log).unwrap_or_default();
+            let output = std::fs::read_to_string(self.folder().join(LOG)).unwrap_or_default();
             let lines: Vec<&str> = output.lines().collect();
             let end = lines[lines.len().saturating_sub(15)..].join("\n");
-            bail!("a process ended ({status}); the end of {}:\n{end}", self.log.display());
+            bail!(
+                "a process of {} ended ({status}); the end of its output:\n{end}",
+                self.folder().display()
+            );
         }
         Ok(())
     }

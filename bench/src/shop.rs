@@ -12,8 +12,9 @@ use redis::{Commands, Connection};
 use serde_json::{Value, json};
 
 use crate::client::{get_json, http_client, read_json};
+use crate::folder::Folder;
 use crate::process::eventually;
-use crate::system::{App, Folder, Fsync, Redis, Runtime, STORE, Sidecar, WAREHOUSE};
+use crate::system::{App, Fsync, Redis, Runtime, STORE, Sidecar, WAREHOUSE};
 
 const PRODUCTS: usize = 100;
 /// Products from this one on are out of stock.
@@ -153,12 +154,12 @@ pub(crate) fn check_fulfilment(redis: &Redis, orders: usize) -> Result<()> {
     let mut warehouse = redis.connect(WAREHOUSE)?;
     check_outcomes(orders, warehouse.xlen(ORDER_FULFILLED)?, warehouse.xlen(REFUND_ORDER)?)?;
     for begin in (0..orders).step_by(PIPELINE) {
-        let mut pipeline = redis::pipe();
         let numbers = begin..orders.min(begin + PIPELINE);
-        for number in numbers.clone() {
-            pipeline.cmd("GET").arg(format!("allocation:{}", order_id(number)));
-        }
-        let allocations: Vec<Option<String>> = pipeline.query(&mut warehouse)?;
+        let keys: Vec<String> = numbers
+            .clone()
+            .map(|number| format!("allocation:{}", order_id(number)))
+            .collect();
+        let allocations: Vec<Option<String>> = warehouse.mget(keys)?;
         for (number, allocation) in numbers.zip(allocations) {
             let allocation: Value = serde_json::from_str(&allocation.unwrap_or_default())
                 .with_context(|| format!("the allocation of order {number}"))?;

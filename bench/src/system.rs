@@ -3,14 +3,15 @@
 use std::collections::BTreeMap;
 use std::fmt;
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::Command;
 
-use anyhow::{Context, Result, ensure};
+use anyhow::{Context, Result};
 use clap::ValueEnum;
 use serde::{Deserialize, Serialize};
 
 use crate::client::answers;
+use crate::folder::Folder;
 use crate::process::{Process, binary, eventually, free_port, project};
 
 /// Redis databases of the two services.
@@ -39,46 +40,10 @@ impl Fsync {
     }
 }
 
-/// A folder that is removed when it is dropped.
-pub(crate) struct Folder(PathBuf);
-
-impl Folder {
-    /// An empty folder below `target/bench/run`.
-    pub(crate) fn new(name: &str) -> Result<Self> {
-        let path = project().join("target/bench/run").join(name);
-        if path.exists() {
-            fs::remove_dir_all(&path)?;
-        }
-        fs::create_dir_all(&path)?;
-        Ok(Self(path))
-    }
-
-    pub(crate) fn path(&self) -> &Path {
-        &self.0
-    }
-
-    fn copy_from(&self, other: &Path) -> Result<()> {
-        let status = Command::new("cp")
-            .arg("-R")
-            .arg(other.join("."))
-            .arg(&self.0)
-            .status()?;
-        ensure!(status.success(), "cannot copy {}: {status}", other.display());
-        Ok(())
-    }
-}
-
-impl Drop for Folder {
-    fn drop(&mut self) {
-        let _ = fs::remove_dir_all(&self.0);
-    }
-}
-
 /// A Redis server of the benchmark's own.
 pub(crate) struct Redis {
     process: Process,
     port: u16,
-    folder: Folder,
 }
 
 impl Redis {
@@ -96,20 +61,19 @@ impl Redis {
         command.args(["--auto-aof-rewrite-percentage", "0", "--save", ""]);
         command.args(["--maxmemory-policy", "noeviction"]);
         command.arg("--dir").arg(folder.path());
-        let process = Process::start(&mut command, &folder.path().join("redis.log"))?;
-        let redis = Self { process, port, folder };
-        eventually("Redis answers", || {
-            let mut connection = redis.connect(STORE).ok()?;
-            redis::cmd("PING").query::<String>(&mut connection).ok()
-        })?;
+        let process = Process::start(&mut command, folder)?;
+        let redis = Self { process, port };
+        // It refuses to answer until it has loaded its data.
+        let ping = || redis::cmd("PING").exec(&mut redis.connect(STORE).ok()?).ok();
+        eventually("Redis answers", ping)?;
         Ok(redis)
     }
 
     /// Stops it and keeps a copy of its data, for others to start on.
-    pub(crate) fn into_data(self, name: &str) -> Result<Folder> {
+    pub(crate) fn into_data(mut self, name: &str) -> Result<Folder> {
         self.process.stop()?;
         let kept = Folder::new(name)?;
-        kept.copy_from(self.folder.path())?;
+        kept.copy_from(self.process.folder())?;
         Ok(kept)
     }
 
@@ -149,17 +113,13 @@ const REQUESTS_PER_INSTANCE: &str = "1024";
 
 /// The app's variables with their defaults.
 fn variables() -> Result<BTreeMap<String, String>> {
-    #[derive(Deserialize)]
-    struct Manifest {
-        variables: BTreeMap<String, Variable>,
-    }
-    #[derive(Deserialize)]
-    struct Variable {
-        default: String,
-    }
-    let manifest: Manifest = toml::from_str(&fs::read_to_string(project().join("spin.toml"))?)?;
-    let variables = manifest.variables.into_iter();
-    Ok(variables.map(|(name, variable)| (name, variable.default)).collect())
+    let manifest: toml::Table = fs::read_to_string(project().join("spin.toml"))?.parse()?;
+    let variables = manifest.get("variables").and_then(toml::Value::as_table);
+    let default = |variable: &toml::Value| variable.get("default")?.as_str().map(str::to_owned);
+    let variables = variables.context("spin.toml has no variables")?.iter();
+    Ok(variables
+        .filter_map(|(name, variable)| Some((name.clone(), default(variable)?)))
+        .collect())
 }
 
 impl Runtime {
@@ -199,7 +159,6 @@ pub(crate) struct App {
     pub(crate) process: Process,
     /// Host and port.
     pub(crate) address: String,
-    _logs: Folder,
 }
 
 impl App {
@@ -223,17 +182,13 @@ impl App {
         // A Spin that is killed leaves its temporary folder behind.
         command.env("TMPDIR", logs.path());
         command.current_dir(project());
-        let mut process = Process::start(&mut command, &logs.path().join("runtime.log"))?;
+        let mut process = Process::start(&mut command, logs)?;
         process.wait_until("both components answer", || {
             ["store", "warehouse"]
                 .iter()
                 .all(|service| answers(&format!("http://{address}/{service}/healthz")))
         })?;
-        Ok(Self {
-            process,
-            address,
-            _logs: logs,
-        })
+        Ok(Self { process, address })
     }
 
     pub(crate) fn url(&self, path: &str) -> String {
@@ -282,7 +237,6 @@ impl fmt::Display for Setup {
 
 pub(crate) struct Sidecar {
     pub(crate) process: Process,
-    folder: Folder,
 }
 
 /// A setting of the sidecar with its value, named as in its environment.
@@ -307,14 +261,14 @@ impl Sidecar {
         for (name, value) in own.iter().chain([&listen]).chain(settings) {
             command.env(format!("STREAM_SIDECAR__{name}"), value);
         }
-        let process = Process::start(&mut command, &folder.path().join("sidecar.log"))?;
-        Ok(Self { process, folder })
+        let process = Process::start(&mut command, folder)?;
+        Ok(Self { process })
     }
 
     /// As `begin`, and waits until it is ready.
     pub(crate) fn start(redis: &Redis, routes: &[&str], settings: &[Setting]) -> Result<Self> {
         let mut sidecar = Self::begin(redis, routes, settings)?;
-        let address_file = sidecar.folder.path().join(ADDRESS_FILE);
+        let address_file = sidecar.process.folder().join(ADDRESS_FILE);
         sidecar.process.wait_until("the sidecar is ready", || {
             let address = fs::read_to_string(&address_file).unwrap_or_default();
             answers(&format!("http://{}/readyz", address.trim()))
@@ -323,7 +277,7 @@ impl Sidecar {
     }
 
     /// Stops it; it settles all that is in flight.
-    pub(crate) fn stop(self) -> Result<()> {
+    pub(crate) fn stop(mut self) -> Result<()> {
         self.process.stop()
     }
 }

@@ -8,9 +8,9 @@ use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use serde::{Deserialize, Serialize};
 
+use crate::folder::Folder;
 use crate::process::{project, tied};
 use crate::shop::order_body;
-use crate::system::Folder;
 
 /// Different orders, placed in turn.
 pub(crate) const ORDERS: usize = 1_000;

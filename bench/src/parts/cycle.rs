@@ -6,9 +6,10 @@ use anyhow::Result;
 use serde::{Deserialize, Serialize};
 
 use super::{Case, Plan, Row, run_interleaved};
+use crate::folder::Folder;
 use crate::shop::{check_cycle, place_orders};
 use crate::statistics::Counted;
-use crate::system::{App, Folder, Fsync, Redis, STORE, Setup, Sidecar};
+use crate::system::{App, Fsync, Redis, STORE, Setup, Sidecar};
 use crate::watch::watch_cycle;
 
 #[derive(Serialize, Deserialize)]

@@ -8,9 +8,10 @@ use redis::Connection;
 use serde::{Deserialize, Serialize};
 
 use super::{Case, Plan, Row, run_interleaved};
+use crate::folder::Folder;
 use crate::shop::{check_fulfilment, waiting_shop};
 use crate::statistics::Counted;
-use crate::system::{App, Folder, Fsync, Redis, STORE, Setting, Setup, Sidecar};
+use crate::system::{App, Fsync, Redis, STORE, Setting, Setup, Sidecar};
 use crate::watch::{TAKE_STOCK, watch_group};
 use crate::{native, peers};
 
@@ -149,7 +150,7 @@ fn run_peer(program: &str, data: &Folder, orders: usize, fsync: Fsync) -> Result
     let redis = Redis::start(fsync, Some(data.path()))?;
     let (mut watcher, before) = look(&redis)?;
     let mut peer = peers::consumer(program, &redis)?;
-    let seconds = watch_group(&mut watcher, TAKE_STOCK, orders, || peer.process.check())?;
+    let seconds = watch_group(&mut watcher, TAKE_STOCK, orders, || peer.check())?;
     finish(&redis, &mut watcher, &before, seconds, orders)
 }
 

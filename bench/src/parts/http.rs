@@ -10,10 +10,11 @@ use serde_json::{Value, json};
 
 use super::{Plan, Row, run_interleaved};
 use crate::client::http_client;
+use crate::folder::Folder;
 use crate::native::NativeStore;
 use crate::peers;
 use crate::shop::{order_body, place_order};
-use crate::system::{App, Folder, Fsync, Redis, Runtime, STORE};
+use crate::system::{App, Fsync, Redis, Runtime, STORE};
 use crate::wrk::{self, Load, Requests};
 
 /// Connections, which one thread of `wrk` drives.

@@ -14,8 +14,9 @@ use std::fmt;
 use anyhow::Result;
 use serde::{Deserialize, Serialize};
 
+use crate::folder::Folder;
 use crate::statistics::median;
-use crate::system::{Folder, Fsync, Runtime, Setup};
+use crate::system::{Fsync, Runtime, Setup};
 
 /// How much is measured.
 pub(crate) struct Plan {

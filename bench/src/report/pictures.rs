@@ -106,10 +106,11 @@ struct Line {
     points: Vec<(f64, f64)>,
 }
 
-struct Axes<'a> {
+struct Chart<'a> {
     title: &'a str,
     x: &'a str,
     y: &'a str,
+    lines: Vec<Line>,
     /// Marks on the horizontal axis, which is logarithmic.
     marks: Vec<f64>,
     /// The top of the vertical axis.
@@ -118,8 +119,38 @@ struct Axes<'a> {
     dots: bool,
 }
 
+impl Chart<'_> {
+    /// With the points of the first line as marks.
+    fn with_dots<'a>(title: &'a str, x: &'a str, y: &'a str, lines: Vec<Line>) -> Chart<'a> {
+        let points = lines.iter().flat_map(|line| &line.points);
+        let highest = points.map(|(_, y)| *y).fold(f64::MIN_POSITIVE, f64::max);
+        let marks = lines.iter().take(1).flat_map(|line| &line.points).map(|(x, _)| *x);
+        Chart {
+            title,
+            x,
+            y,
+            marks: marks.collect(),
+            top: highest * 1.1,
+            dots: true,
+            lines,
+        }
+    }
+}
+
+/// Two charts side by side.
+fn pair(file: &Path, charts: [Chart; 2]) -> Result<()> {
+    plate(file, 380, |area| {
+        let panels = area.split_evenly((1, 2));
+        panels
+            .iter()
+            .zip(charts)
+            .try_for_each(|(panel, chart)| draw_lines(panel, &chart))
+    })
+}
+
 /// Lines over a logarithmic horizontal axis.
-fn lines(area: &Area, axes: &Axes, lines: &[Line]) -> Result<()> {
+fn draw_lines(area: &Area, axes: &Chart) -> Result<()> {
+    let lines = &axes.lines;
     let (Some(first), Some(last)) = (axes.marks.first(), axes.marks.last()) else {
         return Ok(());
     };
@@ -193,11 +224,6 @@ fn mark_text(mark: f64) -> String {
     }
 }
 
-fn highest(lines: &[Line]) -> f64 {
-    let points = lines.iter().flat_map(|line| &line.points);
-    points.map(|(_, y)| *y).fold(f64::MIN_POSITIVE, f64::max) * 1.1
-}
-
 pub(super) fn fulfilment(figures: &Fulfilment, file: &Path) -> Result<()> {
     let rows = figures.rows.iter().filter(|row| row.case.fsync == Fsync::Everysec);
     let all: Vec<Bar> = rows
@@ -221,27 +247,17 @@ pub(super) fn sweeps(figures: &Sweeps, file: &Path) -> Result<()> {
             .map(|row| (row.case.value as f64, row.median(|run| run.per_s)))
             .collect(),
     };
-    let by_batch = [line(Setting::Batch)];
-    let by_window = [line(Setting::Window)];
-    let top = highest(&by_batch).max(highest(&by_window));
-    plate(file, 380, |area| {
-        let panels = area.split_evenly((1, 2));
-        for (panel, line, title, x) in [
-            (&panels[0], &by_batch, "By size of batch", "entries per delivery"),
-            (&panels[1], &by_window, "By window", "deliveries unanswered"),
-        ] {
-            let axes = Axes {
-                title,
-                x,
-                y: "orders per second",
-                marks: line[0].points.iter().map(|(x, _)| *x).collect(),
-                top,
-                dots: true,
-            };
-            lines(panel, &axes, line)?;
-        }
-        Ok(())
-    })
+    let y = "orders per second";
+    let mut by_batch = Chart::with_dots(
+        "By size of batch",
+        "entries per delivery",
+        y,
+        vec![line(Setting::Batch)],
+    );
+    let mut by_window = Chart::with_dots("By window", "deliveries unanswered", y, vec![line(Setting::Window)]);
+    let top = by_batch.top.max(by_window.top);
+    (by_batch.top, by_window.top) = (top, top);
+    pair(file, [by_batch, by_window])
 }
 
 pub(super) fn latency(figures: &Latency, file: &Path) -> Result<()> {
@@ -269,15 +285,17 @@ pub(super) fn latency(figures: &Latency, file: &Path) -> Result<()> {
     ];
     let from = marks.iter().rposition(|mark| *mark <= least).unwrap_or(0);
     let to = marks.iter().position(|mark| *mark >= most).unwrap_or(marks.len() - 1);
-    let axes = Axes {
+    let marks = marks[from..=to].to_vec();
+    let chart = Chart {
         title: "From the answer to POST until fulfilled",
         x: "milliseconds",
         y: "per cent of the orders",
-        marks: marks[from..=to].to_vec(),
+        lines: all,
+        marks,
         top: 100.0,
         dots: false,
     };
-    plate(file, 400, |area| lines(area, &axes, &all))
+    plate(file, 400, |area| draw_lines(area, &chart))
 }
 
 pub(super) fn http(figures: &Http, file: &Path) -> Result<()> {
@@ -315,31 +333,15 @@ pub(super) fn growth(figures: &Growth, file: &Path) -> Result<()> {
             .map(|step| (step.orders as f64, value(step)))
             .collect(),
     };
-    let time = [
-        line("charged to closed", OURS, &|step| {
-            median(&step.each(|run| run.cycle_us))
-        }),
-        line("of it Redis", LOADED, &|step| {
-            median(&step.each(|run| run.cycle_redis_us))
-        }),
-    ];
-    let memory = [line("memory", OURS, &|step| step.bytes_per_order)];
-    plate(file, 380, |area| {
-        let panels = area.split_evenly((1, 2));
-        for (panel, all, title, y) in [
-            (&panels[0], &time[..], "Time per order", "microseconds"),
-            (&panels[1], &memory[..], "Memory per order, streams included", "bytes"),
-        ] {
-            let axes = Axes {
-                title,
-                x: "orders stored",
-                y,
-                marks: figures.steps.iter().map(|step| step.orders as f64).collect(),
-                top: highest(all),
-                dots: true,
-            };
-            lines(panel, &axes, all)?;
-        }
-        Ok(())
-    })
+    let cycle_us = line("charged to closed", OURS, &|step| {
+        median(&step.each(|run| run.cycle_us))
+    });
+    let redis_us = line("of it Redis", LOADED, &|step| {
+        median(&step.each(|run| run.cycle_redis_us))
+    });
+    let bytes = line("memory", OURS, &|step| step.bytes_per_order);
+    let x = "orders stored";
+    let time = Chart::with_dots("Time per order", x, "microseconds", vec![cycle_us, redis_us]);
+    let memory = Chart::with_dots("Memory per order, streams included", x, "bytes", vec![bytes]);
+    pair(file, [time, memory])
 }
