@@ -58,10 +58,7 @@ fn main() -> Result<()> {
         }
         let mut runtimes = Runtime::present();
         if let Some(runtime) = arguments.runtime {
-            ensure!(
-                runtimes.contains(&runtime),
-                "{runtime} is not there: install it, or name another runtime"
-            );
+            ensure!(runtimes.contains(&runtime), "there is no {runtime} on PATH");
             runtimes = vec![runtime];
         } else if quick {
             // With the second one it would take more than its two minutes.

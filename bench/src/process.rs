@@ -31,10 +31,8 @@ pub(crate) struct Process {
 impl Process {
     /// Starts a command with its output in a file of the folder, which goes with the process.
     pub(crate) fn start(command: &mut Command, folder: Folder) -> Result<Self> {
-        let out = File::options()
-            .create(true)
-            .append(true)
-            .open(folder.path().join(LOG))?;
+        let log = folder.path().join(LOG);
+        let out = File::options().create(true).append(true).open(log)?;
         let child = tied(command)
             // Set for debugging, they cost Spin a third of its speed.
             .env_remove("RUST_BACKTRACE")
@@ -81,10 +79,8 @@ impl Process {
             let output = std::fs::read_to_string(self.folder().join(LOG)).unwrap_or_default();
             let lines: Vec<&str> = output.lines().collect();
             let end = lines[lines.len().saturating_sub(15)..].join("\n");
-            bail!(
-                "a process of {} ended ({status}); the end of its output:\n{end}",
-                self.folder().display()
-            );
+            let folder = self.folder().display();
+            bail!("a process of {folder} ended ({status}); the end of its output:\n{end}");
         }
         Ok(())
     }

@@ -39,12 +39,8 @@ impl Load {
         let text = String::from_utf8_lossy(&output.stdout);
         let last = text.lines().last().unwrap_or_default();
         let load: Self = serde_json::from_str(last).with_context(|| format!("wrk says {text}"))?;
-        ensure!(
-            load.failed == 0.0,
-            "of {} requests {} failed",
-            load.requests,
-            load.failed
-        );
+        let (requests, failed) = (load.requests, load.failed);
+        ensure!(failed == 0.0, "of {requests} requests {failed} failed");
         Ok(load)
     }
 }

@@ -105,11 +105,8 @@ fn watch(app: &App, count: usize, every: Duration, look_every: Option<Duration>)
                 times.push(took.as_secs_f64() * 1e3);
                 break;
             }
-            ensure!(
-                took < ORDER_MAX,
-                "the order {id} is still {} after {took:?}",
-                order["status"]
-            );
+            let status = &order["status"];
+            ensure!(took < ORDER_MAX, "the order {id} is still {status} after {took:?}");
             if let Some(pause_for) = look_every {
                 pause(pause_for);
             }

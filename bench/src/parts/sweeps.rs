@@ -10,45 +10,29 @@ use super::{Plan, Row, run_interleaved};
 use crate::shop::waiting_shop;
 use crate::system::{Fsync, Runtime, Setup};
 
-/// Entries per delivery at most.
-const BATCHES: [u64; 6] = [1, 8, 32, 128, 256, 512];
-/// Deliveries that may be unanswered on a lane.
-const WINDOWS: [u64; 4] = [1, 2, 4, 8];
-/// Lanes to the component; `spin.toml` has triggers for no more.
-const LANES: [u64; 2] = [1, 2];
+/// Settings of the sidecar: entries per delivery; deliveries that may be unanswered on a lane; lanes to the component.
+pub(crate) const BATCH: &str = "LIMITS__BATCH_MAX";
+pub(crate) const WINDOW: &str = "LIMITS__WINDOW_DELIVERIES";
+pub(crate) const LANES: &str = "SERVICES__WAREHOUSE__LANES";
 
-#[derive(Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-pub(crate) enum Setting {
-    Batch,
-    Window,
-    Lanes,
-}
+/// `spin.toml` has triggers for no more than two lanes.
+const VALUES: [(&str, &[u64]); 3] = [
+    (BATCH, &[1, 8, 32, 128, 256, 512]),
+    (WINDOW, &[1, 2, 4, 8]),
+    (LANES, &[1, 2]),
+];
+/// With smaller batches it is so slow that fewer orders say as much.
+const FAST_BATCH: u64 = 32;
 
-/// One setting at one value.
-#[derive(Clone, Copy, Serialize, Deserialize)]
+#[derive(Serialize, Deserialize)]
 pub(crate) struct Point {
-    pub(crate) setting: Setting,
+    setting: String,
     pub(crate) value: u64,
-}
-
-impl Point {
-    fn variable(self) -> &'static str {
-        match self.setting {
-            Setting::Batch => "LIMITS__BATCH_MAX",
-            Setting::Window => "LIMITS__WINDOW_DELIVERIES",
-            Setting::Lanes => "SERVICES__WAREHOUSE__LANES",
-        }
-    }
-
-    /// With small batches it is slow: fewer orders say as much.
-    fn is_slow(self) -> bool {
-        self.setting == Setting::Batch && self.value < 32
-    }
 }
 
 impl fmt::Display for Point {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} of {}", self.variable(), self.value)
+        write!(f, "{} of {}", self.setting, self.value)
     }
 }
 
@@ -59,7 +43,7 @@ pub(crate) struct Sweeps {
 }
 
 impl Sweeps {
-    pub(crate) fn by(&self, setting: Setting) -> impl Iterator<Item = &Row<Point, Run>> {
+    pub(crate) fn by(&self, setting: &str) -> impl Iterator<Item = &Row<Point, Run>> {
         self.rows.iter().filter(move |row| row.case.setting == setting)
     }
 }
@@ -69,22 +53,18 @@ pub(crate) fn measure(plan: &Plan) -> Result<Sweeps> {
     let (orders, slow_orders) = plan.either((100_000, 10_000), (10_000, 2_000));
     let many = waiting_shop(&plan.stocked, orders, "waiting")?;
     let few = waiting_shop(&plan.stocked, slow_orders, "waiting-few")?;
-    let all = [
-        (Setting::Batch, &BATCHES[..]),
-        (Setting::Window, &WINDOWS[..]),
-        (Setting::Lanes, &LANES[..]),
-    ];
-    let points = all
-        .into_iter()
-        .flat_map(|(setting, values)| values.iter().map(move |value| Point { setting, value: *value }));
+    let point = |setting: &str, value: &u64| Point {
+        setting: setting.to_owned(),
+        value: *value,
+    };
+    let points = VALUES
+        .iter()
+        .flat_map(|(setting, values)| values.iter().map(|value| point(setting, value)));
     let rows = run_interleaved("sweeps", points, plan.either(3, 1), |point| {
-        let (data, orders) = if point.is_slow() {
-            (&few, slow_orders)
-        } else {
-            (&many, orders)
-        };
-        let variable = (point.variable().to_owned(), point.value.to_string());
-        run_app(Setup::new(runtime), data, orders, Fsync::Everysec, &[variable])
+        let is_slow = point.setting == BATCH && point.value < FAST_BATCH;
+        let (data, orders) = if is_slow { (&few, slow_orders) } else { (&many, orders) };
+        let setting = (point.setting.clone(), point.value.to_string());
+        run_app(Setup::new(runtime), data, orders, Fsync::Everysec, &[setting])
     })?;
     Ok(Sweeps { runtime, rows })
 }

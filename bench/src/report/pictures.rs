@@ -13,7 +13,7 @@ use crate::parts::fulfilment::{Contender, Fulfilment};
 use crate::parts::growth::{Growth, Step};
 use crate::parts::http::{self, Http};
 use crate::parts::latency::{Latency, Run};
-use crate::parts::sweeps::{Setting, Sweeps};
+use crate::parts::sweeps::{BATCH, Sweeps, WINDOW};
 use crate::statistics::{median, percentile};
 use crate::system::Fsync;
 use crate::wrk::Load;
@@ -239,7 +239,7 @@ pub(super) fn fulfilment(figures: &Fulfilment, file: &Path) -> Result<()> {
 }
 
 pub(super) fn sweeps(figures: &Sweeps, file: &Path) -> Result<()> {
-    let line = |setting| Line {
+    let line = |setting: &str| Line {
         name: figures.runtime.to_string(),
         colour: OURS,
         points: figures
@@ -248,13 +248,8 @@ pub(super) fn sweeps(figures: &Sweeps, file: &Path) -> Result<()> {
             .collect(),
     };
     let y = "orders per second";
-    let mut by_batch = Chart::with_dots(
-        "By size of batch",
-        "entries per delivery",
-        y,
-        vec![line(Setting::Batch)],
-    );
-    let mut by_window = Chart::with_dots("By window", "deliveries unanswered", y, vec![line(Setting::Window)]);
+    let mut by_batch = Chart::with_dots("By size of batch", "entries per delivery", y, vec![line(BATCH)]);
+    let mut by_window = Chart::with_dots("By window", "deliveries unanswered", y, vec![line(WINDOW)]);
     let top = by_batch.top.max(by_window.top);
     (by_batch.top, by_window.top) = (top, top);
     pair(file, [by_batch, by_window])

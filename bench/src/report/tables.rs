@@ -8,7 +8,7 @@ use crate::parts::http::{self, Http};
 use crate::parts::latency::Latency;
 use crate::parts::profile::Profile;
 use crate::parts::sidecar::SidecarCost;
-use crate::parts::sweeps::{Setting, Sweeps};
+use crate::parts::sweeps::{self, Sweeps};
 use crate::statistics::{median, percentile};
 use crate::wrk::Load;
 
@@ -91,9 +91,9 @@ fn cost(us: f64) -> String {
 
 pub(super) fn sweeps(figures: &Sweeps) -> String {
     let settings = [
-        ("entries per delivery", Setting::Batch),
-        ("deliveries unanswered", Setting::Window),
-        ("lanes", Setting::Lanes),
+        ("entries per delivery", sweeps::BATCH),
+        ("deliveries unanswered", sweeps::WINDOW),
+        ("lanes", sweeps::LANES),
     ];
     let one = |(name, setting)| {
         let heads = format!(
