@@ -24,7 +24,7 @@ pub(crate) fn read_json(mut answer: Response<Body>) -> Result<Value> {
     Ok(serde_json::from_str(&answer.body_mut().read_to_string()?)?)
 }
 
-/// Whether a `GET` succeeds.
+/// True when a `GET` succeeds.
 pub(crate) fn answers(url: &str) -> bool {
     http_client().get(url).call().is_ok()
 }

@@ -1,4 +1,4 @@
-//! What was measured, a file per part, so that a part can be measured again by itself.
+//! Figures that were measured, in a file per part, so that a part can be measured again by itself.
 
 use std::fs;
 use std::path::PathBuf;

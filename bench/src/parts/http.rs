@@ -3,7 +3,7 @@
 
 use std::fmt;
 
-use anyhow::{Context, Result, ensure};
+use anyhow::{Result, ensure};
 use redis::Commands;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
@@ -153,23 +153,17 @@ fn traces(redis: &Redis, address: &str) -> Result<Value> {
     let client = http_client();
     let url = format!("http://{address}/store/orders");
     let body = order_body(0);
-    let place = || -> Result<Value> {
+    let place = || -> Result<[String; 5]> {
         let mut answer = client.post(&url).header("idempotency-key", "traces").send(&body)?;
-        let location = answer
-            .headers()
-            .get("location")
-            .context("no location")?
-            .to_str()?
-            .to_owned();
-        Ok(json!([
-            answer.status().as_u16(),
-            location,
-            answer.body_mut().read_to_string()?
-        ]))
+        let headers = ["location", "content-type", "cache-control"].map(|name| answer.headers().get(name).cloned());
+        let [location, kind, cache] =
+            headers.map(|value| value.and_then(|value| Some(value.to_str().ok()?.to_owned())));
+        let (status, body) = (answer.status().to_string(), answer.body_mut().read_to_string()?);
+        Ok([location, kind, cache, Some(status), Some(body)].map(Option::unwrap_or_default))
     };
     let answers = [place()?, place()?];
-    let location = answers[0][1].as_str().unwrap_or_default();
-    let order_id = location.rsplit('/').next().unwrap_or_default();
+    let order_id = answers[0][0].rsplit('/').next().unwrap_or_default();
+    ensure!(!order_id.is_empty(), "the answer to a placed order has no location");
     let shown = client
         .get(format!("{url}/{order_id}"))
         .call()?

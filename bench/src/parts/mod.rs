@@ -1,4 +1,4 @@
-//! What is measured, a file each. In the order of the report:
+//! The parts of the measurement, a file each, in the order of the report:
 
 pub(crate) mod fulfilment;
 pub(crate) mod sweeps;
@@ -18,7 +18,7 @@ use crate::folder::Folder;
 use crate::statistics::median;
 use crate::system::{Fsync, Runtime, Setup};
 
-/// How much is measured.
+/// The size of the measurement.
 pub(crate) struct Plan {
     /// Small numbers and few runs, to see that everything works and roughly how fast.
     pub(crate) quick: bool,

@@ -153,7 +153,7 @@ pub(super) fn cycle(figures: &Cycle) -> String {
 }
 
 pub(super) fn profile(figures: &Profile) -> String {
-    /// What costs next to nothing is left out.
+    /// Commands that take less are left out.
     const LEAST_US: f64 = 0.05;
     let heads = format!(
         "stage on {} | entries | by the clock | Redis's thread | runtime and components | sidecar | within Redis's commands",
