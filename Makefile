@@ -36,13 +36,14 @@ check: setup
 # Measures everything beside what else could do the same work, for most of an hour, and writes bench/report.md.
 # devhost stays in its development profile, in which wasmtime is optimised enough: see bench/README.md.
 # QUICK=1 takes two minutes, CHECK=1 fails where a ratio has become worse than bench/expected.toml says, EXPECT=1 writes
-# that file, ONLY=http measures one part again, REPORT=1 measures nothing.
+# that file, ONLY=http measures one part again, RUNTIME=spin or devhost measures on that one only, REPORT=1 measures
+# nothing.
 bench: build
 	@bench/setup.sh
 	@echo "Building the sidecar and the benchmark as they are released (some minutes the first time)"
 	cargo build --locked --release -p stream-sidecar -p bench
 	@target/release/bench $(if $(QUICK),--quick) $(if $(CHECK),--check) $(if $(EXPECT),--expect) \
-		$(if $(ONLY),--only $(ONLY)) $(if $(REPORT),--report)
+		$(if $(ONLY),--only $(ONLY)) $(if $(RUNTIME),--runtime $(RUNTIME)) $(if $(REPORT),--report)
 
 # The whole workspace's programs, so that the tests find the dependencies built with the same features.
 build: setup

@@ -1,5 +1,5 @@
 //! The warehouse's script and its arguments, as the component sends them: `warehouse-component/src/edge/redis/orders.rs`
-//! and `edge/src/redis.rs`, which exist for WebAssembly only. Whether they still fit, each run's check of the stock tells.
+//! and `edge/src/redis.rs`, which exist for WebAssembly only. Each run checks the stock, and so that they still fit.
 
 use std::collections::BTreeSet;
 use std::time::SystemTime;

@@ -2,9 +2,12 @@
 //!
 //! Modules in reading order:
 
+mod folder;
 mod process;
+mod client;
 mod statistics;
 mod system;
+mod watch;
 mod shop;
 mod wrk;
 mod allocate;
@@ -16,7 +19,7 @@ mod results;
 mod goals;
 mod report;
 
-use anyhow::Result;
+use anyhow::{Result, ensure};
 use clap::Parser;
 
 use crate::parts::Plan;
@@ -32,6 +35,9 @@ struct Arguments {
     /// Measure this part only, and take the others as they were measured last; may be given again.
     #[arg(long, value_parser = PARTS)]
     only: Vec<String>,
+    /// Measure on this runtime only. A quick measurement takes the first that is there, Spin before devhost.
+    #[arg(long)]
+    runtime: Option<Runtime>,
     /// Measure nothing: write the report of what was measured last.
     #[arg(long, conflicts_with = "only")]
     report: bool,
@@ -51,7 +57,10 @@ fn main() -> Result<()> {
             results::forget(quick)?;
         }
         let mut runtimes = Runtime::present();
-        if quick {
+        if let Some(runtime) = arguments.runtime {
+            ensure!(runtimes.contains(&runtime), "there is no {runtime} on PATH");
+            runtimes = vec![runtime];
+        } else if quick {
             // With the second one it would take more than its two minutes.
             runtimes.truncate(1);
         }

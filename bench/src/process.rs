@@ -11,24 +11,30 @@ use anyhow::{Context, Result, bail, ensure};
 use nix::sys::signal::{Signal, killpg};
 use nix::unistd::Pid;
 
-/// How long a process may take to stop before it is killed, and how long anything may take to become ready.
+use crate::folder::Folder;
+
+/// Time for a process to stop, and for anything to become ready.
 const PATIENCE_S: u64 = 60;
 /// `/proc` counts processor time in hundredths of a second, on every Linux there is.
 const TICKS_PER_S: f64 = 100.0;
+
+/// File in a process's folder with what it prints.
+const LOG: &str = "log";
 
 /// A child in a process group of its own, killed with the whole group when it is dropped.
 pub(crate) struct Process {
     child: Child,
     group: Pid,
-    log: PathBuf,
+    folder: Folder,
 }
 
 impl Process {
-    /// Starts a command with its output in a file.
-    pub(crate) fn start(command: &mut Command, log: &Path) -> Result<Self> {
+    /// Starts a command with its output in a file of the folder, which goes with the process.
+    pub(crate) fn start(command: &mut Command, folder: Folder) -> Result<Self> {
+        let log = folder.path().join(LOG);
         let out = File::options().create(true).append(true).open(log)?;
         let child = tied(command)
-            // Set while somebody looks for a fault, they would cost Spin a third of its speed.
+            // Set for debugging, they cost Spin a third of its speed.
             .env_remove("RUST_BACKTRACE")
             .env_remove("RUST_LIB_BACKTRACE")
             .stdin(Stdio::null())
@@ -38,16 +44,11 @@ impl Process {
             .spawn()
             .with_context(|| format!("cannot start {}", command.get_program().display()))?;
         let group = Pid::from_raw(child.id().cast_signed());
-        Ok(Self {
-            child,
-            group,
-            log: log.to_owned(),
-        })
+        Ok(Self { child, group, folder })
     }
 
-    /// The process itself, without what it started.
-    pub(crate) fn id(&self) -> u32 {
-        self.child.id()
+    pub(crate) fn folder(&self) -> &Path {
+        self.folder.path()
     }
 
     /// Sends the whole group a signal.
@@ -57,30 +58,34 @@ impl Process {
     }
 
     /// Asks the process to stop, and waits until it has.
-    pub(crate) fn stop(mut self) -> Result<()> {
+    pub(crate) fn stop(&mut self) -> Result<()> {
         self.signal(Signal::SIGTERM);
-        let until = Instant::now() + Duration::from_secs(PATIENCE_S);
-        while self.child.try_wait()?.is_none() {
-            if Instant::now() > until {
-                bail!("a process did not stop; its output is in {}", self.log.display());
-            }
-            pause(Duration::from_millis(2));
-        }
+        let what = format!("{} has stopped", self.folder().display());
+        eventually(&what, || self.child.try_wait().transpose())??;
         Ok(())
+    }
+
+    /// Waits until the condition holds, while the process runs.
+    pub(crate) fn wait_until(&mut self, what: &str, mut condition: impl FnMut() -> bool) -> Result<()> {
+        eventually(what, || match self.check() {
+            Ok(()) => condition().then_some(Ok(())),
+            ended => Some(ended),
+        })?
     }
 
     /// Fails when the process has ended.
     pub(crate) fn check(&mut self) -> Result<()> {
         if let Some(status) = self.child.try_wait()? {
-            let output = std::fs::read_to_string(&self.log).unwrap_or_default();
+            let output = std::fs::read_to_string(self.folder().join(LOG)).unwrap_or_default();
             let lines: Vec<&str> = output.lines().collect();
             let end = lines[lines.len().saturating_sub(15)..].join("\n");
-            bail!("a process ended ({status}); the end of {}:\n{end}", self.log.display());
+            let folder = self.folder().display();
+            bail!("a process of {folder} ended ({status}); the end of its output:\n{end}");
         }
         Ok(())
     }
 
-    /// Processor time that the group has taken so far, in seconds.
+    /// Processor time of the whole group so far, in seconds.
     pub(crate) fn cpu_s(&self) -> f64 {
         let group = self.group.to_string();
         let processes = std::fs::read_dir("/proc").into_iter().flatten().flatten();
@@ -98,9 +103,9 @@ impl Process {
         ticks as f64 / TICKS_PER_S
     }
 
-    /// The most memory that the process itself has had resident so far, in MB.
+    /// Peak resident memory of the process itself, in MB.
     pub(crate) fn peak_memory_mb(&self) -> Result<f64> {
-        let status = std::fs::read_to_string(format!("/proc/{}/status", self.id()))?;
+        let status = std::fs::read_to_string(format!("/proc/{}/status", self.child.id()))?;
         let kib: Option<f64> = status
             .lines()
             .find_map(|line| line.strip_prefix("VmHWM:"))
@@ -116,7 +121,7 @@ impl Drop for Process {
     }
 }
 
-/// The command with its process ended when the benchmark ends, however that does.
+/// The command, whose process ends with the benchmark, even if that is killed.
 pub(crate) fn tied(command: &mut Command) -> &mut Command {
     // SAFETY: between fork and exec only async-signal-safe calls are allowed, and prctl is one.
     unsafe { command.pre_exec(|| Ok(nix::sys::prctl::set_pdeathsig(Signal::SIGTERM)?)) }
@@ -127,13 +132,12 @@ pub(crate) fn free_port() -> Result<u16> {
     Ok(TcpListener::bind("127.0.0.1:0")?.local_addr()?.port())
 }
 
-/// The project's top folder.
 pub(crate) fn project() -> &'static Path {
     let bench = Path::new(env!("CARGO_MANIFEST_DIR"));
     bench.parent().unwrap_or(bench)
 }
 
-/// A program of this workspace that cargo has built in a profile, given the profile's folder.
+/// A program of this workspace, as built in a profile: `debug` or `release`.
 pub(crate) fn binary(profile: &str, name: &str) -> Result<PathBuf> {
     let this = std::env::current_exe()?;
     let target = this.parent().and_then(Path::parent).unwrap_or(&this);
@@ -157,13 +161,11 @@ pub(crate) fn eventually<T>(what: &str, mut condition: impl FnMut() -> Option<T>
     }
 }
 
-/// Does nothing for a while.
 #[expect(clippy::disallowed_methods, reason = "a benchmark paces itself by the clock")]
 pub(crate) fn pause(duration: Duration) {
     std::thread::sleep(duration);
 }
 
-/// Does nothing until then.
 pub(crate) fn pause_until(time: Instant) {
     pause(time.saturating_duration_since(Instant::now()));
 }

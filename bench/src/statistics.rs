@@ -1,40 +1,39 @@
-//! Figures out of many, and what Redis counts about itself.
+//! Medians and percentiles, and Redis's statistics of itself.
 
 use std::collections::BTreeMap;
 
 use anyhow::{Context, Result};
 use serde::{Deserialize, Serialize};
 
-/// The median of some figures; 0 of none.
+/// 0 of none.
 pub(crate) fn median(figures: &[f64]) -> f64 {
     percentile(figures, 50.0)
 }
 
-/// The figure that so many per cent of all lie at or below, between two neighbours in proportion; 0 of none.
+/// Between two neighbours in proportion; 0 of none.
 pub(crate) fn percentile(figures: &[f64], percent: f64) -> f64 {
     let mut sorted = figures.to_vec();
     sorted.sort_unstable_by(f64::total_cmp);
     let Some(last) = sorted.len().checked_sub(1) else {
         return 0.0;
     };
-    let place = last as f64 * percent / 100.0;
-    let (below, above) = (sorted[place.floor() as usize], sorted[place.ceil() as usize]);
-    below + (above - below) * place.fract()
+    let rank = last as f64 * percent / 100.0;
+    let (below, above) = (sorted[rank.floor() as usize], sorted[rank.ceil() as usize]);
+    below + (above - below) * rank.fract()
 }
 
-/// What a Redis has counted since it started, or between two looks.
+/// Redis's statistics since it started, or between two looks.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
 pub(crate) struct Counted {
-    /// Processor time of the thread that runs the commands, in seconds.
+    /// Processor time, in seconds, of the thread that runs the commands.
     pub(crate) main_thread_s: f64,
-    /// Memory that holds data, in bytes; never a difference.
+    /// Always as it is at the later look.
     pub(crate) memory_bytes: f64,
-    /// By command: calls, and microseconds within them. A script's own commands count under it and under themselves.
+    /// Calls and microseconds by command. A script's own commands count under it and under themselves.
     pub(crate) commands: BTreeMap<String, (f64, f64)>,
 }
 
 impl Counted {
-    /// Looks now.
     pub(crate) fn read(connection: &mut redis::Connection) -> Result<Self> {
         let info: String = redis::cmd("INFO").arg("everything").query(connection)?;
         Self::parse(&info)
@@ -61,7 +60,7 @@ impl Counted {
         })
     }
 
-    /// What was counted since an earlier look.
+    /// The difference to an earlier look.
     pub(crate) fn since(&self, before: &Self) -> Self {
         let commands = self.commands.iter().filter_map(|(name, (calls, us))| {
             let (calls_before, us_before) = before.commands.get(name).copied().unwrap_or_default();
@@ -72,6 +71,14 @@ impl Counted {
             memory_bytes: self.memory_bytes,
             commands: commands.collect(),
         }
+    }
+
+    /// Name, calls and microseconds of each command, the longest first; without the benchmark's own looks at groups.
+    pub(crate) fn longest_commands(&self) -> Vec<(&str, f64, f64)> {
+        let all = self.commands.iter().map(|(name, (calls, us))| (&**name, *calls, *us));
+        let mut commands: Vec<_> = all.filter(|(name, ..)| !name.starts_with("xinfo")).collect();
+        commands.sort_by(|one, other| other.2.total_cmp(&one.2));
+        commands
     }
 }
 

@@ -3,21 +3,22 @@
 use std::collections::BTreeMap;
 use std::fmt;
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::Command;
-use std::time::Duration;
 
 use anyhow::{Context, Result};
+use clap::ValueEnum;
 use serde::{Deserialize, Serialize};
 
+use crate::client::answers;
+use crate::folder::Folder;
 use crate::process::{Process, binary, eventually, free_port, project};
 
-/// The store's database.
+/// Redis databases of the two services.
 pub(crate) const STORE: u8 = 0;
-/// The warehouse's database.
 pub(crate) const WAREHOUSE: u8 = 1;
 
-/// What deliveries over HTTP are signed with.
+/// Signs deliveries over HTTP.
 const DELIVERY_SECRET: &str = "the benchmark's own secret of deliveries";
 
 /// When Redis writes its append-only file to disk.
@@ -31,7 +32,6 @@ pub(crate) enum Fsync {
 }
 
 impl Fsync {
-    /// The word in Redis's configuration.
     pub(crate) fn as_str(self) -> &'static str {
         match self {
             Self::Everysec => "everysec",
@@ -40,62 +40,15 @@ impl Fsync {
     }
 }
 
-/// A folder that is removed when it is dropped.
-pub(crate) struct Folder(PathBuf);
-
-impl Folder {
-    /// An empty folder below `target/bench`.
-    pub(crate) fn new(name: &str) -> Result<Self> {
-        let path = project().join("target/bench/run").join(name);
-        if path.exists() {
-            std::fs::remove_dir_all(&path)?;
-        }
-        std::fs::create_dir_all(&path)?;
-        Ok(Self(path))
-    }
-
-    /// Where it is.
-    pub(crate) fn path(&self) -> &Path {
-        &self.0
-    }
-
-    fn copy_from(&self, other: &Path) -> Result<()> {
-        copy(other, &self.0)
-    }
-}
-
-impl Drop for Folder {
-    fn drop(&mut self) {
-        let _ = std::fs::remove_dir_all(&self.0);
-    }
-}
-
-fn copy(from: &Path, to: &Path) -> Result<()> {
-    std::fs::create_dir_all(to)?;
-    for entry in std::fs::read_dir(from)? {
-        let entry = entry?;
-        let target = to.join(entry.file_name());
-        if entry.file_type()?.is_dir() {
-            copy(&entry.path(), &target)?;
-        } else {
-            std::fs::copy(entry.path(), target)?;
-        }
-    }
-    Ok(())
-}
-
-/// A Redis of our own.
+/// A Redis server of the benchmark's own.
 pub(crate) struct Redis {
     process: Process,
     port: u16,
-    folder: Folder,
 }
 
 impl Redis {
-    /// Starts one with an append-only file, empty or with what another left in its folder.
-    ///
-    /// The settings are those of `make up`, but for one: the file is never rewritten, since a rewrite would hit one
-    /// contender's run and spare the next.
+    /// Starts one with an append-only file, empty or on a copy of this data. Configured as by `make up`, but that the
+    /// file is never rewritten: a rewrite would hit one contender's run and spare the next.
     pub(crate) fn start(fsync: Fsync, data: Option<&Path>) -> Result<Self> {
         let folder = Folder::new("redis")?;
         if let Some(data) = data {
@@ -108,41 +61,41 @@ impl Redis {
         command.args(["--auto-aof-rewrite-percentage", "0", "--save", ""]);
         command.args(["--maxmemory-policy", "noeviction"]);
         command.arg("--dir").arg(folder.path());
-        let process = Process::start(&mut command, &folder.path().join("redis.log"))?;
-        let redis = Self { process, port, folder };
-        eventually("Redis answers", || {
-            let mut connection = redis.connect(STORE).ok()?;
-            redis::cmd("PING").query::<String>(&mut connection).ok()
-        })?;
+        let process = Process::start(&mut command, folder)?;
+        let redis = Self { process, port };
+        // It refuses to answer until it has loaded its data.
+        let ping = || redis::cmd("PING").exec(&mut redis.connect(STORE).ok()?).ok();
+        eventually("Redis answers", ping)?;
         Ok(redis)
     }
 
-    /// Stops it in an orderly way and keeps its data, for others to start with.
-    pub(crate) fn into_data(self, name: &str) -> Result<Folder> {
+    /// Stops it and keeps a copy of its data, for others to start on.
+    pub(crate) fn into_data(mut self, name: &str) -> Result<Folder> {
         self.process.stop()?;
         let kept = Folder::new(name)?;
-        kept.copy_from(self.folder.path())?;
+        kept.copy_from(self.process.folder())?;
         Ok(kept)
     }
 
-    /// Its URL, without a database.
+    pub(crate) fn database_url(&self, database: u8) -> String {
+        format!("{}/{database}", self.url())
+    }
+
+    /// Without a database.
     pub(crate) fn url(&self) -> String {
         format!("redis://127.0.0.1:{}", self.port)
     }
 
-    /// A connection to one of its databases.
     pub(crate) fn connect(&self, database: u8) -> Result<redis::Connection> {
-        Ok(redis::Client::open(format!("{}/{database}", self.url()))?.get_connection()?)
+        Ok(redis::Client::open(self.database_url(database))?.get_connection()?)
     }
 }
 
-/// What runs the components.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+/// Runs the components.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ValueEnum)]
 #[serde(rename_all = "lowercase")]
 pub(crate) enum Runtime {
-    /// The real one.
     Spin,
-    /// The project's own, on the same wasmtime.
     Devhost,
 }
 
@@ -155,26 +108,22 @@ impl fmt::Display for Runtime {
     }
 }
 
-/// As `make up` starts Spin.
+/// As by `make up`.
 const REQUESTS_PER_INSTANCE: &str = "1024";
 
 /// The app's variables with their defaults.
 fn variables() -> Result<BTreeMap<String, String>> {
-    #[derive(Deserialize)]
-    struct Manifest {
-        variables: BTreeMap<String, Variable>,
-    }
-    #[derive(Deserialize)]
-    struct Variable {
-        default: String,
-    }
-    let manifest: Manifest = toml::from_str(&fs::read_to_string(project().join("spin.toml"))?)?;
-    let variables = manifest.variables.into_iter();
-    Ok(variables.map(|(name, variable)| (name, variable.default)).collect())
+    let manifest: toml::Table = fs::read_to_string(project().join("spin.toml"))?.parse()?;
+    let variables = manifest.get("variables").and_then(toml::Value::as_table);
+    let default = |variable: &toml::Value| variable.get("default")?.as_str().map(str::to_owned);
+    let variables = variables.context("spin.toml has no variables")?.iter();
+    Ok(variables
+        .filter_map(|(name, variable)| Some((name.clone(), default(variable)?)))
+        .collect())
 }
 
 impl Runtime {
-    /// `devhost`, and before it Spin where it is on PATH: the first is the one that stands for the project.
+    /// Spin where it is on PATH, and `devhost`.
     pub(crate) fn present() -> Vec<Self> {
         match spin_version() {
             Some(_) => vec![Self::Spin, Self::Devhost],
@@ -198,7 +147,7 @@ impl Runtime {
     }
 }
 
-/// What `spin --version` says, if there is a Spin.
+/// `None` where there is no Spin on PATH.
 pub(crate) fn spin_version() -> Option<String> {
     let output = Command::new("spin").arg("--version").output().ok()?;
     let version = String::from_utf8(output.stdout).ok()?.trim().to_owned();
@@ -207,11 +156,9 @@ pub(crate) fn spin_version() -> Option<String> {
 
 /// The components on a runtime.
 pub(crate) struct App {
-    /// The runtime.
     pub(crate) process: Process,
-    /// Where it listens: host and port.
+    /// Host and port.
     pub(crate) address: String,
-    _logs: Folder,
 }
 
 impl App {
@@ -222,8 +169,7 @@ impl App {
         let mut command = runtime.command()?;
         command.arg("--from").arg(project().join("spin.toml"));
         command.args(["--listen", &address]).arg("--log-dir").arg(logs.path());
-        // As `make up` does it: a secret in the environment, where Spin is slower to find a variable, and all others on
-        // the command line.
+        // As by `make up`: the secret in the environment, all others on the command line, where Spin finds them faster.
         let mut variables = variables()?;
         for service in ["store", "warehouse"] {
             variables.insert(format!("{service}_redis_host"), format!("127.0.0.1:{}", redis.port));
@@ -236,37 +182,29 @@ impl App {
         // A Spin that is killed leaves its temporary folder behind.
         command.env("TMPDIR", logs.path());
         command.current_dir(project());
-        let mut process = Process::start(&mut command, &logs.path().join("runtime.log"))?;
-        eventually("both components answer", || {
-            if let Err(error) = process.check() {
-                return Some(Err(error));
-            }
-            let healthy = |service| ureq::get(format!("http://{address}/{service}/healthz")).call().is_ok();
-            (healthy("store") && healthy("warehouse")).then_some(Ok(()))
-        })??;
-        Ok(Self {
-            process,
-            address,
-            _logs: logs,
-        })
+        let mut process = Process::start(&mut command, logs)?;
+        process.wait_until("both components answer", || {
+            ["store", "warehouse"]
+                .iter()
+                .all(|service| answers(&format!("http://{address}/{service}/healthz")))
+        })?;
+        Ok(Self { process, address })
     }
 
-    /// A full URL.
     pub(crate) fn url(&self, path: &str) -> String {
         format!("http://{}{path}", self.address)
     }
 }
 
-/// A runtime, and how the sidecar delivers to the components on it.
+/// A runtime with its transport of deliveries.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Setup {
     pub(crate) runtime: Runtime,
-    /// Over HTTP, and not through the Redis trigger.
+    /// Else by the Redis trigger.
     pub(crate) over_http: bool,
 }
 
 impl Setup {
-    /// With deliveries through the Redis trigger.
     pub(crate) fn new(runtime: Runtime) -> Self {
         Self {
             runtime,
@@ -274,7 +212,7 @@ impl Setup {
         }
     }
 
-    /// What the sidecar has to be told for this app.
+    /// The sidecar's settings for this app.
     pub(crate) fn settings(self, app: &App) -> Vec<Setting> {
         if !self.over_http {
             return Vec::new();
@@ -297,83 +235,57 @@ impl fmt::Display for Setup {
     }
 }
 
-/// The sidecar.
 pub(crate) struct Sidecar {
-    /// Its process.
     pub(crate) process: Process,
-    folder: Folder,
 }
 
-/// A setting of the sidecar, and its value.
+/// A setting of the sidecar with its value, named as in its environment.
 pub(crate) type Setting = (String, String);
 
-/// Where the sidecar writes its own address.
+/// The sidecar writes its own address into this file.
 const ADDRESS_FILE: &str = "address";
 
 impl Sidecar {
-    /// Starts one with the project's configuration, of which it keeps the named routes only, unless none is named.
-    /// `settings` are set over the configured ones, named as in its environment.
+    /// Starts one with the project's configuration and these settings over it. Of the routes it has only the named ones,
+    /// or all where none is named.
     pub(crate) fn begin(redis: &Redis, routes: &[&str], settings: &[Setting]) -> Result<Self> {
         let folder = Folder::new("sidecar")?;
         let configuration = folder.path().join("sidecar.toml");
-        std::fs::write(&configuration, configure(redis, routes)?)?;
+        fs::write(&configuration, configure(routes)?)?;
         let mut command = Command::new(binary("release", "stream-sidecar")?);
         command.arg("run").arg("--config").arg(&configuration);
         command.arg("--address-file").arg(folder.path().join(ADDRESS_FILE));
-        for (name, value) in settings {
+        let own =
+            ["SERVICES__STORE__REDIS_URL", "SERVICES__WAREHOUSE__REDIS_URL"].map(|name| (name.to_owned(), redis.url()));
+        let listen = ("ADMIN__LISTEN".to_owned(), "127.0.0.1:0".to_owned());
+        for (name, value) in own.iter().chain([&listen]).chain(settings) {
             command.env(format!("STREAM_SIDECAR__{name}"), value);
         }
-        let process = Process::start(&mut command, &folder.path().join("sidecar.log"))?;
-        Ok(Self { process, folder })
+        let process = Process::start(&mut command, folder)?;
+        Ok(Self { process })
     }
 
     /// As `begin`, and waits until it is ready.
     pub(crate) fn start(redis: &Redis, routes: &[&str], settings: &[Setting]) -> Result<Self> {
         let mut sidecar = Self::begin(redis, routes, settings)?;
-        eventually("the sidecar is ready", || {
-            if let Err(error) = sidecar.process.check() {
-                return Some(Err(error));
-            }
-            let address = std::fs::read_to_string(sidecar.folder.path().join(ADDRESS_FILE)).ok()?;
-            let ready = ureq::get(format!("http://{}/readyz", address.trim())).call();
-            ready.is_ok().then_some(Ok(()))
-        })??;
+        let address_file = sidecar.process.folder().join(ADDRESS_FILE);
+        sidecar.process.wait_until("the sidecar is ready", || {
+            let address = fs::read_to_string(&address_file).unwrap_or_default();
+            answers(&format!("http://{}/readyz", address.trim()))
+        })?;
         Ok(sidecar)
     }
 
-    /// Stops it, which settles all that is in flight.
-    pub(crate) fn stop(self) -> Result<()> {
+    /// Stops it; it settles all that is in flight.
+    pub(crate) fn stop(mut self) -> Result<()> {
         self.process.stop()
     }
 }
 
-fn configure(redis: &Redis, keep: &[&str]) -> Result<String> {
-    let text = std::fs::read_to_string(project().join("sidecar.toml"))?;
-    let mut configuration: toml::Table = text.parse()?;
-    let table = |configuration: &mut toml::Table, name: &str| -> Result<toml::Table> {
-        let value = configuration.remove(name).unwrap_or(toml::Table::new().into());
-        value.try_into().with_context(|| format!("[{name}] of sidecar.toml"))
-    };
-    let mut services = table(&mut configuration, "services")?;
-    for (_, service) in services.iter_mut() {
-        if let Some(service) = service.as_table_mut() {
-            service.insert("redis_url".to_owned(), redis.url().into());
-        }
-    }
-    let mut routes = table(&mut configuration, "routes")?;
+fn configure(keep: &[&str]) -> Result<String> {
+    let mut configuration: toml::Table = fs::read_to_string(project().join("sidecar.toml"))?.parse()?;
+    let routes = configuration.get_mut("routes").and_then(toml::Value::as_table_mut);
+    let routes = routes.context("sidecar.toml has no routes")?;
     routes.retain(|name, _| keep.is_empty() || keep.contains(&name));
-    let mut admin = toml::Table::new();
-    admin.insert("listen".to_owned(), "127.0.0.1:0".into());
-    for (name, value) in [("services", services), ("routes", routes), ("admin", admin)] {
-        configuration.insert(name.to_owned(), value.into());
-    }
     Ok(toml::to_string(&configuration)?)
-}
-
-/// An HTTP client that keeps its connection, for one thread.
-pub(crate) fn http_client() -> ureq::Agent {
-    ureq::Agent::config_builder()
-        .timeout_global(Some(Duration::from_secs(30)))
-        .build()
-        .new_agent()
 }

@@ -1,4 +1,4 @@
-//! `wrk`, which drives HTTP and says how it went.
+//! HTTP load by `wrk`.
 
 use std::fs;
 use std::process::{Child, Command, Stdio};
@@ -8,19 +8,19 @@ use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use serde::{Deserialize, Serialize};
 
+use crate::folder::Folder;
 use crate::process::{project, tied};
 use crate::shop::order_body;
-use crate::system::Folder;
 
-/// Different orders that are placed in turn.
+/// Different orders, placed in turn.
 pub(crate) const ORDERS: usize = 1_000;
-/// How long a load that nobody stops goes on.
+/// A steady load ends after this time unless it is stopped before.
 const LOAD_S_MAX: u64 = 600;
 /// An answer that takes longer counts as failed.
 const ANSWER_S_MAX: u64 = 20;
 
-/// What `wrk` says of one run.
-#[derive(Debug, Clone, Copy, Serialize, Deserialize)]
+/// The figures of one run.
+#[derive(Serialize, Deserialize)]
 pub(crate) struct Load {
     pub(crate) requests: f64,
     pub(crate) seconds: f64,
@@ -31,7 +31,6 @@ pub(crate) struct Load {
 }
 
 impl Load {
-    /// Requests per second.
     pub(crate) fn per_s(&self) -> f64 {
         self.requests / self.seconds
     }
@@ -40,31 +39,25 @@ impl Load {
         let text = String::from_utf8_lossy(&output.stdout);
         let last = text.lines().last().unwrap_or_default();
         let load: Self = serde_json::from_str(last).with_context(|| format!("wrk says {text}"))?;
-        ensure!(
-            load.failed == 0.0,
-            "of {} requests {} failed",
-            load.requests,
-            load.failed
-        );
+        let (requests, failed) = (load.requests, load.failed);
+        ensure!(failed == 0.0, "of {requests} requests {failed} failed");
         Ok(load)
     }
 }
 
-/// What is asked for, by turns.
+/// Requests that are sent in turn.
 pub(crate) struct Requests {
     variable: &'static str,
     folder: Folder,
 }
 
 impl Requests {
-    /// Orders placed.
     pub(crate) fn placing() -> Result<Self> {
         let bodies: Vec<String> = (0..ORDERS).map(order_body).collect();
         Self::new("BODIES", &bodies)
     }
 
-    /// These paths looked at.
-    pub(crate) fn looking_at(paths: &[String]) -> Result<Self> {
+    pub(crate) fn getting(paths: &[String]) -> Result<Self> {
         Self::new("PATHS", paths)
     }
 
@@ -92,7 +85,7 @@ impl Requests {
         Load::read(&output)
     }
 
-    /// Sends so many per second, as long as connections are free, until it is stopped.
+    /// Sends so many per second, as long as connections are free, until the load is stopped.
     pub(crate) fn send_at_rate(self, url: &str, connections: usize, per_s: usize) -> Result<Steady> {
         let mut command = self.command(url, connections, LOAD_S_MAX);
         command.env("PER_SECOND", per_s.to_string()).stdout(Stdio::piped());
@@ -103,15 +96,14 @@ impl Requests {
 
 const MISSING: &str = "cannot run wrk; bench/setup.sh installs it";
 
-/// A load that goes on.
+/// A load that goes on until it is stopped.
 pub(crate) struct Steady {
     child: Child,
-    /// The file that `wrk` reads when it begins.
+    /// Holds the file that `wrk` reads when it begins.
     _requests: Requests,
 }
 
 impl Steady {
-    /// Ends it.
     pub(crate) fn stop(mut self) -> Result<Load> {
         ensure!(self.child.try_wait()?.is_none(), "the load ended before it was stopped");
         kill(Pid::from_raw(self.child.id().cast_signed()), Signal::SIGINT)?;

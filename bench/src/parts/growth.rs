@@ -1,53 +1,60 @@
-//! Growth: what an order costs, in time and memory, while more and more orders are stored.
+//! Growth: the cost of an order, in time and memory, while more and more orders are stored.
 
 use std::time::Instant;
 
 use anyhow::Result;
+use redis::Connection;
 use serde::{Deserialize, Serialize};
 
-use super::cycle::until_ended;
 use super::{Plan, say};
+use crate::client::http_client;
 use crate::shop::{check_cycle, place_orders};
-use crate::statistics::{Counted, percentile};
-use crate::system::{App, Fsync, Redis, Runtime, STORE, Sidecar, http_client};
+use crate::statistics::{Counted, median, percentile};
+use crate::system::{App, Fsync, Redis, Runtime, STORE, Sidecar};
+use crate::watch::watch_cycle;
 
-/// Orders stored at each step of a full measurement.
+/// Orders stored at each step; the runs of a step add theirs.
 const STEPS: [usize; 5] = [1_000, 10_000, 100_000, 300_000, 1_000_000];
-/// Of a quick one.
 const STEPS_QUICK: [usize; 3] = [1_000, 5_000, 10_000];
-/// Requests for a list page, whose times are taken.
+/// Requests for a list page whose times are taken.
 const PAGES: usize = 100;
 
-/// What was measured with so many orders stored.
-#[derive(Debug, Serialize, Deserialize)]
+/// Orders stored, and what one more costs then.
+#[derive(Serialize, Deserialize)]
 pub(crate) struct Step {
-    /// Orders stored before.
     pub(crate) orders: usize,
-    /// Orders placed and brought to their end in each run.
-    pub(crate) window: usize,
-    /// Microseconds per order by the clock, by run: placing it over HTTP, and the rest of its way.
-    pub(crate) place_us: Vec<f64>,
-    pub(crate) cycle_us: Vec<f64>,
-    /// Microseconds of Redis's own thread per order, by run: placing it, and the rest.
-    pub(crate) place_redis_us: Vec<f64>,
-    pub(crate) cycle_redis_us: Vec<f64>,
-    /// Microseconds within Redis commands over all runs, and how often each was called: name, calls, microseconds.
-    pub(crate) commands: Vec<(String, f64, f64)>,
-    /// Milliseconds for the newest page of the list of orders, p50 and p99.
+    pub(crate) runs: Vec<Run>,
+    /// Of all runs together.
+    pub(crate) counted: Counted,
+    /// The newest page of the list of orders.
     pub(crate) page_p50_ms: f64,
     pub(crate) page_p99_ms: f64,
-    /// Memory of Redis per stored order, in bytes: with its streams, of which everything is kept for an hour.
+    /// Memory of Redis per stored order, with its streams, of which everything is kept for an hour.
     pub(crate) bytes_per_order: f64,
 }
 
-/// What was measured.
-#[derive(Debug, Serialize, Deserialize)]
+/// Microseconds per order.
+#[derive(Serialize, Deserialize)]
+pub(crate) struct Run {
+    /// Placing it over HTTP, and the rest of its way.
+    pub(crate) place_us: f64,
+    pub(crate) cycle_us: f64,
+    /// Redis's own thread in the rest of its way.
+    pub(crate) cycle_redis_us: f64,
+}
+
+impl Step {
+    pub(crate) fn each(&self, figure: impl Fn(&Run) -> f64) -> Vec<f64> {
+        self.runs.iter().map(figure).collect()
+    }
+}
+
+#[derive(Serialize, Deserialize)]
 pub(crate) struct Growth {
     pub(crate) runtime: Runtime,
     pub(crate) steps: Vec<Step>,
 }
 
-/// Measures it.
 pub(crate) fn measure(plan: &Plan) -> Result<Growth> {
     let runtime = plan.first_runtime();
     let redis = Redis::start(Fsync::Everysec, Some(plan.stocked.path()))?;
@@ -57,37 +64,29 @@ pub(crate) fn measure(plan: &Plan) -> Result<Growth> {
     let mut steps = Vec::new();
     let mut stored = 0;
     for target in plan.either(&STEPS[..], &STEPS_QUICK[..]) {
-        fill(&redis, &app, &mut stored, *target)?;
-        let mut step = Step {
-            orders: stored,
-            window: plan.either(2_000, 500),
-            place_us: Vec::new(),
-            cycle_us: Vec::new(),
-            place_redis_us: Vec::new(),
-            cycle_redis_us: Vec::new(),
-            commands: Vec::new(),
-            page_p50_ms: 0.0,
-            page_p99_ms: 0.0,
-            bytes_per_order: (Counted::read(&mut connection)?.memory_bytes - empty_bytes) / stored as f64,
-        };
-        let before = Counted::read(&mut connection)?;
-        for _ in 0..plan.either(5, 3) {
-            window(&redis, &app, &mut connection, &mut stored, &mut step)?;
+        let missing = target.saturating_sub(stored);
+        if missing > 0 {
+            run_once(&redis, &app, &mut connection, &mut stored, missing)?;
         }
-        let counted = Counted::read(&mut connection)?.since(&before);
-        step.commands = counted
-            .commands
-            .into_iter()
-            .map(|(name, (calls, us))| (name, calls, us))
+        let orders = stored;
+        let before = Counted::read(&mut connection)?;
+        let runs: Result<Vec<Run>> = (0..plan.either(5, 3))
+            .map(|_| run_once(&redis, &app, &mut connection, &mut stored, plan.either(2_000, 500)))
             .collect();
+        let counted = Counted::read(&mut connection)?.since(&before);
         let pages = list_pages(&app)?;
-        step.page_p50_ms = percentile(&pages, 50.0);
-        step.page_p99_ms = percentile(&pages, 99.0);
+        let step = Step {
+            orders,
+            runs: runs?,
+            counted,
+            page_p50_ms: median(&pages),
+            page_p99_ms: percentile(&pages, 99.0),
+            bytes_per_order: (before.memory_bytes - empty_bytes) / orders as f64,
+        };
         say(&format!(
-            "  growth: {} orders stored: {:.0} us per order, Redis {:.0} us, a page {:.1} ms, {:.0} bytes per order",
-            step.orders,
-            percentile(&step.cycle_us, 50.0),
-            percentile(&step.cycle_redis_us, 50.0),
+            "  growth: {orders} orders stored: {:.0} us per order, Redis {:.0} us, a page {:.1} ms, {:.0} bytes per order",
+            median(&step.each(|run| run.cycle_us)),
+            median(&step.each(|run| run.cycle_redis_us)),
             step.page_p50_ms,
             step.bytes_per_order
         ));
@@ -97,40 +96,21 @@ pub(crate) fn measure(plan: &Plan) -> Result<Growth> {
     Ok(Growth { runtime, steps })
 }
 
-/// Brings more orders to their end until so many are stored.
-fn fill(redis: &Redis, app: &App, stored: &mut usize, target: usize) -> Result<()> {
-    if target > *stored {
-        let more = target - *stored;
-        place_orders(app, *stored, more)?;
-        let sidecar = Sidecar::begin(redis, &[], &[])?;
-        until_ended(redis, *stored, more)?;
-        sidecar.stop()?;
-        *stored = target;
-    }
-    Ok(())
-}
-
-fn window(
-    redis: &Redis,
-    app: &App,
-    connection: &mut redis::Connection,
-    stored: &mut usize,
-    step: &mut Step,
-) -> Result<()> {
-    let per_order = 1e6 / step.window as f64;
-    let before = Counted::read(connection)?;
-    step.place_us.push(place_orders(app, *stored, step.window)? * per_order);
+/// Places more orders and brings them to their end.
+fn run_once(redis: &Redis, app: &App, connection: &mut Connection, stored: &mut usize, orders: usize) -> Result<Run> {
+    let per_order = 1e6 / orders as f64;
+    let place_us = place_orders(app, *stored, orders)? * per_order;
     let placed = Counted::read(connection)?;
-    step.place_redis_us
-        .push(placed.since(&before).main_thread_s * per_order);
     let sidecar = Sidecar::begin(redis, &[], &[])?;
-    step.cycle_us
-        .push(until_ended(redis, *stored, step.window)? * per_order);
-    let ended = Counted::read(connection)?;
-    step.cycle_redis_us.push(ended.since(&placed).main_thread_s * per_order);
+    let cycle_us = watch_cycle(redis, *stored, orders)? * per_order;
+    let counted = Counted::read(connection)?.since(&placed);
     sidecar.stop()?;
-    *stored += step.window;
-    Ok(())
+    *stored += orders;
+    Ok(Run {
+        place_us,
+        cycle_us,
+        cycle_redis_us: counted.main_thread_s * per_order,
+    })
 }
 
 fn list_pages(app: &App) -> Result<Vec<f64>> {

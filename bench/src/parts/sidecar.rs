@@ -1,43 +1,39 @@
-//! What the sidecar costs: memory while a million entries wait, and processor time at a steady rate.
+//! The cost of the sidecar: memory while a million entries wait, and processor time at a steady rate.
 
 use std::time::{Duration, Instant};
 
 use anyhow::Result;
-use contracts::names::{ORDER_COMPLETED, WAREHOUSE_GROUP};
 use nix::sys::signal::Signal;
 use serde::{Deserialize, Serialize};
 
 use super::{Plan, say};
 use crate::process::{pause, pause_until};
-use crate::shop::{append_completed, check_fulfilment, watch_group};
+use crate::shop::{append_completed, check_fulfilment};
 use crate::system::{App, Fsync, Redis, Runtime, STORE, Sidecar};
+use crate::watch::{TAKE_STOCK, watch_group};
 
 /// Entries appended per second while its processor time is taken.
 const RATE_PER_S: usize = 20_000;
 /// Appended at a time.
 const PORTION: usize = 200;
-/// How long the sidecar is left with a component that does not answer: past the time after which it blames it.
+/// Time with a component that does not answer: long enough for the sidecar to count it as failed.
 const SILENCE: Duration = Duration::from_secs(12);
 
-/// What was measured.
-#[derive(Debug, Serialize, Deserialize)]
+#[derive(Serialize, Deserialize)]
 pub(crate) struct SidecarCost {
     pub(crate) runtime: Runtime,
-    /// Entries that waited.
     pub(crate) entries: usize,
-    /// The most memory resident, in MB: started and idle; with the component not answering; and at the end of the
-    /// drain.
+    /// Peak resident memory: started and idle; with the component not answering; after all entries are settled.
     pub(crate) idle_mb: f64,
     pub(crate) silent_mb: f64,
     pub(crate) drained_mb: f64,
-    /// Entries per second in the drain.
+    /// Entries settled per second once the component answers again.
     pub(crate) drain_per_s: f64,
     /// Entries per second really appended, and the share of one core that the sidecar took meanwhile, by run.
     pub(crate) rate_per_s: Vec<f64>,
     pub(crate) busy: Vec<f64>,
 }
 
-/// Measures it.
 pub(crate) fn measure(plan: &Plan) -> Result<SidecarCost> {
     let runtime = plan.first_runtime();
     let mut cost = memory(plan, runtime)?;
@@ -56,7 +52,7 @@ fn memory(plan: &Plan, runtime: Runtime) -> Result<SidecarCost> {
     let app = App::start(runtime, &redis)?;
     let sidecar = Sidecar::start(&redis, &["take-stock"], &[])?;
     let idle_mb = sidecar.process.peak_memory_mb()?;
-    // A component that was there and then says nothing more.
+    // The component answered the handshake, and now falls silent.
     app.process.signal(Signal::SIGSTOP);
     let mut store = redis.connect(STORE)?;
     append_completed(&mut store, 0, entries)?;
@@ -64,13 +60,13 @@ fn memory(plan: &Plan, runtime: Runtime) -> Result<SidecarCost> {
     let silent_mb = sidecar.process.peak_memory_mb()?;
     app.process.signal(Signal::SIGCONT);
     let begin = Instant::now();
-    watch_group(&mut store, (ORDER_COMPLETED, WAREHOUSE_GROUP), 0, entries, || Ok(()))?;
+    watch_group(&mut store, TAKE_STOCK, entries, || Ok(()))?;
     let drain_per_s = entries as f64 / begin.elapsed().as_secs_f64();
     let drained_mb = sidecar.process.peak_memory_mb()?;
     check_fulfilment(&redis, entries)?;
     say(&format!(
-        "  sidecar: {entries} entries waiting: {silent_mb:.1} MB, and {drained_mb:.1} MB after the drain at \
-         {drain_per_s:.0}/s"
+        "  sidecar: {entries} entries waiting: {silent_mb:.1} MB, and {drained_mb:.1} MB after they were settled \
+         at {drain_per_s:.0}/s"
     ));
     Ok(SidecarCost {
         runtime,
@@ -99,7 +95,7 @@ fn processor(plan: &Plan, runtime: Runtime) -> Result<(f64, f64)> {
         append_completed(&mut store, first, PORTION)?;
     }
     let appended = begin.elapsed().as_secs_f64();
-    watch_group(&mut watcher, (ORDER_COMPLETED, WAREHOUSE_GROUP), 0, entries, || Ok(()))?;
+    watch_group(&mut watcher, TAKE_STOCK, entries, || Ok(()))?;
     let took = begin.elapsed().as_secs_f64();
     check_fulfilment(&redis, entries)?;
     Ok((entries as f64 / appended, (sidecar.process.cpu_s() - before) / took))

@@ -2,18 +2,18 @@
 
 use std::path::Path;
 
-use anyhow::{Result, anyhow};
+use anyhow::Result;
 use plotters::coord::Shift;
 use plotters::prelude::*;
 use plotters::style::text_anchor::{HPos, Pos, VPos};
 
 use super::tables::number;
+use crate::parts::Row;
 use crate::parts::fulfilment::{Contender, Fulfilment};
-use crate::parts::growth::Growth;
+use crate::parts::growth::{Growth, Step};
 use crate::parts::http::{self, Http};
-use crate::parts::latency::Latency;
-use crate::parts::sweeps::{Point, Sweeps};
-use crate::results::Results;
+use crate::parts::latency::{Latency, Run};
+use crate::parts::sweeps::{BATCH, Sweeps, WINDOW};
 use crate::statistics::{median, percentile};
 use crate::system::Fsync;
 use crate::wrk::Load;
@@ -34,46 +34,30 @@ const FONT: &str = "Helvetica, Arial, sans-serif";
 /// Width of every picture, in pixels.
 const WIDTH: u32 = 900;
 
-/// Draws what there is; answers with the names of the pictures.
-pub(super) fn draw(results: &Results, folder: &Path) -> Result<Vec<&'static str>> {
-    let mut drawn = Vec::new();
-    if let Some(one) = &results.fulfilment {
-        fulfilment(&one.figures, &folder.join("fulfilment.svg"))?;
-        drawn.push("fulfilment");
-    }
-    if let Some(one) = &results.sweeps {
-        sweeps(&one.figures, &folder.join("sweeps.svg"))?;
-        drawn.push("sweeps");
-    }
-    if let Some(one) = &results.latency {
-        latency(&one.figures, &folder.join("latency.svg"))?;
-        drawn.push("latency");
-    }
-    if let Some(one) = &results.http {
-        requests(&one.figures, &folder.join("http.svg"))?;
-        drawn.push("http");
-    }
-    if let Some(one) = &results.growth {
-        growth(&one.figures, &folder.join("growth.svg"))?;
-        drawn.push("growth");
-    }
-    Ok(drawn)
-}
-
-/// plotters' errors borrow from the backend; their text does not.
-fn failed(error: impl std::fmt::Display) -> anyhow::Error {
-    anyhow!("a picture cannot be drawn: {error}")
-}
-
 fn plate(file: &Path, height: u32, draw: impl FnOnce(&Area) -> Result<()>) -> Result<()> {
     let area = SVGBackend::new(file, (WIDTH, height)).into_drawing_area();
-    area.fill(&WHITE).map_err(failed)?;
+    area.fill(&WHITE)?;
     draw(&area)?;
-    area.present().map_err(failed)
+    area.present()?;
+    Ok(())
 }
 
 fn ink(size: u32) -> TextStyle<'static> {
     (FONT, size).into_font().color(&INK)
+}
+
+fn title(area: &Area, text: &str) -> Result<()> {
+    Ok(area.draw(&Text::new(text, (20, 16), ink(18)))?)
+}
+
+/// A text that is anchored to a point.
+fn label(area: &Area, text: &str, at: (i32, i32), size: u32, anchor: (HPos, VPos)) -> Result<()> {
+    let style = ink(size).pos(Pos::new(anchor.0, anchor.1));
+    Ok(area.draw(&Text::new(text, at, style))?)
+}
+
+fn bar(area: &Area, corners: [(i32, i32); 2], colour: RGBColor) -> Result<()> {
+    Ok(area.draw(&Rectangle::new(corners, colour.filled()))?)
 }
 
 struct Bar {
@@ -82,30 +66,31 @@ struct Bar {
     colour: RGBColor,
 }
 
-/// Horizontal bars from the top down, each with its value behind it.
-fn bars(area: &Area, title: &str, bars: &[Bar]) -> Result<()> {
+fn colour(is_ours: bool) -> RGBColor {
+    if is_ours { OURS } else { THEIRS }
+}
+
+/// Horizontal bars, each with its value behind it.
+fn bars(area: &Area, heading: &str, bars: &[Bar]) -> Result<()> {
     const LABELS: i32 = 330;
     const VALUES: i32 = 80;
     const ROW: i32 = 30;
     const TOP: i32 = 46;
     let width = i32::try_from(area.dim_in_pixel().0)? - LABELS - VALUES;
     let most = bars.iter().map(|bar| bar.value).fold(f64::MIN_POSITIVE, f64::max);
-    area.draw(&Text::new(title.to_owned(), (20, 16), ink(18)))
-        .map_err(failed)?;
-    for (row, bar) in (0..).zip(bars) {
+    title(area, heading)?;
+    for (row, one) in (0..).zip(bars) {
         let middle = TOP + ROW * row + ROW / 2;
-        let end = LABELS + (bar.value / most * f64::from(width)).max(1.0) as i32;
-        let right = ink(14).pos(Pos::new(HPos::Right, VPos::Center));
-        let left = ink(14).pos(Pos::new(HPos::Left, VPos::Center));
-        area.draw(&Text::new(bar.label.clone(), (LABELS - 10, middle), right))
-            .map_err(failed)?;
-        area.draw(&Rectangle::new(
-            [(LABELS, middle - 10), (end, middle + 10)],
-            bar.colour.filled(),
-        ))
-        .map_err(failed)?;
-        area.draw(&Text::new(number(bar.value), (end + 8, middle), left))
-            .map_err(failed)?;
+        let end = LABELS + (one.value / most * f64::from(width)).max(1.0) as i32;
+        label(area, &one.label, (LABELS - 10, middle), 14, (HPos::Right, VPos::Center))?;
+        bar(area, [(LABELS, middle - 10), (end, middle + 10)], one.colour)?;
+        label(
+            area,
+            &number(one.value),
+            (end + 8, middle),
+            14,
+            (HPos::Left, VPos::Center),
+        )?;
     }
     Ok(())
 }
@@ -121,10 +106,11 @@ struct Line {
     points: Vec<(f64, f64)>,
 }
 
-struct Axes<'a> {
+struct Chart<'a> {
     title: &'a str,
     x: &'a str,
     y: &'a str,
+    lines: Vec<Line>,
     /// Marks on the horizontal axis, which is logarithmic.
     marks: Vec<f64>,
     /// The top of the vertical axis.
@@ -133,22 +119,50 @@ struct Axes<'a> {
     dots: bool,
 }
 
+impl Chart<'_> {
+    /// With the points of the first line as marks.
+    fn with_dots<'a>(title: &'a str, x: &'a str, y: &'a str, lines: Vec<Line>) -> Chart<'a> {
+        let points = lines.iter().flat_map(|line| &line.points);
+        let highest = points.map(|(_, y)| *y).fold(f64::MIN_POSITIVE, f64::max);
+        let marks = lines.iter().take(1).flat_map(|line| &line.points).map(|(x, _)| *x);
+        Chart {
+            title,
+            x,
+            y,
+            marks: marks.collect(),
+            top: highest * 1.1,
+            dots: true,
+            lines,
+        }
+    }
+}
+
+/// Two charts side by side.
+fn pair(file: &Path, charts: [Chart; 2]) -> Result<()> {
+    plate(file, 380, |area| {
+        let panels = area.split_evenly((1, 2));
+        panels
+            .iter()
+            .zip(charts)
+            .try_for_each(|(panel, chart)| draw_lines(panel, &chart))
+    })
+}
+
 /// Lines over a logarithmic horizontal axis.
-fn lines(area: &Area, axes: &Axes, lines: &[Line]) -> Result<()> {
+fn draw_lines(area: &Area, axes: &Chart) -> Result<()> {
+    let lines = &axes.lines;
     let (Some(first), Some(last)) = (axes.marks.first(), axes.marks.last()) else {
         return Ok(());
     };
     let (left, right) = (first.log2(), last.log2());
     let room = (right - left) * 0.04;
-    area.draw(&Text::new(axes.title.to_owned(), (20, 16), ink(18)))
-        .map_err(failed)?;
+    title(area, axes.title)?;
     let mut chart = ChartBuilder::on(area)
         .margin(16)
         .margin_top(if lines.len() > 1 { 66 } else { 50 })
         .x_label_area_size(46)
         .y_label_area_size(76)
-        .build_cartesian_2d(left - room..right + room, 0.0..axes.top)
-        .map_err(failed)?;
+        .build_cartesian_2d(left - room..right + room, 0.0..axes.top)?;
     chart
         .configure_mesh()
         .disable_x_mesh()
@@ -162,33 +176,24 @@ fn lines(area: &Area, axes: &Axes, lines: &[Line]) -> Result<()> {
         .y_label_formatter(&|value| mark_text(*value))
         .label_style(ink(13))
         .axis_desc_style(ink(14))
-        .draw()
-        .map_err(failed)?;
+        .draw()?;
     let plot = chart.plotting_area();
     let (across, down) = plot.get_pixel_range();
     let base = area.get_base_pixel();
     let bottom = down.end - base.1;
     for mark in &axes.marks {
         let x = plot.map_coordinate(&(mark.log2(), 0.0)).0 - base.0;
-        let style = ink(13).pos(Pos::new(HPos::Center, VPos::Top));
-        area.draw(&Text::new(mark_text(*mark), (x, bottom + 8), style))
-            .map_err(failed)?;
+        label(area, &mark_text(*mark), (x, bottom + 8), 13, (HPos::Center, VPos::Top))?;
     }
     let middle = i32::midpoint(across.start, across.end) - base.0;
-    let style = ink(14).pos(Pos::new(HPos::Center, VPos::Top));
-    area.draw(&Text::new(axes.x.to_owned(), (middle, bottom + 30), style))
-        .map_err(failed)?;
+    label(area, axes.x, (middle, bottom + 30), 14, (HPos::Center, VPos::Top))?;
 
     for line in lines {
         let points: Vec<(f64, f64)> = line.points.iter().map(|(x, y)| (x.log2(), *y)).collect();
         let colour = line.colour;
-        chart
-            .draw_series(LineSeries::new(points.clone(), colour.stroke_width(3)))
-            .map_err(failed)?;
+        chart.draw_series(LineSeries::new(points.clone(), colour.stroke_width(3)))?;
         if axes.dots {
-            chart
-                .draw_series(points.iter().map(|point| Circle::new(*point, 5, colour.filled())))
-                .map_err(failed)?;
+            chart.draw_series(points.iter().map(|point| Circle::new(*point, 5, colour.filled())))?;
         }
     }
     if lines.len() > 1 {
@@ -203,11 +208,8 @@ fn legend(area: &Area, lines: &[Line]) -> Result<()> {
     const LETTER: usize = 7;
     let mut x = 20;
     for line in lines {
-        area.draw(&Rectangle::new([(x, 44), (x + 14, 54)], line.colour.filled()))
-            .map_err(failed)?;
-        let style = ink(13).pos(Pos::new(HPos::Left, VPos::Center));
-        area.draw(&Text::new(line.name.clone(), (x + 20, 49), style))
-            .map_err(failed)?;
+        bar(area, [(x, 44), (x + 14, 54)], line.colour)?;
+        label(area, &line.name, (x + 20, 49), 13, (HPos::Left, VPos::Center))?;
         x += 44 + i32::try_from(line.name.len() * LETTER)?;
     }
     Ok(())
@@ -222,21 +224,13 @@ fn mark_text(mark: f64) -> String {
     }
 }
 
-fn highest(lines: &[Line]) -> f64 {
-    let points = lines.iter().flat_map(|line| &line.points);
-    points.map(|(_, y)| *y).fold(f64::MIN_POSITIVE, f64::max) * 1.1
-}
-
-fn fulfilment(figures: &Fulfilment, file: &Path) -> Result<()> {
-    let rows = figures.rows.iter().filter(|row| row.fsync == Fsync::Everysec);
+pub(super) fn fulfilment(figures: &Fulfilment, file: &Path) -> Result<()> {
+    let rows = figures.rows.iter().filter(|row| row.case.fsync == Fsync::Everysec);
     let all: Vec<Bar> = rows
         .map(|row| Bar {
-            label: row.contender.to_string(),
-            value: median(&row.per_s),
-            colour: match row.contender {
-                Contender::App { .. } => OURS,
-                _ => THEIRS,
-            },
+            label: row.case.contender.to_string(),
+            value: row.median(|run| run.per_s),
+            colour: colour(matches!(row.case.contender, Contender::App { .. })),
         })
         .collect();
     plate(file, bars_height(all.len()), |area| {
@@ -244,49 +238,36 @@ fn fulfilment(figures: &Fulfilment, file: &Path) -> Result<()> {
     })
 }
 
-fn sweeps(figures: &Sweeps, file: &Path) -> Result<()> {
-    let line = |points: &[Point]| Line {
+pub(super) fn sweeps(figures: &Sweeps, file: &Path) -> Result<()> {
+    let line = |setting: &str| Line {
         name: figures.runtime.to_string(),
         colour: OURS,
-        points: points
-            .iter()
-            .map(|point| (point.setting as f64, median(&point.per_s)))
+        points: figures
+            .by(setting)
+            .map(|row| (row.case.value as f64, row.median(|run| run.per_s)))
             .collect(),
     };
-    let by_batch = [line(&figures.by_batch)];
-    let by_window = [line(&figures.by_window)];
-    let top = highest(&by_batch).max(highest(&by_window));
-    plate(file, 380, |area| {
-        let panels = area.split_evenly((1, 2));
-        for (panel, line, title, x) in [
-            (&panels[0], &by_batch, "By size of batch", "entries per delivery"),
-            (&panels[1], &by_window, "By window", "deliveries unanswered"),
-        ] {
-            let axes = Axes {
-                title,
-                x,
-                y: "orders per second",
-                marks: line[0].points.iter().map(|(x, _)| *x).collect(),
-                top,
-                dots: true,
-            };
-            lines(panel, &axes, line)?;
-        }
-        Ok(())
-    })
+    let y = "orders per second";
+    let mut by_batch = Chart::with_dots("By size of batch", "entries per delivery", y, vec![line(BATCH)]);
+    let mut by_window = Chart::with_dots("By window", "deliveries unanswered", y, vec![line(WINDOW)]);
+    let top = by_batch.top.max(by_window.top);
+    (by_batch.top, by_window.top) = (top, top);
+    pair(file, [by_batch, by_window])
 }
 
-fn latency(figures: &Latency, file: &Path) -> Result<()> {
+pub(super) fn latency(figures: &Latency, file: &Path) -> Result<()> {
     let mut all = Vec::new();
     let pairs = [(OURS, LOADED), (OURS_TOO, LOADED_TOO), (OVER_HTTP, LOADED_OVER_HTTP)];
     for (row, colours) in figures.rows.iter().zip(pairs) {
+        let all_ms =
+            |run_ms: fn(&Run) -> &Vec<f64>| -> Vec<f64> { row.runs.iter().flat_map(run_ms).copied().collect() };
         for (what, times, colour) in [
-            ("idle", row.idle_ms.concat(), colours.0),
-            ("beside 2,000 orders/s", row.loaded_ms.concat(), colours.1),
+            ("idle", all_ms(|run| &run.idle_ms), colours.0),
+            ("beside 2,000 orders/s", all_ms(|run| &run.loaded_ms), colours.1),
         ] {
             let points = (0..=200).map(|step| f64::from(step) / 2.0);
             all.push(Line {
-                name: format!("{}, {what}", row.setup),
+                name: format!("{}, {what}", row.case),
                 colour,
                 points: points.map(|percent| (percentile(&times, percent), percent)).collect(),
             });
@@ -299,40 +280,34 @@ fn latency(figures: &Latency, file: &Path) -> Result<()> {
     ];
     let from = marks.iter().rposition(|mark| *mark <= least).unwrap_or(0);
     let to = marks.iter().position(|mark| *mark >= most).unwrap_or(marks.len() - 1);
-    let axes = Axes {
+    let marks = marks[from..=to].to_vec();
+    let chart = Chart {
         title: "From the answer to POST until fulfilled",
         x: "milliseconds",
         y: "per cent of the orders",
-        marks: marks[from..=to].to_vec(),
+        lines: all,
+        marks,
         top: 100.0,
         dots: false,
     };
-    plate(file, 400, |area| lines(area, &axes, &all))
+    plate(file, 400, |area| draw_lines(area, &chart))
 }
 
-fn requests(figures: &Http, file: &Path) -> Result<()> {
-    let of = |loads: fn(&http::Row) -> &[Load], figure: fn(&Load) -> f64| -> Vec<Bar> {
-        let bar = |row: &http::Row| Bar {
-            label: row.contender.to_string(),
-            value: median(&loads(row).iter().map(figure).collect::<Vec<_>>()),
-            colour: match row.contender {
-                http::Contender::App { .. } => OURS,
-                http::Contender::Fastapi { .. } => THEIRS,
-            },
+pub(super) fn http(figures: &Http, file: &Path) -> Result<()> {
+    let bars_of = |load, figure: fn(&Load) -> f64| -> Vec<Bar> {
+        let bar = |row: &Row<http::Contender, http::Run>| Bar {
+            label: row.case.to_string(),
+            value: median(&row.figures(load, figure)),
+            colour: colour(matches!(row.case, http::Contender::App { .. })),
         };
         figures.rows.iter().map(bar).collect()
     };
+    let [(_, post), (_, get), _] = http::REQUESTS;
     let panels = [
-        ("POST an order, requests per second", of(|row| &row.post, Load::per_s)),
-        (
-            "POST an order, p99 in milliseconds",
-            of(|row| &row.post, |load| load.p99_ms),
-        ),
-        ("GET an order, requests per second", of(|row| &row.get, Load::per_s)),
-        (
-            "GET an order, p99 in milliseconds",
-            of(|row| &row.get, |load| load.p99_ms),
-        ),
+        ("POST an order, requests per second", bars_of(post, Load::per_s)),
+        ("POST an order, p99 in milliseconds", bars_of(post, |load| load.p99_ms)),
+        ("GET an order, requests per second", bars_of(get, Load::per_s)),
+        ("GET an order, p99 in milliseconds", bars_of(get, |load| load.p99_ms)),
     ];
     let height = bars_height(figures.rows.len());
     plate(file, height * 4, |area| {
@@ -343,8 +318,8 @@ fn requests(figures: &Http, file: &Path) -> Result<()> {
     })
 }
 
-fn growth(figures: &Growth, file: &Path) -> Result<()> {
-    let line = |name: &str, colour: RGBColor, value: &dyn Fn(&crate::parts::growth::Step) -> f64| Line {
+pub(super) fn growth(figures: &Growth, file: &Path) -> Result<()> {
+    let line = |name: &str, colour: RGBColor, value: &dyn Fn(&Step) -> f64| Line {
         name: name.to_owned(),
         colour,
         points: figures
@@ -353,27 +328,15 @@ fn growth(figures: &Growth, file: &Path) -> Result<()> {
             .map(|step| (step.orders as f64, value(step)))
             .collect(),
     };
-    let time = [
-        line("charged to closed", OURS, &|step| median(&step.cycle_us)),
-        line("of it Redis", LOADED, &|step| median(&step.cycle_redis_us)),
-    ];
-    let memory = [line("memory", OURS, &|step| step.bytes_per_order)];
-    plate(file, 380, |area| {
-        let panels = area.split_evenly((1, 2));
-        for (panel, all, title, y) in [
-            (&panels[0], &time[..], "Time per order", "microseconds"),
-            (&panels[1], &memory[..], "Memory per order, streams included", "bytes"),
-        ] {
-            let axes = Axes {
-                title,
-                x: "orders stored",
-                y,
-                marks: figures.steps.iter().map(|step| step.orders as f64).collect(),
-                top: highest(all),
-                dots: true,
-            };
-            lines(panel, &axes, all)?;
-        }
-        Ok(())
-    })
+    let cycle_us = line("charged to closed", OURS, &|step| {
+        median(&step.each(|run| run.cycle_us))
+    });
+    let redis_us = line("of it Redis", LOADED, &|step| {
+        median(&step.each(|run| run.cycle_redis_us))
+    });
+    let bytes = line("memory", OURS, &|step| step.bytes_per_order);
+    let x = "orders stored";
+    let time = Chart::with_dots("Time per order", x, "microseconds", vec![cycle_us, redis_us]);
+    let memory = Chart::with_dots("Memory per order, streams included", x, "bytes", vec![bytes]);
+    pair(file, [time, memory])
 }
