@@ -1,5 +1,5 @@
-//! The warehouse's script and its arguments, as the component sends them: `warehouse-component/src/edge/redis/orders.rs`
-//! and `edge/src/redis.rs`, which exist for WebAssembly only. Each run checks the stock, and so that they still fit.
+//! The warehouse's script and its arguments, as the component sends them: `warehouse-component/src/storage/take_stock.rs`,
+//! which exists for WebAssembly only. Each run checks the stock, and so that they still fit.
 
 use std::collections::BTreeSet;
 use std::time::SystemTime;
@@ -9,7 +9,7 @@ use contracts::envelope;
 use contracts::events::OrderCompleted;
 use contracts::names::{ORDER_FULFILLED, REFUND_ORDER};
 use ulid::Ulid;
-use warehouse_component::domain::allocate::needs;
+use warehouse_component::domain::needs::needs;
 
 /// Keys before the allocations.
 const LEADING_KEYS: [&str; 3] = [ORDER_FULFILLED, REFUND_ORDER, "low-stock"];
@@ -17,10 +17,8 @@ const LEADING_KEYS: [&str; 3] = [ORDER_FULFILLED, REFUND_ORDER, "low-stock"];
 /// The whole script as Redis gets it.
 pub(crate) const SCRIPT: &str = concat!(
     "#!lua\n",
-    include_str!("../../edge/src/prelude.lua"),
-    include_str!("../../warehouse-component/src/edge/redis/stock.lua"),
-    include_str!("../../warehouse-component/src/edge/redis/allocation.lua"),
-    include_str!("../../warehouse-component/src/edge/redis/allocate.lua")
+    include_str!("../../kit/src/prelude.lua"),
+    include_str!("../../warehouse-component/src/storage/take_stock.lua")
 );
 
 /// A stream entry: its id and its fields.

@@ -132,11 +132,9 @@ pub(crate) fn append_completed(store: &mut Connection, first: usize, count: usiz
                 customer_id: "ada".to_owned(),
                 lines: lines.collect(),
             };
-            let data = serde_json::to_string(&event)?;
             let event_id = format!("01KE{number:022}");
             let command = pipeline.cmd("XADD").arg(ORDER_COMPLETED).arg("*");
-            command.arg(&envelope::header(&event_id, ORDER_COMPLETED, APPENDED_AT));
-            command.arg("data").arg(data).ignore();
+            command.arg(&envelope::write(&event_id, APPENDED_AT, &event)).ignore();
         }
         pipeline.exec(store)?;
     }

@@ -6,11 +6,22 @@
 
 use std::collections::HashMap;
 
-use crate::redis::{Reply, Script, StorageError, as_text, unexpected_reply};
-use crate::script;
-use crate::web::idempotency::{ANSWER_KEPT_MS, Scope};
+use crate::storage_error::{StorageError, unexpected_reply};
 
-static COMMIT: Script = script!("commit.lua");
+/// The script, as Redis gets it.
+pub const SCRIPT: &str = concat!("#!lua\n", include_str!("prelude.lua"), include_str!("commit.lua"));
+
+/// How long an idempotency key and its answer are kept.
+const ANSWER_KEPT_MS: u64 = 24 * 60 * 60 * 1_000;
+
+/// A request with an idempotency key: where its answer is kept, and what it asked for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct IdempotencyRecord {
+    /// The Redis key of the record.
+    pub key: String,
+    /// A hash of the canonical body: another body under the same key is refused.
+    pub fingerprint: String,
+}
 
 /// How data must still be for a commit to be made.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -123,13 +134,13 @@ impl Commit {
     }
 
     /// Records the answer under the request's idempotency key. A request that was answered before is not carried out.
-    pub fn answer(&mut self, scope: &Scope, location: &str, body: &str) {
+    pub fn answer(&mut self, record: &IdempotencyRecord, location: &str, body: &str) {
         let answer = Operation::Answer {
-            fingerprint: scope.fingerprint.clone(),
+            fingerprint: record.fingerprint.clone(),
             location: location.to_owned(),
             body: body.to_owned(),
         };
-        self.operations.push((answer, scope.record.clone()));
+        self.operations.push((answer, record.key.clone()));
     }
 
     /// Sets a string, to a value that it has never had.
@@ -188,51 +199,41 @@ fn flat(fields: impl IntoIterator<Item = (&'static str, String)>) -> impl Iterat
     fields.into_iter().flat_map(|(name, value)| [name.to_owned(), value])
 }
 
-/// Makes one commit.
+/// The outcomes of commits, from the script's reply. An error within the list is of that commit alone: it says what data is
+/// damaged.
 ///
 /// # Errors
-/// When Redis is away or full, and when data in it is damaged; nothing was done.
-pub async fn commit(commit: Commit) -> Result<Outcome, StorageError> {
-    commit_all(vec![commit]).await?.pop().ok_or_else(unexpected_reply)?
+/// When the reply is not of this script.
+pub fn outcomes(
+    count: usize,
+    mut reply: impl Iterator<Item = String>,
+) -> Result<Vec<Result<Outcome, StorageError>>, StorageError> {
+    let mut text = || reply.next().ok_or_else(unexpected_reply);
+    let mut outcome = || {
+        let word = text()?;
+        Ok(match &*word {
+            "committed" => Ok(Outcome::Committed),
+            "changed" => Ok(Outcome::Changed),
+            "key_reused" => Ok(Outcome::KeyReused),
+            "answered" => Ok(Outcome::Answered {
+                location: text()?,
+                body: text()?,
+            }),
+            word => match word.strip_prefix("corrupt ") {
+                Some(what) => Err(StorageError::Corrupt(what.to_owned())),
+                None => return Err(unexpected_reply()),
+            },
+        })
+    };
+    (0..count).map(|_| outcome()).collect()
 }
 
-/// Makes commits, each for itself. An error within the list is of that commit alone: it says what data is damaged.
-///
-/// # Errors
-/// When Redis is away or full; nothing was done.
-pub async fn commit_all(mut commits: Vec<Commit>) -> Result<Vec<Result<Outcome, StorageError>>, StorageError> {
-    if commits.is_empty() {
-        return Ok(Vec::new());
-    }
+/// The script's keys and arguments; its header says in which order.
+#[must_use]
+pub fn encode(mut commits: Vec<Commit>) -> (Vec<String>, Vec<String>) {
     for commit in &mut commits {
         commit.operations.sort_by_key(|(operation, _)| operation.phase());
     }
-    let count = commits.len();
-    let (keys, arguments) = encode(commits);
-    let mut replies = COMMIT.run(keys, arguments).await?.into_iter();
-    (0..count).map(|_| outcome(&mut replies)).collect()
-}
-
-fn outcome(replies: &mut impl Iterator<Item = Reply>) -> Result<Result<Outcome, StorageError>, StorageError> {
-    let mut text = || replies.next().as_ref().map(as_text).ok_or_else(unexpected_reply);
-    let word = text()?;
-    Ok(match &*word {
-        "committed" => Ok(Outcome::Committed),
-        "changed" => Ok(Outcome::Changed),
-        "key_reused" => Ok(Outcome::KeyReused),
-        "answered" => Ok(Outcome::Answered {
-            location: text()?,
-            body: text()?,
-        }),
-        word => match word.strip_prefix("corrupt ") {
-            Some(what) => Err(StorageError::Corrupt(what.to_owned())),
-            None => return Err(unexpected_reply()),
-        },
-    })
-}
-
-/// The script's keys and arguments; the script's header says in which order.
-fn encode(commits: Vec<Commit>) -> (Vec<String>, Vec<String>) {
     let operations = || commits.iter().flat_map(|commit| &commit.operations);
     let mut commands: Vec<&str> = operations().flat_map(|(operation, _)| operation.commands()).collect();
     commands.sort_unstable();
@@ -341,3 +342,36 @@ impl Operation {
         }
     }
 }
+
+#[cfg(target_family = "wasm")]
+mod run {
+    use super::{Commit, Outcome, SCRIPT, encode, outcomes};
+    use crate::redis::{Script, as_text};
+    use crate::storage_error::{StorageError, unexpected_reply};
+
+    static COMMIT: Script = Script::new(SCRIPT);
+
+    /// Makes one commit.
+    ///
+    /// # Errors
+    /// When Redis is away or full, and when data in it is damaged; nothing was done.
+    pub async fn commit(commit: Commit) -> Result<Outcome, StorageError> {
+        commit_all(vec![commit]).await?.pop().ok_or_else(unexpected_reply)?
+    }
+
+    /// Makes commits, each for itself. An error within the list is of that commit alone: it says what data is damaged.
+    ///
+    /// # Errors
+    /// When Redis is away or full; nothing was done.
+    pub async fn commit_all(commits: Vec<Commit>) -> Result<Vec<Result<Outcome, StorageError>>, StorageError> {
+        if commits.is_empty() {
+            return Ok(Vec::new());
+        }
+        let count = commits.len();
+        let (keys, arguments) = encode(commits);
+        outcomes(count, COMMIT.run(keys, arguments).await?.iter().map(as_text))
+    }
+}
+
+#[cfg(target_family = "wasm")]
+pub use run::{commit, commit_all};

@@ -4,6 +4,8 @@
 #![warn(missing_docs)]
 
 pub mod archive;
+pub mod storage_error;
+pub mod commit;
 
 #[cfg(target_family = "wasm")]
 pub mod clock;
@@ -13,8 +15,6 @@ mod variables;
 mod deadline;
 #[cfg(target_family = "wasm")]
 pub mod redis;
-#[cfg(target_family = "wasm")]
-pub mod commit;
 #[cfg(target_family = "wasm")]
 pub mod change;
 #[cfg(target_family = "wasm")]

@@ -18,9 +18,9 @@ use crate::config::LaneName;
 use crate::driver::Input;
 use crate::inspect::route_state;
 use crate::lane::Report;
-use crate::redis::Connection;
 use crate::maintenance::TrimStatuses;
 use crate::metrics::{Snapshot, render};
+use crate::redis::Connection;
 
 /// Everything that the listener answers about.
 pub struct Subjects {

@@ -7,12 +7,13 @@ use std::time::Duration;
 use protocol::WAITING_CONSUMER;
 use redis::{RedisResult, Script};
 
-use crate::logging::ErrorLog;
 use crate::config::Limits;
+use crate::logging::ErrorLog;
 use crate::redis::Connection;
 
 static TRIM: LazyLock<Script> = LazyLock::new(|| Script::new(include_str!("redis/scripts/trim.lua")));
-static REMOVE_CONSUMERS: LazyLock<Script> = LazyLock::new(|| Script::new(include_str!("redis/scripts/remove_consumers.lua")));
+static REMOVE_CONSUMERS: LazyLock<Script> =
+    LazyLock::new(|| Script::new(include_str!("redis/scripts/remove_consumers.lua")));
 
 /// Entries removed per run of the script: Redis serves nobody else meanwhile.
 const PAGE_ENTRIES: u64 = 20_000;

@@ -10,8 +10,8 @@ use prometheus_client::metrics::MetricType::{self, Counter, Gauge};
 use prometheus_client::registry::Registry;
 
 use crate::config::LaneName;
-use crate::lane::Cause;
 use crate::inspect::RouteState;
+use crate::lane::Cause;
 use crate::lane::{Histogram, Report, RouteReport};
 use crate::maintenance::TrimStatus;
 use Value::{Count, Ms, Unknown};

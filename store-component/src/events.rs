@@ -4,9 +4,9 @@ use bytes::Bytes;
 use contracts::events::{
     Event, OrderFulfilled, OrderPlaced, ProductChanged, RefundOrder, RefundReason, ReturnReceived,
 };
-use protocol::{Delivery, Receipt};
 use kit::deliveries::{Handler, read_events, refusal, unknown_stream};
 use kit::redis::StorageError;
+use protocol::{Delivery, Receipt};
 use spin_sdk::redis_subscriber;
 
 use crate::app::change_orders::{Change, ChangeError, change_orders};

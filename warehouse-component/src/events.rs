@@ -2,9 +2,9 @@
 
 use bytes::Bytes;
 use contracts::events::{Event, OrderCancelRequested, OrderCompleted};
-use protocol::{Delivery, Receipt};
 use kit::deliveries::{Handler, read_events, refusal, unknown_stream};
 use kit::redis::StorageError;
+use protocol::{Delivery, Receipt};
 use spin_sdk::redis_subscriber;
 
 use crate::app::cancel_orders::cancel_orders;

@@ -61,7 +61,10 @@ impl Consumer {
     async fn move_to_dead_letters(&self, page: &[DeadLetter]) -> RedisResult<()> {
         let mut script = DEAD_LETTER.key(&self.stream);
         script.key(dead_letters(&self.stream));
-        script.arg(&self.group).arg(&self.name).arg(humantime::format_rfc3339_millis(SystemTime::now()).to_string());
+        script
+            .arg(&self.group)
+            .arg(&self.name)
+            .arg(humantime::format_rfc3339_millis(SystemTime::now()).to_string());
         for dead in page {
             script
                 .arg(dead.id)

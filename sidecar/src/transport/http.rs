@@ -5,7 +5,6 @@
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use anyhow::Context;
-use protocol::{BODY_BYTES_MAX, Receipt, SIGNATURE_HEADER, TIMESTAMP_HEADER, sign};
 use http_body_util::{BodyExt, Full, Limited};
 use hyper::body::Bytes;
 use hyper::header::CONTENT_TYPE;
@@ -14,6 +13,7 @@ use hyper_rustls::{HttpsConnector, HttpsConnectorBuilder};
 use hyper_util::client::legacy::Client;
 use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::rt::{TokioExecutor, TokioTimer};
+use protocol::{BODY_BYTES_MAX, Receipt, SIGNATURE_HEADER, TIMESTAMP_HEADER, sign};
 use serde::Deserialize;
 use tokio::sync::mpsc;
 use tokio::time::timeout;

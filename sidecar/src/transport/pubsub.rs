@@ -3,8 +3,8 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use protocol::Receipt;
 use futures_util::StreamExt;
+use protocol::Receipt;
 use redis::{Client, RedisResult, Value};
 use tokio::sync::{Notify, mpsc};
 use tokio::time::{sleep, timeout};

@@ -3,9 +3,9 @@
 use contracts::envelope::to_json;
 use contracts::events::OrderPlaced;
 use kit::clock;
-use kit::commit::{Commit, Outcome, commit};
+use kit::commit::{Commit, IdempotencyRecord, Outcome, commit};
 use kit::redis::StorageError;
-use kit::web::idempotency::{self, Scope};
+use kit::web::idempotency;
 use kit::web::problem::Problem;
 use serde_json::value::RawValue;
 
@@ -51,7 +51,7 @@ impl From<StorageError> for PlaceError {
 /// Why it was not placed.
 pub(crate) async fn place_order(
     request: &OrderRequest,
-    scope: Option<&Scope>,
+    record: Option<&IdempotencyRecord>,
     show: impl Fn(&str, &StoredOrder) -> String,
 ) -> Result<Placed, PlaceError> {
     place_order::check(request).map_err(PlaceError::Refused)?;
@@ -69,8 +69,8 @@ pub(crate) async fn place_order(
             Some(products) => products.into_iter().map(Some).collect(),
             None => {
                 // A repeat is answered as before, whatever became of the products since.
-                if let Some(scope) = scope
-                    && let Some((location, body)) = idempotency::earlier_answer(scope).await?
+                if let Some(record) = record
+                    && let Some((location, body)) = idempotency::earlier_answer(record).await?
                 {
                     return Ok(Placed { location, body });
                 }
@@ -97,8 +97,8 @@ pub(crate) async fn place_order(
             order_id: order_id.clone(),
         };
         orders::append(&mut placing, &stored.event_id, &stored.order.created_at, &placed);
-        if let Some(scope) = scope {
-            placing.answer(scope, &location, &body);
+        if let Some(record) = record {
+            placing.answer(record, &location, &body);
         }
         match commit(placing).await {
             Ok(Outcome::Committed) => return Ok(Placed { location, body }),

@@ -62,7 +62,7 @@ struct Payment {
 )]
 pub(super) async fn place(headers: HeaderMap, method: Method, body: Bytes) -> Result<Response, Problem> {
     let request: PlaceOrder = json::parse(&body)?;
-    let scope = idempotency::scope(&headers, &method, "/store/orders", &to_json(&request))?;
+    let record = idempotency::record(&headers, &method, "/store/orders", &to_json(&request))?;
     let lines = request.lines.into_iter().map(|line| (line.product_id, line.qty));
     let request = OrderRequest {
         customer_id: request.customer_id,
@@ -70,7 +70,7 @@ pub(super) async fn place(headers: HeaderMap, method: Method, body: Bytes) -> Re
         token: request.payment.map(|payment| payment.token),
     };
     let show = |order_id: &str, order: &StoredOrder| to_json(&view(order_id.to_owned(), order.clone()));
-    let placed = place_order(&request, scope.as_ref(), show).await.map_err(not_placed)?;
+    let placed = place_order(&request, record.as_ref(), show).await.map_err(not_placed)?;
     let mut response = json_text(StatusCode::CREATED, placed.body);
     if let Ok(location) = HeaderValue::from_str(&placed.location) {
         response.headers_mut().insert(header::LOCATION, location);

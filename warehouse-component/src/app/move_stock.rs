@@ -3,9 +3,9 @@
 use contracts::envelope::to_json;
 use kit::change::ROUNDS_MAX;
 use kit::clock;
-use kit::commit::{Commit, Outcome, commit};
+use kit::commit::{Commit, IdempotencyRecord, Outcome, commit};
 use kit::redis::StorageError;
-use kit::web::idempotency::{self, Scope};
+use kit::web::idempotency;
 use kit::web::problem::Problem;
 
 use crate::domain::move_stock::{self, Kind, MoveStockError};
@@ -39,7 +39,12 @@ impl From<StorageError> for MoveError {
 ///
 /// # Errors
 /// Why it was not moved.
-pub(crate) async fn move_stock(product_id: &str, kind: Kind, qty: u32, scope: &Scope) -> Result<String, MoveError> {
+pub(crate) async fn move_stock(
+    product_id: &str,
+    kind: Kind,
+    qty: u32,
+    record: &IdempotencyRecord,
+) -> Result<String, MoveError> {
     for _ in 0..ROUNDS_MAX {
         let decided = match stock::read(product_id).await? {
             None => Err(MoveError::UnknownProduct),
@@ -52,7 +57,7 @@ pub(crate) async fn move_stock(product_id: &str, kind: Kind, qty: u32, scope: &S
             Ok(decided) => decided,
             // What the same request has moved before is no reason to refuse it.
             Err(error) => {
-                let earlier = idempotency::earlier_answer(scope).await?;
+                let earlier = idempotency::earlier_answer(record).await?;
                 return earlier.map(|(_, movement)| movement).ok_or(error);
             }
         };
@@ -69,7 +74,7 @@ pub(crate) async fn move_stock(product_id: &str, kind: Kind, qty: u32, scope: &S
         let answer = to_json(&movement);
         let mut moving = Commit::new();
         stock::change(&mut moving, &before, after, &movement);
-        moving.answer(scope, "", &answer);
+        moving.answer(record, "", &answer);
         match commit(moving).await? {
             Outcome::Committed => return Ok(answer),
             Outcome::Answered { body, .. } => return Ok(body),

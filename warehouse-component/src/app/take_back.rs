@@ -5,9 +5,9 @@ use std::collections::BTreeMap;
 use contracts::events::{OrderLine, ReturnReceived};
 use kit::change::ROUNDS_MAX;
 use kit::clock;
-use kit::commit::{Commit, Outcome as Committed, commit};
+use kit::commit::{Commit, IdempotencyRecord, Outcome as Committed, commit};
 use kit::redis::StorageError;
-use kit::web::idempotency::{self, Scope};
+use kit::web::idempotency;
 use kit::web::problem::Problem;
 
 use crate::domain::needs::needs;
@@ -48,7 +48,7 @@ impl From<StorageError> for ReturnError {
 pub(crate) async fn take_back(
     order_id: &str,
     lines: &[ReturnLine],
-    scope: &Scope,
+    record: &IdempotencyRecord,
     show: impl Fn(&Return) -> String,
 ) -> Result<String, ReturnError> {
     for _ in 0..ROUNDS_MAX {
@@ -56,7 +56,7 @@ pub(crate) async fn take_back(
             Ok(decided) => decided,
             // What the same request has taken back before is no reason to refuse it, even when the order was archived since.
             Err(error) => {
-                let earlier = idempotency::earlier_answer(scope).await?;
+                let earlier = idempotency::earlier_answer(record).await?;
                 return earlier.map(|(_, answer)| answer).ok_or(error);
             }
         };
@@ -67,7 +67,7 @@ pub(crate) async fn take_back(
         };
         let answer = show(&new);
         let mut returning = decided.commit(order_id, new);
-        returning.answer(scope, "", &answer);
+        returning.answer(record, "", &answer);
         match commit(returning).await? {
             Committed::Committed => return Ok(answer),
             Committed::Answered { body, .. } => return Ok(body),

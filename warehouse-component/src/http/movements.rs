@@ -61,12 +61,12 @@ pub(super) async fn make(
     FieldError::collect(&mut errors, "qty", check_qty(request.qty));
     Problem::unless_valid(errors)?;
     let path = format!("/warehouse/products/{product_id}/movements");
-    let scope = idempotency::required_scope(&headers, &method, &path, &to_json(&request))?;
+    let record = idempotency::required_record(&headers, &method, &path, &to_json(&request))?;
     let kind = match request.kind {
         MovementKind::Supply => Kind::Supply,
         MovementKind::WriteOff => Kind::WriteOff,
     };
-    let movement = move_stock(&product_id, kind, request.qty, &scope)
+    let movement = move_stock(&product_id, kind, request.qty, &record)
         .await
         .map_err(|error| not_moved(&product_id, request.qty, error))?;
     Ok(json_text(StatusCode::CREATED, movement))

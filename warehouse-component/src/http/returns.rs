@@ -79,7 +79,7 @@ pub(super) struct LineView {
 )]
 pub(super) async fn make(headers: HeaderMap, method: Method, body: Bytes) -> Result<Response, Problem> {
     let request: TakeBack = json::parse(&body)?;
-    let scope = idempotency::required_scope(&headers, &method, "/warehouse/returns", &to_json(&request))?;
+    let record = idempotency::required_record(&headers, &method, "/warehouse/returns", &to_json(&request))?;
     let lines: Vec<_> = request
         .lines
         .iter()
@@ -97,7 +97,7 @@ pub(super) async fn make(headers: HeaderMap, method: Method, body: Bytes) -> Res
             lines: &new.lines,
         })
     };
-    let answer = take_back(&request.order_id, &lines, &scope, show)
+    let answer = take_back(&request.order_id, &lines, &record, show)
         .await
         .map_err(|error| not_taken_back(&request.order_id, error))?;
     Ok(json_text(StatusCode::CREATED, answer))

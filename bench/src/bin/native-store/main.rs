@@ -18,15 +18,16 @@ use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use axum::serve::ListenerExt;
 use clap::Parser;
+use kit::commit::Outcome;
 use redis::aio::MultiplexedConnection;
 use redis::io::tcp::TcpSettings;
 use redis::{AsyncConnectionConfig, IntoConnectionInfo};
-use serde::Deserialize;
-use store_component::domain::place_order::{self, CatalogueProduct};
+use store_component::domain::catalogue;
+use store_component::domain::place_order;
 use tokio::net::TcpListener;
 
 use crate::order::{OrderView, PlaceOrder, StoredOrder};
-use crate::place::{IdempotencyRecord, Placed};
+use crate::place::idempotency_record;
 
 /// As the sidecar's: the C library's is slower with many small strings.
 #[global_allocator]
@@ -57,15 +58,7 @@ struct Product {
     id: String,
     /// The value at its key.
     stored: String,
-    known: CatalogueProduct,
-}
-
-#[derive(Deserialize)]
-struct StoredProduct {
-    name: String,
-    price_minor: u64,
-    currency: String,
-    active: bool,
+    known: catalogue::Product,
 }
 
 type Answer = Result<Response, Failure>;
@@ -139,7 +132,7 @@ async fn place_order(State(store): State<Arc<Store>>, headers: HeaderMap, body: 
     let record = match headers.get("idempotency-key") {
         Some(key) => {
             let key = key.to_str().map_err(|error| illegal(error.to_string()))?;
-            Some(IdempotencyRecord::new(key, &request)?)
+            Some(idempotency_record(key, &request))
         }
         None => None,
     };
@@ -161,10 +154,10 @@ async fn place_order(State(store): State<Arc<Store>>, headers: HeaderMap, body: 
         let products: Vec<Arc<Product>> = products.into_iter().flatten().collect();
         let new = order::NewOrder::new(&request, &priced)?;
         match place::place(&store, &new, &products, record.as_ref()).await? {
-            Placed::New => return Ok(created(&new.location, new.answer)),
-            Placed::Before { location, answer } => return Ok(created(&location, answer)),
-            Placed::KeyReused => return Err(illegal("the idempotency key belongs to another request".to_owned())),
-            Placed::ProductChanged => {}
+            Outcome::Committed => return Ok(created(&new.location, new.answer)),
+            Outcome::Answered { location, body } => return Ok(created(&location, body)),
+            Outcome::KeyReused => return Err(illegal("the idempotency key belongs to another request".to_owned())),
+            Outcome::Changed => {}
         }
     }
     Err(Failure(
@@ -202,13 +195,7 @@ impl Store {
                 products.push(None);
                 continue;
             };
-            let product: StoredProduct = serde_json::from_str(&stored)?;
-            let known = CatalogueProduct {
-                name: product.name,
-                price_minor: product.price_minor,
-                currency: product.currency,
-                active: product.active,
-            };
+            let known: catalogue::Product = serde_json::from_str(&stored)?;
             let product = Arc::new(Product {
                 id: id.clone(),
                 stored,

@@ -7,7 +7,7 @@ use anyhow::Result;
 use serde::{Deserialize, Serialize};
 use serde_json::value::{RawValue, to_raw_value};
 use store_component::domain::order::Status;
-use store_component::domain::place_order::{PricedOrder, Wish};
+use store_component::domain::place_order::{OrderRequest, PricedOrder};
 use ulid::Ulid;
 
 #[derive(Serialize, Deserialize)]
@@ -32,9 +32,9 @@ struct Payment {
 }
 
 impl PlaceOrder {
-    pub(crate) fn into_domain(self) -> Wish {
+    pub(crate) fn into_domain(self) -> OrderRequest {
         let lines = self.lines.into_iter().map(|line| (line.product_id, line.qty));
-        Wish {
+        OrderRequest {
             customer_id: self.customer_id,
             lines: lines.collect(),
             token: self.payment.map(|payment| payment.token),
@@ -59,15 +59,6 @@ pub(crate) struct StoredOrder {
     #[serde(default, skip_serializing_if = "String::is_empty")]
     payment_token: String,
     history: Vec<Box<RawValue>>,
-}
-
-#[derive(Serialize)]
-struct StoredLine<'a> {
-    line_id: u32,
-    product_id: &'a str,
-    name: &'a str,
-    qty: u32,
-    unit_price_minor: u64,
 }
 
 #[derive(Serialize)]
@@ -128,16 +119,9 @@ pub(crate) struct NewOrder {
 }
 
 impl NewOrder {
-    pub(crate) fn new(request: &Wish, priced: &PricedOrder) -> Result<Self> {
+    pub(crate) fn new(request: &OrderRequest, priced: &PricedOrder) -> Result<Self> {
         let (id, event_id) = (Ulid::generate().to_string(), Ulid::generate().to_string());
         let now = humantime::format_rfc3339_millis(SystemTime::now()).to_string();
-        let lines = priced.lines.iter().map(|line| StoredLine {
-            line_id: line.line_id,
-            product_id: &line.product_id,
-            name: &line.name,
-            qty: line.qty,
-            unit_price_minor: line.unit_price_minor,
-        });
         let placed = HistoryEntry {
             at: &now,
             from: None,
@@ -151,7 +135,7 @@ impl NewOrder {
             status: Status::Pending.as_str().to_owned(),
             customer_id: request.customer_id.clone(),
             currency: priced.currency.clone(),
-            lines: to_raw_value(&lines.collect::<Vec<_>>())?,
+            lines: to_raw_value(&priced.lines)?,
             subtotal_minor: priced.price.subtotal,
             fee_minor: priced.price.fee,
             total_minor: priced.price.total,

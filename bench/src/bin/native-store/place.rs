@@ -1,49 +1,22 @@
-//! The commit of a placed order: the only file here that knows the component's script, with its keys and arguments as
-//! `store-component/src/edge/redis/orders.rs` sends them.
+//! The commit of a placed order, as `store-component/src/storage/orders.rs` makes it, on a connection of redis-rs.
 
 use std::sync::Arc;
 
-use anyhow::{Result, bail};
-use contracts::events::OrderPlaced;
-use contracts::names::ORDER_PLACED;
+use anyhow::{Context, Result};
+use contracts::envelope::{self, to_json};
+use contracts::events::{Event, OrderPlaced};
+use kit::commit::{self, Commit, Expected, IdempotencyRecord, Outcome};
 use redis::aio::MultiplexedConnection;
+use sha1_smol::Sha1;
 
 use crate::order::{NewOrder, PlaceOrder};
 use crate::{Product, Store};
 
-const SCRIPT: &str = concat!(
-    "#!lua\n",
-    include_str!("../../../../edge/src/prelude.lua"),
-    include_str!("../../../../store-component/src/edge/redis/place_order.lua")
-);
-
-/// A day.
-const IDEMPOTENCY_TTL_MS: u64 = 24 * 60 * 60 * 1_000;
-
-/// The answer to a request with an idempotency key is kept here, with the request.
-pub(crate) struct IdempotencyRecord {
-    key: String,
-    request: String,
-}
-
-impl IdempotencyRecord {
-    pub(crate) fn new(key: &str, request: &PlaceOrder) -> Result<Self> {
-        Ok(Self {
-            key: format!("idem:POST:/store/orders:{key}"),
-            request: serde_json::to_string(request)?,
-        })
+pub(crate) fn idempotency_record(key: &str, request: &PlaceOrder) -> IdempotencyRecord {
+    IdempotencyRecord {
+        key: format!("idem:POST:/store/orders:{key}"),
+        fingerprint: Sha1::from(to_json(request)).hexdigest(),
     }
-}
-
-pub(crate) enum Placed {
-    New,
-    /// The same request was answered before.
-    Before {
-        location: String,
-        answer: String,
-    },
-    KeyReused,
-    ProductChanged,
 }
 
 pub(crate) fn product_key(id: &str) -> String {
@@ -51,7 +24,11 @@ pub(crate) fn product_key(id: &str) -> String {
 }
 
 pub(crate) async fn load_script(redis: &mut MultiplexedConnection) -> Result<String> {
-    let sha1 = redis::cmd("SCRIPT").arg("LOAD").arg(SCRIPT).query_async(redis).await?;
+    let sha1 = redis::cmd("SCRIPT")
+        .arg("LOAD")
+        .arg(commit::SCRIPT)
+        .query_async(redis)
+        .await?;
     Ok(sha1)
 }
 
@@ -61,51 +38,27 @@ pub(crate) async fn place(
     new: &NewOrder,
     products: &[Arc<Product>],
     record: Option<&IdempotencyRecord>,
-) -> Result<Placed> {
-    let mut command = redis::cmd("EVALSHA");
-    command
-        .arg(&store.script_sha1)
-        .arg(5 + products.len() + usize::from(record.is_some()))
-        .arg(format!("order:{}", new.id))
-        .arg("orders")
-        .arg("orders:status:pending")
-        .arg(format!("orders:customer:{}", new.order.customer_id))
-        .arg(ORDER_PLACED);
+) -> Result<Outcome> {
+    let mut placing = Commit::new();
     for product in products {
-        command.arg(product_key(&product.id));
+        placing.expect(product_key(&product.id), Expected::Text(product.stored.clone()));
     }
-    if let Some(record) = record {
-        command.arg(&record.key);
-    }
+    placing.set(format!("order:{}", new.id), to_json(&new.order));
+    placing.insert("orders", &new.id);
+    placing.insert("orders:status:pending", &new.id);
+    placing.insert(format!("orders:customer:{}", new.order.customer_id), &new.id);
     let event = OrderPlaced {
         order_id: new.id.clone(),
     };
-    command
-        .arg(&new.id)
-        .arg(serde_json::to_string(&new.order)?)
-        .arg(&new.event_id)
-        .arg(&new.now)
-        .arg(serde_json::to_string(&event)?);
-    match record {
-        Some(record) => command
-            .arg(&record.request)
-            .arg(&new.location)
-            .arg(&new.answer)
-            .arg(IDEMPOTENCY_TTL_MS),
-        None => command.arg(&[""; 4]),
-    };
-    for product in products {
-        command.arg(&product.stored);
+    placing.append(OrderPlaced::STREAM, envelope::write(&new.event_id, &new.now, &event));
+    if let Some(record) = record {
+        placing.answer(record, &new.location, &new.answer);
     }
+    let (keys, arguments) = commit::encode(vec![placing]);
+    let mut command = redis::cmd("EVALSHA");
+    command.arg(&store.script_sha1).arg(keys.len()).arg(keys).arg(arguments);
     let reply: Vec<String> = command.query_async(&mut store.redis.clone()).await?;
-    Ok(match reply.iter().map(String::as_str).collect::<Vec<_>>().as_slice() {
-        ["placed"] => Placed::New,
-        ["changed"] => Placed::ProductChanged,
-        ["stored", location, answer] => Placed::Before {
-            location: (*location).to_owned(),
-            answer: (*answer).to_owned(),
-        },
-        ["key_reused"] => Placed::KeyReused,
-        other => bail!("the script says {other:?}"),
-    })
+    let outcomes = commit::outcomes(1, reply.into_iter()).map_err(|error| anyhow::anyhow!("{error}"))?;
+    let outcome = outcomes.into_iter().next().context("the script answered nothing")?;
+    outcome.map_err(|error| anyhow::anyhow!("{error}"))
 }
