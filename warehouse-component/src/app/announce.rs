@@ -10,7 +10,6 @@ use kit::redis::StorageError;
 
 use super::product_changed;
 use crate::storage::allocations::{self, Return, StoredAllocation};
-use crate::storage::append;
 use crate::storage::products::{self, StoredProduct};
 
 /// Tells of these products, as they are now.
@@ -24,7 +23,7 @@ pub(crate) async fn announce_products(ids: &[&str]) -> Result<(), StorageError> 
         commit: product.map(|product| {
             let mut commit = Commit::new();
             products::expect_same(&mut commit, &product);
-            append(&mut commit, &product.changed_by, &now, &product_changed(&product));
+            commit.append(&product.changed_by, &now, &product_changed(&product));
             commit
         }),
     };
@@ -54,7 +53,7 @@ pub(crate) async fn announce_allocation(
                 order_id: order_id.to_owned(),
                 lines: allocation.lines()?,
             };
-            append(&mut telling, &decision.event_id, &now, &event);
+            telling.append(&decision.event_id, &now, &event);
         }
         Some(reason) => {
             let event = RefundOrder {
@@ -62,7 +61,7 @@ pub(crate) async fn announce_allocation(
                 reason,
                 lines: allocation.lines()?,
             };
-            append(&mut telling, &decision.event_id, &now, &event);
+            telling.append(&decision.event_id, &now, &event);
         }
     }
     for entry in &returns {
@@ -71,7 +70,7 @@ pub(crate) async fn announce_allocation(
             return_id: entry.return_id.clone(),
             lines: entry.lines.clone(),
         };
-        append(&mut telling, &entry.return_id, &now, &event);
+        telling.append(&entry.return_id, &now, &event);
     }
     // An allocation never changes: one that has changed has left for the archive at this moment.
     let is_told = commit(telling).await? == Committed::Committed;
