@@ -12,11 +12,15 @@ use super::product_changed;
 use crate::storage::allocations::{self, Return, StoredAllocation};
 use crate::storage::products::{self, StoredProduct};
 
-/// Tells of these products, as they are now.
+/// Tells of these products, as they are now; of none of them if one is damaged.
 ///
 /// # Errors
 /// When Redis is away or full, or a product is damaged.
 pub(crate) async fn announce_products(ids: &[&str]) -> Result<(), StorageError> {
+    products::read(ids)
+        .await?
+        .into_iter()
+        .try_for_each(|product| product.map(|_| ()))?;
     let now = clock::now();
     let decide = |_: &str, product: Option<StoredProduct>, _: &[usize]| Decision {
         answers: vec![()],
