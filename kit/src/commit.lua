@@ -2,9 +2,9 @@
 -- commit.rs writes the arguments and reads the reply. Nothing is decided and no JSON is made here.
 --
 -- KEYS: the strings, then all other keys.
--- ARGV: the number of commands that the user must be allowed to run, their names; the number of fields of an event, their
---       names; the number of strings; and the commits, each the number of its arguments and its operations: a name from the
---       table below, the number of the key, and the operation's own arguments.
+-- ARGV: the number of commands that the user must be allowed to run, their names; the number of strings; the number of
+--       fields of an event, their names; and the commits, each the number of its arguments and its operations: a name from
+--       the table below, the number of the key, and the operation's own arguments.
 -- Returns an outcome for each commit: 'committed', 'changed', 'key_reused', 'corrupt <what>', or 'answered', location, body.
 -- A commit that is run twice has one effect: the second time, a string that it sets holds just that already.
 
@@ -26,8 +26,6 @@ for _ = 1, argument() do
   must_be_allowed(argument())
 end
 
-local event_fields = {arguments()}
-
 -- The strings as they are. One command reads them all; Lua passes on no more than some thousands of values at a time.
 local VALUES_MAX = 2000
 local strings = {}
@@ -46,23 +44,33 @@ local function corrupt_unless(key, wanted)
   return what and 'corrupt ' .. what or nil
 end
 
--- Each operation answers with the outcome that ends its commit, or nil. What it wants run it adds to `staged`.
+-- The writes of the commit at hand, run once nothing ends it any more: command, key and value in turn, of the commands that
+-- many commits share and that are gathered into one for each key; and whole commands.
+local staged, count, commands
+local gathered = {SET = {}, ZADD = {}, ZREM = {}}
+local function stage(command, key, value)
+  staged[count + 1], staged[count + 2], staged[count + 3] = command, key, value
+  count = count + 3
+end
+
+-- Each operation answers with the outcome that ends its commit, or nil.
 local operations = {}
 
--- Sets a string, to a value that it has never had before.
-function operations.set(key, staged)
-  at = at + 1
-  local text, before = ARGV[at], strings[key]
-  staged[#staged + 1] = {'SET', key, text}
+-- Sets a string, to a value that it has never had before. Commits of one run concern different things.
+function operations.set(key)
+  local text, before = argument(), strings[key]
+  if gathered.SET[key] then
+    return 'changed'
+  end
+  stage('SET', key, text)
   return before == text and 'committed' or not before and corrupt_unless(key, 'string') or nil
 end
 
 -- The same, if the string begins like this.
-function operations.replace(key, staged)
-  at = at + 2
-  local start, text, before = ARGV[at - 1], ARGV[at], strings[key]
-  staged[#staged + 1] = {'SET', key, text}
-  if not before or sub(before, 1, #start) ~= start then
+function operations.replace(key)
+  local start, text, before = argument(), argument(), strings[key]
+  stage('SET', key, text)
+  if gathered.SET[key] or not before or sub(before, 1, #start) ~= start then
     return before == text and 'committed' or 'changed'
   end
 end
@@ -74,15 +82,15 @@ function operations.mark(key)
 end
 
 -- An idempotency key: a record of the request's fingerprint and the whole answer, written in the same step as the effect.
-function operations.answer(key, staged)
+function operations.answer(key)
   local fingerprint, location, body, kept_ms = argument(), argument(), argument(), argument()
   local corrupt = corrupt_unless(key, 'hash')
   local record = corrupt and {} or call('HMGET', key, 'request', 'location', 'body')
   if record[1] == fingerprint and record[2] and record[3] then
     return {'answered', record[2], record[3]}
   end
-  staged[#staged + 1] = {'HSET', key, 'request', fingerprint, 'location', location, 'body', body}
-  staged[#staged + 1] = {'PEXPIRE', key, kept_ms}
+  commands[#commands + 1] = {'HSET', key, 'request', fingerprint, 'location', location, 'body', body}
+  commands[#commands + 1] = {'PEXPIRE', key, kept_ms}
   return corrupt or (record[1] or record[2] or record[3]) and 'key_reused' or nil
 end
 
@@ -112,73 +120,69 @@ function operations.expect_fields(key)
 end
 
 function operations.expect_length(key)
-  local length = tonumber(argument())
+  local length = argument() + 0
   return corrupt_unless(key, 'list') or call('LLEN', key) ~= length and 'changed' or nil
 end
 
-function operations.insert(key, staged)
-  staged[#staged + 1] = {'ZADD', key, 0, argument()}
+function operations.insert(key)
+  stage('ZADD', key, argument())
   return corrupt_unless(key, 'zset')
 end
 
-function operations.take_out(key, staged)
-  staged[#staged + 1] = {'ZREM', key, argument()}
+function operations.take_out(key)
+  stage('ZREM', key, argument())
   return corrupt_unless(key, 'zset')
-end
-
--- Redis may refuse an event, when the stream's ids are used up. So it comes before what cannot be taken back.
-function operations.append(key, staged)
-  local entry = {'XADD', key, '*'}
-  for i, name in ipairs(event_fields) do
-    entry[2 + 2 * i], entry[3 + 2 * i] = name, ARGV[at + i]
-  end
-  at = at + #event_fields
-  staged.events = (staged.events or 0) + 1
-  table.insert(staged, staged.events, entry)
-  return corrupt_unless(key, 'stream')
 end
 
 -- Any other write: the type that the key must have ('any' for a removal), the command, and its arguments after the key.
-function operations.write(key, staged)
+function operations.write(key)
   local wanted, command = argument(), argument()
-  staged[#staged + 1] = {command, key, arguments()}
+  commands[#commands + 1] = {command, key, arguments()}
   return wanted ~= 'any' and corrupt_unless(key, wanted) or nil
 end
 
--- Commits of one run concern different things, so what many of them do is gathered into one command for each key.
-local gathered = {SET = {}, ZADD = {}, ZREM = {}}
+-- Comes last, when nothing else ends the commit: the one write that Redis may refuse, when the stream's ids are used up.
+local names = {arguments()}
+function operations.append(key)
+  local corrupt = corrupt_unless(key, 'stream')
+  at = at + 5
+  local added = not corrupt and redis.pcall('XADD', key, '*', names[1], ARGV[at - 4], names[2], ARGV[at - 3],
+    names[3], ARGV[at - 2], names[4], ARGV[at - 1], names[5], ARGV[at])
+  return corrupt or added.err and 'corrupt the stream ' .. key .. ' takes no event: ' .. added.err or nil
+end
 
-local function run(staged)
-  for _, write in ipairs(staged) do
-    local command, key = write[1], write[2]
-    local lists = gathered[command]
-    if lists then
-      local list = lists[key] or {}
-      lists[key] = list
-      list[#list + 1], list[#list + 2] = write[3], write[4]
-    else
-      local result = redis.pcall(unpack(write))
-      if type(result) == 'table' and result.err then
-        return 'corrupt the stream ' .. key .. ' takes no event: ' .. result.err
-      end
+local function run()
+  for i = 1, count, 3 do
+    local lists, key = gathered[staged[i]], staged[i + 1]
+    local list = lists[key] or {}
+    lists[key] = list
+    if staged[i] == 'ZADD' then
+      list[#list + 1] = 0
     end
+    list[#list + 1] = staged[i + 2]
   end
-  return 'committed'
+  for _, command in ipairs(commands) do
+    call(unpack(command))
+  end
 end
 
 local reply = {}
 while at < #ARGV do
-  local last = argument()
+  local last, outcome = argument(), nil
   last = at + last
-  local staged, outcome = {}, nil
+  staged, count, commands = {}, 0, {}
   while at < last and not outcome do
     at = at + 2
-    outcome = operations[ARGV[at - 1]](KEYS[ARGV[at] + 0], staged)
+    outcome = operations[ARGV[at - 1]](KEYS[ARGV[at] + 0])
   end
   at = last
-  outcome = outcome or run(staged)
-  for _, text in ipairs(type(outcome) == 'table' and outcome or {outcome}) do
-    reply[#reply + 1] = text
+  if not outcome then
+    run()
+    reply[#reply + 1] = 'committed'
+  elseif type(outcome) == 'string' then
+    reply[#reply + 1] = outcome
+  else
+    reply[#reply + 1], reply[#reply + 2], reply[#reply + 3] = unpack(outcome)
   end
 end
 

@@ -267,9 +267,9 @@ pub fn encode(mut commits: Vec<Commit>) -> (Vec<String>, Vec<String>) {
 
     let mut arguments = vec![commands.len().to_string()];
     arguments.extend(commands.into_iter().map(str::to_owned));
+    arguments.push(strings.to_string());
     arguments.push(EVENT_FIELDS.to_string());
     arguments.extend(envelope::FIELDS.map(str::to_owned));
-    arguments.push(strings.to_string());
     for commit in commits {
         let length_at = arguments.len();
         arguments.push(String::new());
@@ -291,7 +291,8 @@ impl Operation {
             Self::Set(_) | Self::Replace { .. } | Self::Mark(..) => 0,
             Self::Answer { .. } => 1,
             Self::Expect(_) => 2,
-            Self::Insert(_) | Self::TakeOut(_) | Self::Append(_) | Self::Write(..) => 3,
+            Self::Insert(_) | Self::TakeOut(_) | Self::Write(..) => 3,
+            Self::Append(_) => 4,
         }
     }
 
