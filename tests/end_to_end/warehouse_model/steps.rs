@@ -35,6 +35,7 @@ pub(super) struct Product {
 }
 
 /// The decision for an order.
+#[derive(Default)]
 pub(super) struct Decision {
     /// As it must be stored; `event_id` and `at` are added when its event is seen.
     pub(super) allocation: Value,
@@ -108,7 +109,7 @@ impl<'a> Run<'a> {
         self.products.insert(id.to_owned(), Product::default());
         self.stocks.insert(id.to_owned(), Stock::default());
         if on_hand > 0 {
-            self.moved(id, "supply", on_hand, json!({}));
+            self.moved(id, "supply", on_hand, None);
         }
     }
 
@@ -161,29 +162,20 @@ impl<'a> Run<'a> {
         self.events.push((E::STREAM, serde_json::to_string(event).unwrap()));
     }
 
-    /// Moves stock in the model; `movement` has the fields of a return.
-    fn moved(&mut self, product_id: &str, kind: &str, qty: u64, mut movement: Value) {
+    /// Moves stock in the model; `of_return` has the order and the id of a return.
+    fn moved(&mut self, product_id: &str, kind: &str, qty: u64, of_return: Option<(&str, &str)>) {
         let stock = self.stocks.get_mut(product_id).unwrap();
-        if kind == "write_off" {
-            stock.on_hand -= qty;
-            stock.written_off += qty;
-        } else {
-            let is_supply = kind == "supply";
-            stock.on_hand += qty;
-            *(if is_supply {
-                &mut stock.supplied
-            } else {
-                &mut stock.returned
-            }) += qty;
+        match kind {
+            "supply" => stock.supplied += qty,
+            "return" => stock.returned += qty,
+            _ => stock.written_off += qty,
         }
+        stock.on_hand = stock.supplied + stock.returned - stock.sold - stock.written_off;
         assert!(stock.on_hand <= ON_HAND_MAX, "{product_id}: {stock:?}");
-        for (name, value) in [
-            ("product_id", json!(product_id)),
-            ("type", json!(kind)),
-            ("qty", json!(qty)),
-            ("on_hand", json!(stock.on_hand)),
-        ] {
-            movement[name] = value;
+        let mut movement = json!({ "product_id": product_id, "type": kind, "qty": qty, "on_hand": stock.on_hand });
+        if let Some((order_id, return_id)) = of_return {
+            movement["order_id"] = json!(order_id);
+            movement["return_id"] = json!(return_id);
         }
         self.movements.push(movement);
     }
@@ -235,7 +227,7 @@ impl<'a> Run<'a> {
             .send(&format!("/warehouse/products/{id}/movements"), &body)
             .is_some()
         {
-            self.moved(id, kind, qty, json!({}));
+            self.moved(id, kind, qty, None);
         }
         format!("move {id}: {body}")
     }
@@ -252,10 +244,9 @@ impl<'a> Run<'a> {
         let mut lines = Vec::new();
         for line_id in 1..=4 {
             let left = self.orders.get(&order_id).map_or(1, |order| order.left(line_id));
-            let is_bold = self.rng.u32(..12) == 0;
-            if is_bold || left > 0 && self.rng.bool() {
-                let qty = self.rng.u32(1..=left.max(1)) + u32::from(is_bold);
-                lines.push(json!({ "line_id": line_id, "qty": qty }));
+            let bold = u32::from(self.rng.u32(..12) == 0);
+            if left + bold > 0 && self.rng.bool() {
+                lines.push(json!({ "line_id": line_id, "qty": self.rng.u32(1..=left + bold) }));
             }
         }
         self.rng.shuffle(&mut lines);
@@ -269,8 +260,12 @@ impl<'a> Run<'a> {
                 *order.returned.entry(line.line_id).or_default() += line.qty;
             }
             for need in needs(&event.lines) {
-                let movement = json!({ "order_id": order_id, "return_id": event.return_id });
-                self.moved(&need.product_id, "return", need.qty, movement);
+                self.moved(
+                    &need.product_id,
+                    "return",
+                    need.qty,
+                    Some((&order_id, &event.return_id)),
+                );
             }
             self.expect_event(&event);
         }
@@ -331,7 +326,10 @@ impl<'a> Run<'a> {
             let is_event = if *stream == OrderCompleted::STREAM {
                 serde_json::from_str(data).map(|order| self.take_stock(&order)).is_ok()
             } else {
-                serde_json::from_str(data).map(|request| self.refuse(&request)).is_ok()
+                let cancel = |request: OrderCancelRequested| {
+                    self.refund(request.order_id, RefundReason::CustomerCancelled, Vec::new());
+                };
+                serde_json::from_str(data).map(cancel).is_ok()
             };
             let expected = if is_event { Settled::Done } else { Settled::Reject };
             assert_eq!(settled, expected, "{data}: {reason}");
@@ -349,36 +347,32 @@ impl<'a> Run<'a> {
         match allocate(order, &mut self.stocks) {
             Err((reason, lines)) => self.refund(order_id, reason, lines),
             Ok(()) => {
-                let lines = order.lines.clone();
-                self.decide(&order_id, json!({ "outcome": "fulfilled", "lines": lines }), &lines);
+                let (lines, sold) = (order.lines.clone(), order.lines.clone());
+                let allocation = json!({ "outcome": "fulfilled", "lines": lines });
+                let decision = Decision {
+                    allocation,
+                    sold,
+                    ..Decision::default()
+                };
+                self.orders.insert(order_id.clone(), decision);
                 self.expect_event(&OrderFulfilled { order_id, lines });
             }
         }
     }
 
-    fn refuse(&mut self, request: &OrderCancelRequested) {
-        if !self.orders.contains_key(&request.order_id) {
-            self.refund(request.order_id.clone(), RefundReason::CustomerCancelled, Vec::new());
-        }
-    }
-
     fn refund(&mut self, order_id: String, reason: RefundReason, lines: Vec<ShortLine>) {
-        let allocation = json!({ "outcome": "refunded", "reason": reason, "lines": lines });
-        self.decide(&order_id, allocation, &[]);
-        self.expect_event(&RefundOrder {
-            order_id,
-            reason,
-            lines,
-        });
-    }
-
-    fn decide(&mut self, order_id: &str, allocation: Value, sold: &[OrderLine]) {
-        let decision = Decision {
-            allocation,
-            sold: sold.to_vec(),
-            returned: BTreeMap::new(),
-            returns: 0,
-        };
-        self.orders.insert(order_id.to_owned(), decision);
+        if !self.orders.contains_key(&order_id) {
+            let allocation = json!({ "outcome": "refunded", "reason": reason, "lines": lines });
+            let decision = Decision {
+                allocation,
+                ..Decision::default()
+            };
+            self.orders.insert(order_id.clone(), decision);
+            self.expect_event(&RefundOrder {
+                order_id,
+                reason,
+                lines,
+            });
+        }
     }
 }
