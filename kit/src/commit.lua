@@ -33,12 +33,12 @@ for from = 1, count, VALUES_MAX do
   end
 end
 
-local types = {}
+-- Commits share keys, so that each is looked at once.
+local fitting = {}
 local function corrupt_unless(key, wanted)
-  types[key] = types[key] or redis.call('TYPE', key).ok
-  if types[key] ~= wanted and types[key] ~= 'none' then
-    return 'corrupt ' .. misfit(key, wanted)
-  end
+  local what = not fitting[key] and misfit(key, wanted)
+  fitting[key] = not what
+  return what and 'corrupt ' .. what or nil
 end
 
 -- Each operation answers with the outcome that ends its commit, or nil. What it wants run it adds to `staged`.
@@ -47,11 +47,8 @@ local operations = {}
 -- Sets a string, to a value that it has never had before.
 function operations.set(key, staged)
   local text = argument()
-  if strings[key] == text then
-    return 'committed'
-  end
   staged[#staged + 1] = {'SET', key, text}
-  return not strings[key] and corrupt_unless(key, 'string') or nil
+  return strings[key] == text and 'committed' or not strings[key] and corrupt_unless(key, 'string') or nil
 end
 
 -- The commit is in effect already if the hash has this value in this field.
@@ -67,12 +64,10 @@ function operations.answer(key, staged)
   local record = corrupt and {} or redis.call('HMGET', key, 'request', 'location', 'body')
   if record[1] == fingerprint and record[2] and record[3] then
     return {'answered', record[2], record[3]}
-  elseif record[1] or record[2] or record[3] then
-    return 'key_reused'
   end
   staged[#staged + 1] = {'HSET', key, 'request', fingerprint, 'location', location, 'body', body}
   staged[#staged + 1] = {'PEXPIRE', key, kept_ms}
-  return corrupt
+  return corrupt or (record[1] or record[2] or record[3]) and 'key_reused' or nil
 end
 
 function operations.expect_text(key)
@@ -81,23 +76,19 @@ end
 
 function operations.expect_start(key)
   local start = argument()
-  return (not strings[key] or string.sub(strings[key], 1, #start) ~= start) and 'changed' or nil
+  return string.sub(strings[key] or '', 1, #start) ~= start and 'changed' or nil
 end
 
 function operations.expect_absent(key)
-  return types[key] ~= 'none' and redis.call('EXISTS', key) == 1 and 'changed' or nil
+  return redis.call('EXISTS', key) == 1 and 'changed' or nil
 end
 
--- Fields and their values.
+-- Fields of a hash and their values, in turn.
 function operations.expect_fields(key)
   local wanted = {arguments()}
-  local names = {}
-  for i = 1, #wanted, 2 do
-    names[#names + 1] = wanted[i]
-  end
   local corrupt = corrupt_unless(key, 'hash')
-  for i, value in ipairs(corrupt and {} or redis.call('HMGET', key, unpack(names))) do
-    if value ~= wanted[2 * i] then
+  for i = 1, corrupt and 0 or #wanted, 2 do
+    if redis.call('HMGET', key, wanted[i])[1] ~= wanted[i + 1] then
       return 'changed'
     end
   end
@@ -118,7 +109,6 @@ function operations.write(key, staged)
   return wanted ~= 'any' and corrupt_unless(key, wanted) or nil
 end
 
--- Runs what a commit wants run.
 local function run(staged)
   for _, write in ipairs(staged) do
     local command, key = write[1], write[2]
@@ -127,10 +117,8 @@ local function run(staged)
       return 'corrupt the stream ' .. key .. ' takes no event: ' .. result.err
     end
     strings[key] = command == 'SET' and write[3] or nil
-    if command == 'DEL' or types[key] == 'none' then
-      types[key] = nil
-    end
   end
+  return 'committed'
 end
 
 local reply = {}
@@ -143,7 +131,7 @@ while at < #ARGV do
     outcome = operation(KEYS[tonumber(argument())], staged)
   end
   at = last
-  outcome = outcome or run(staged) or 'committed'
+  outcome = outcome or run(staged)
   for _, text in ipairs(type(outcome) == 'table' and outcome or {outcome}) do
     reply[#reply + 1] = text
   end

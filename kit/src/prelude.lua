@@ -11,25 +11,11 @@ local function must_be_allowed(...)
   end
 end
 
--- Whether the key holds a value of this type, or nothing.
-local function may_hold(key, wanted)
-  local found = redis.call('TYPE', key).ok
-  return found == wanted or found == 'none'
-end
-
--- The words for a key that holds something else.
+-- The words for a key that holds another type; nil when it fits or holds nothing.
 local function misfit(key, wanted)
-  return 'the key ' .. key .. ' holds a ' .. redis.call('TYPE', key).ok .. ' where a ' .. wanted .. ' belongs'
-end
-
--- The first of the keys that holds something else than the type beside it, in words; nil when all fit.
--- Takes pairs: {key, type, key, type, ...}.
-local function first_misfit(pairs_)
-  for i = 1, #pairs_, 2 do
-    if not may_hold(pairs_[i], pairs_[i + 1]) then
-      return misfit(pairs_[i], pairs_[i + 1])
-    end
+  local found = redis.call('TYPE', key).ok
+  if found ~= wanted and found ~= 'none' then
+    return 'the key ' .. key .. ' holds a ' .. found .. ' where a ' .. wanted .. ' belongs'
   end
-  return nil
 end
 

@@ -8,8 +8,8 @@ use axum::extract::{Path, Query, State};
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use protocol::{
-    DeadLetterPage, EntryId, GroupState, LIST_DEAD_LETTERS, ListedDeadLetter, READ_STREAMS, REPLAY_DEAD_LETTERS,
-    Replay, StreamState, WAITING_CONSUMER, dead_stream, parse_answer,
+    DeadLetter, EntryId, GroupState, READ_STREAMS, REPLAY_DEAD_LETTERS, Replay, StreamState, WAITING_CONSUMER,
+    dead_stream, parse_answer,
 };
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -25,8 +25,6 @@ use crate::web::response::json;
 
 static READ: Script = Script::new(READ_STREAMS);
 static REPLAY: Script = Script::new(REPLAY_DEAD_LETTERS);
-/// The sidecar reads letters whole; here an answer has its bounds.
-static LIST: Script = Script::new(LIST_DEAD_LETTERS);
 
 /// A page of dead letters ends behind the one that passes this.
 const PAGE_BYTES_MAX: usize = 512 * 1024;
@@ -126,15 +124,25 @@ struct DeadLetterView {
     truncated: bool,
 }
 
-impl From<ListedDeadLetter> for DeadLetterView {
-    fn from(listed: ListedDeadLetter) -> Self {
-        let ListedDeadLetter {
-            entry,
-            truncated,
-            letter,
-        } = listed;
+impl DeadLetterView {
+    fn new(entry: String, fields: Vec<(String, String)>) -> Self {
+        let letter = DeadLetter::from(fields);
+        let mut truncated = letter.fields.len() > FIELDS_MAX;
+        let mut shortened = |text: String| {
+            truncated |= text.len() > TEXT_BYTES_MAX;
+            let end = text.floor_char_boundary(TEXT_BYTES_MAX);
+            text[..end].to_owned()
+        };
+        let fields = letter
+            .fields
+            .into_iter()
+            .take(FIELDS_MAX)
+            .map(|(name, value)| FieldView {
+                name: shortened(name),
+                value: shortened(value),
+            });
+        let fields = fields.collect();
         let header = letter.header.as_ref();
-        let fields = letter.fields.into_iter();
         Self {
             entry,
             cause: header.map(|header| header.cause.clone()),
@@ -143,9 +151,16 @@ impl From<ListedDeadLetter> for DeadLetterView {
             original_entry: header.map(|header| header.entry.clone()),
             group: header.map(|header| header.group.clone()),
             at: header.map(|header| header.at.clone()),
-            fields: fields.map(|(name, value)| FieldView { name, value }).collect(),
+            fields,
             truncated,
         }
+    }
+
+    fn bytes(&self) -> usize {
+        self.fields
+            .iter()
+            .map(|field| field.name.len() + field.value.len())
+            .sum()
     }
 }
 
@@ -204,13 +219,32 @@ async fn list_dead_letters(
 ) -> Result<Response, Problem> {
     own.check(&stream)?;
     let page = Page::parse(query, check_entry)?;
-    let from = page.after.map_or_else(|| "+".to_owned(), |entry| format!("({entry}"));
-    let arguments = [page.limit, PAGE_BYTES_MAX, FIELDS_MAX, TEXT_BYTES_MAX].map(|number| number.to_string());
-    let arguments = [from].into_iter().chain(arguments).collect();
-    let page: DeadLetterPage = run(&LIST, vec![dead_stream(&stream)], arguments).await?;
-    let items: Vec<_> = page.letters.into_iter().map(DeadLetterView::from).collect();
-    let next_cursor = items.last().filter(|_| page.more).map(|letter| letter.entry.clone());
+    let mut from = page.after.map_or_else(|| "+".to_owned(), |entry| format!("({entry}"));
+    let dead = dead_stream(&stream);
+    let (mut items, mut bytes, mut next_cursor) = (Vec::<DeadLetterView>::new(), 0, None);
+    // One at a time: each may be as large as an entry, and a page has its bounds.
+    while let Some((entry, fields)) = read_letter(&dead, &from).await? {
+        if items.len() == page.limit || bytes >= PAGE_BYTES_MAX {
+            next_cursor = items.last().map(|letter| letter.entry.clone());
+            break;
+        }
+        from = format!("({entry}");
+        let letter = DeadLetterView::new(entry, fields);
+        bytes += letter.bytes();
+        items.push(letter);
+    }
     Ok(json(StatusCode::OK, &Items { items, next_cursor }))
+}
+
+/// The dead letter at or before this id, with all of its fields.
+async fn read_letter(dead: &str, from: &str) -> Result<Option<(String, Vec<(String, String)>)>, StorageError> {
+    let reply = redis::command("XREVRANGE", [dead, from, "-", "COUNT", "1"]).await?;
+    let mut texts = reply.iter().map(as_text);
+    let Some(entry) = texts.next() else {
+        return Ok(None);
+    };
+    let fields = std::iter::from_fn(|| Some((texts.next()?, texts.next()?)));
+    Ok(Some((entry, fields.collect())))
 }
 
 /// Appends a dead letter's original to its stream again, for the group in which it died, and removes the dead letter.

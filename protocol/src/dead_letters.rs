@@ -19,25 +19,13 @@ pub const DEAD_FIELDS: [&str; 6] = [
 /// XRANGE on these keys.
 pub const REPLAY_DEAD_LETTERS: &str = concat!("#!lua\n", include_str!("only_streams.lua"), include_str!("replay.lua"));
 
-/// Lists dead letters, newest first, within bounds; answers with a [`DeadLetterPage`].
-///
-/// Key: a [`dead_stream`]. Arguments: the id to begin at, as XREVRANGE takes it; letters at most; bytes behind which the
-/// page ends; of each letter fields at most; bytes at most of each name and value. Needs the rights to run TYPE and
-/// XREVRANGE on the key.
-pub const LIST_DEAD_LETTERS: &str = concat!(
-    "#!lua flags=no-writes\n",
-    include_str!("only_streams.lua"),
-    include_str!("list_dead_letters.lua")
-);
-
 /// The key of the stream that holds a stream's dead letters.
 pub fn dead_stream(stream: &str) -> String {
     format!("{stream}.dead")
 }
 
 /// A dead letter, taken apart.
-#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
-#[serde(from = "Vec<(String, String)>")]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct DeadLetter {
     /// Absent from a letter that no sidecar wrote; such a letter cannot be replayed.
     pub header: Option<DeadLetterHeader>,
@@ -86,28 +74,6 @@ impl From<Vec<(String, String)>> for DeadLetter {
             fields,
         }
     }
-}
-
-/// Dead letters in the order in which they are listed.
-#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
-pub struct DeadLetterPage {
-    /// The letters.
-    #[serde(default)]
-    pub letters: Vec<ListedDeadLetter>,
-    /// Others follow.
-    pub more: bool,
-}
-
-/// A dead letter of a page.
-#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
-pub struct ListedDeadLetter {
-    /// The letter's own id, which replaying and dropping it take.
-    pub entry: String,
-    /// Fields are left out or shortened.
-    pub truncated: bool,
-    /// Its content.
-    #[serde(rename = "fields")]
-    pub letter: DeadLetter,
 }
 
 /// The outcome of replaying one dead letter.

@@ -17,10 +17,7 @@ mod signature;
 mod dead_letters;
 mod streams;
 
-pub use dead_letters::{
-    DEAD_FIELDS, DeadLetter, DeadLetterHeader, DeadLetterPage, LIST_DEAD_LETTERS, ListedDeadLetter,
-    REPLAY_DEAD_LETTERS, Replay, dead_stream,
-};
+pub use dead_letters::{DEAD_FIELDS, DeadLetter, DeadLetterHeader, REPLAY_DEAD_LETTERS, Replay, dead_stream};
 pub use entry_id::{EntryId, NotAnEntryId};
 pub use fields::Fields;
 pub use messages::{Delivery, Entry, Receipt, Refusal};

@@ -36,6 +36,7 @@ fn every_path_in_the_documents_exists() {
         "CHANGELOG.md",
         "CONTRIBUTING.md",
         "docs/errors.md",
+        "docs/guarantees.md",
     ] {
         let paths = paths(&read(document));
         for path in &paths {

@@ -338,7 +338,6 @@ fn warehouse_requests(runtime: Runtime) {
         ("allocation:o-1", take_back),
         ("returns:o-1", take_back),
         ("return-received", take_back),
-        ("low-stock", take_back),
         ("stock:cup", take_back),
         ("stock:pot", take_back),
         ("movements:pot", take_back),

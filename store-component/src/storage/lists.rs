@@ -1,14 +1,11 @@
 //! Pages of order and product ids.
 
 use kit::lists::{Direction, page_of_ids};
-use kit::read_only_script;
-use kit::redis::{Script, StorageError, as_text, unexpected_reply};
+use kit::redis::{Reply, StorageError, as_text, command};
 use kit::web::page::Page;
 
 use super::{ORDERS, PRODUCTS, customer_index, status_index};
 use crate::domain::order::Status;
-
-static SCAN_CUSTOMER: Script = read_only_script!("scan_customer.lua");
 
 /// Orders of a customer that are looked at for one page of those of a status.
 const SCANNED_MAX: usize = 1_000;
@@ -44,10 +41,24 @@ async fn scan(status: Status, customer_id: &str, page: &Page) -> Ids {
         .after
         .as_ref()
         .map_or_else(|| "+".to_owned(), |id| format!("({id}"));
-    let keys = vec![customer_index(customer_id), status_index(status)];
-    let arguments = vec![after, page.limit.to_string(), SCANNED_MAX.to_string()];
-    let replies = SCAN_CUSTOMER.run(keys, arguments).await?;
-    let mut replies = replies.iter().map(as_text);
-    let next = replies.next().ok_or_else(unexpected_reply)?;
-    Ok((replies.collect(), (!next.is_empty()).then_some(next)))
+    let customers = customer_index(customer_id);
+    let count = (SCANNED_MAX + 1).to_string();
+    let range = [&*customers, &after, "-", "BYLEX", "REV", "LIMIT", "0", &count];
+    let ids: Vec<_> = command("ZRANGE", range).await?.iter().map(as_text).collect();
+    if ids.is_empty() {
+        return Ok((ids, None));
+    }
+    let scores = std::iter::once(status_index(status)).chain(ids.iter().cloned());
+    let scores = command("ZMSCORE", scores).await?;
+    let (mut found, mut scanned) = (Vec::new(), None);
+    for (index, (id, score)) in ids.into_iter().zip(scores).enumerate() {
+        if index == SCANNED_MAX || found.len() == page.limit {
+            return Ok((found, scanned));
+        }
+        scanned = Some(id.clone());
+        if score != Reply::Nil {
+            found.push(id);
+        }
+    }
+    Ok((found, None))
 }

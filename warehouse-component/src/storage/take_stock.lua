@@ -9,101 +9,56 @@
 -- ARGV: 1 time, 2 number of orders, then the products' ids; then for each order its id, the id of the event that
 --       follows, its lines as JSON, the number of products that it needs, and for each of them its id and the units
 -- Returns {number, what is damaged, ...} of the orders that could not be decided, numbered from 1; all others are, now
--- or before.
--- An order that has an allocation keeps it: run again, this changes nothing and tells nothing.
+-- or before. An order that has an allocation keeps it: run again, this changes nothing and tells nothing.
 
 must_be_allowed('EXISTS', 'HMGET', 'HSET', 'MGET', 'MSET', 'TYPE', 'XADD', 'ZADD')
 
--- How many values go into one command: Lua's stack takes some 8,000.
-local VALUES_MAX = 1000
+local ARGV, KEYS = ARGV, KEYS
+local now, orders = ARGV[1], tonumber(ARGV[2])
+local products = #KEYS - 3 - orders
+local low_stock_fault = misfit(KEYS[3], 'zset')
 
 -- The outcome of an order that needs no decision any more.
 local DECIDED = ''
+
+-- For each allocation's key DECIDED, or what is damaged; nil where nothing is decided. Mostly there is nothing at all, which
+-- one command tells.
+local outcomes = {}
+local found = redis.call('EXISTS', unpack(KEYS, 4, 3 + orders)) > 0 and redis.call('MGET', unpack(KEYS, 4, 3 + orders))
+for i, allocation in ipairs(found or {}) do
+  local key = KEYS[3 + i]
+  local is_one = allocation and string.sub(allocation, 1, 12) == '{"outcome":"'
+  outcomes[key] = is_one and DECIDED or allocation and 'the key ' .. key .. ' holds no allocation' or misfit(key, 'string')
+end
 
 -- An integer as text; Lua would write a large one with an exponent.
 local function integer(number)
   return string.format('%.0f', number)
 end
 
--- The whole number that a text is; nil when it is none, or has more digits than Lua keeps exact.
-local function whole_number(text)
-  if not text or #text > 15 or not string.find(text, '^%d+$') then
-    return nil
-  end
-  return tonumber(text)
-end
-
--- Fields of a hash that hold whole numbers, by name; nil when the key holds nothing; nil and what is wrong when it is
--- damaged.
-local function whole_numbers(key, ...)
-  local names = {...}
-  local found = redis.pcall('HMGET', key, ...)
-  if found.err then
-    return nil, misfit(key, 'hash')
-  end
-  local numbers, faulty = {}, nil
+-- What is known of a product: no units where there is none, or what is damaged. Lua keeps 15 digits exact.
+local function stock_at(key)
+  local names = {'on_hand', 'sold', 'low_stock_at'}
+  local texts = redis.pcall('HMGET', key, unpack(names))
+  local stock = {key = key, fault = texts.err and misfit(key, 'hash')}
   for i, name in ipairs(names) do
-    numbers[name] = whole_number(found[i])
-    if not numbers[name] then
-      faulty = faulty or name
+    local text = texts[i]
+    stock[name] = text and #text <= 15 and string.find(text, '^%d+$') and tonumber(text) or nil
+    if not stock[name] and (text or texts[1] or redis.call('EXISTS', key) == 1) then
+      stock.fault = stock.fault or 'the field ' .. name .. ' of the key ' .. key .. ' is no whole number'
     end
   end
-  if not faulty then
-    return numbers
-  end
-  if redis.call('EXISTS', key) == 0 then
-    return nil
-  end
-  return nil, 'the field ' .. faulty .. ' of the key ' .. key .. ' is no whole number'
+  stock.before = stock.on_hand
+  return stock
 end
 
--- Appends an event; nil, or why the stream does not take it: its ids are used up, or the key holds something else. So it
--- comes before what cannot be taken back.
-local function append_event(stream, kind, event_id, now, data)
-  local added = redis.pcall('XADD', stream, '*', 'id', event_id, 'type', kind, 'v', '1', 'time', now, 'data', data)
-  if added.err then
-    return 'the stream ' .. stream .. ' takes no event: ' .. added.err
-  end
-  return nil
-end
-
-local ARGV, KEYS = ARGV, KEYS
-local now, orders = ARGV[1], tonumber(ARGV[2])
-local products = #KEYS - 3 - orders
-local order_fulfilled, refund_order, low_stock = KEYS[1], KEYS[2], KEYS[3]
-local low_stock_fault = first_misfit({low_stock, 'zset'})
-
--- For each order's key DECIDED, or what is damaged; nil where nothing is decided.
-local outcomes = {}
-for begin = 4, 3 + orders, VALUES_MAX do
-  local final = math.min(begin + VALUES_MAX - 1, 3 + orders)
-  -- Mostly there is nothing at all, which one command tells.
-  if redis.call('EXISTS', unpack(KEYS, begin, final)) > 0 then
-    for i, found in ipairs(redis.call('MGET', unpack(KEYS, begin, final))) do
-      local key = KEYS[begin + i - 1]
-      if not found then
-        -- There is nothing, or something that is no string.
-        outcomes[key] = first_misfit({key, 'string'})
-      elseif string.sub(found, 1, 12) == '{"outcome":"' then
-        outcomes[key] = DECIDED
-      else
-        outcomes[key] = 'the key ' .. key .. ' holds no allocation'
-      end
-    end
-  end
-end
-
--- All that is known of the products, by id, read once; written back once where it changed.
+-- All products by id, read once; written back once where they changed.
 local stocks = {}
 for i = 1, products do
-  local key = KEYS[3 + orders + i]
-  local numbers, fault = whole_numbers(key, 'on_hand', 'sold', 'low_stock_at')
-  local stock = numbers or {}
-  stock.key, stock.fault, stock.before = key, fault, stock.on_hand
-  stocks[ARGV[2 + i]] = stock
+  stocks[ARGV[2 + i]] = stock_at(KEYS[3 + orders + i])
 end
 
--- The lines of an order that stand in the way, as JSON. The lines are as the component has written them, and no id has a
+-- The lines of an order that cannot be fulfilled, as JSON. They are as the component has written them, and no id has a
 -- quote in it.
 local function short_lines(lines)
   local short = {}
@@ -117,64 +72,51 @@ local function short_lines(lines)
   return '[' .. table.concat(short, ',') .. ']'
 end
 
--- What is decided in this run: for each order the key of its allocation and the allocation. Written once.
+-- The allocations of this run: each order's key, followed by its allocation.
 local allocations = {}
 
 -- Decides on an order, whose needs are the arguments from `first` to `last`: DECIDED, or what is damaged.
-local function decide(allocation, order_id, event_id, lines, first, last)
-  if low_stock_fault then
-    return low_stock_fault
-  end
-  local unknown, short = false, false
+local function decide(key, order_id, event_id, lines, first, last)
+  local fault, reason = low_stock_fault, nil
   for need = first, last, 2 do
     local stock = stocks[ARGV[need]]
-    if stock.fault then
-      return stock.fault
-    end
+    fault = fault or stock.fault
     stock.need = tonumber(ARGV[need + 1])
     if not stock.on_hand then
-      unknown = true
+      reason = 'unknown_product'
     elseif stock.need > stock.on_hand then
-      short = true
+      reason = reason or 'insufficient_stock'
     end
-  end
-
-  local is_fulfilled = not unknown and not short
-  local fault, start
-  if is_fulfilled then
-    fault = append_event(order_fulfilled, 'order-fulfilled', event_id, now,
-      '{"order_id":"' .. order_id .. '","lines":' .. lines .. '}')
-    start = '{"outcome":"fulfilled","event_id":"'
-  else
-    local reason = unknown and 'unknown_product' or 'insufficient_stock'
-    lines = short_lines(lines)
-    fault = append_event(refund_order, 'refund-order', event_id, now,
-      '{"order_id":"' .. order_id .. '","reason":"' .. reason .. '","lines":' .. lines .. '}')
-    start = '{"outcome":"refunded","reason":"' .. reason .. '","event_id":"'
   end
   if fault then
     return fault
   end
-  if is_fulfilled then
-    for need = first, last, 2 do
-      local stock = stocks[ARGV[need]]
-      stock.on_hand = stock.on_hand - stock.need
-      stock.sold = stock.sold + stock.need
-    end
+  lines = reason and short_lines(lines) or lines
+  local why = reason and '"reason":"' .. reason .. '",' or ''
+  local kind = reason and 'refund-order' or 'order-fulfilled'
+  -- Redis may refuse the event, when the stream's ids are used up; so it comes before what cannot be taken back.
+  local added = redis.pcall('XADD', reason and KEYS[2] or KEYS[1], '*', 'id', event_id, 'type', kind, 'v', '1', 'time', now,
+    'data', '{"order_id":"' .. order_id .. '",' .. why .. '"lines":' .. lines .. '}')
+  if added.err then
+    return 'the stream ' .. kind .. ' takes no event: ' .. added.err
+  end
+  for need = first, reason and 0 or last, 2 do
+    local stock = stocks[ARGV[need]]
+    stock.on_hand, stock.sold = stock.on_hand - stock.need, stock.sold + stock.need
   end
   local count = #allocations
-  allocations[count + 1] = allocation
-  allocations[count + 2] = start .. event_id .. '","at":"' .. now .. '","lines":' .. lines .. '}'
+  allocations[count + 1], allocations[count + 2] = key, '{"outcome":"' .. (reason and 'refunded' or 'fulfilled') .. '",'
+    .. why .. '"event_id":"' .. event_id .. '","at":"' .. now .. '","lines":' .. lines .. '}'
   -- The order may come once more in this batch.
-  outcomes[allocation] = DECIDED
+  outcomes[key] = DECIDED
   return DECIDED
 end
 
 local damaged = {}
 local at = 3 + products
 for i = 1, orders do
-  local last = at + 3 + 2 * ARGV[at + 3]
-  local outcome = outcomes[KEYS[3 + i]] or decide(KEYS[3 + i], ARGV[at], ARGV[at + 1], ARGV[at + 2], at + 4, last)
+  local key, last = KEYS[3 + i], at + 3 + 2 * ARGV[at + 3]
+  local outcome = outcomes[key] or decide(key, ARGV[at], ARGV[at + 1], ARGV[at + 2], at + 4, last)
   if outcome ~= DECIDED then
     damaged[#damaged + 1] = i
     damaged[#damaged + 1] = outcome
@@ -182,16 +124,14 @@ for i = 1, orders do
   at = last + 1
 end
 
-for begin = 1, #allocations, VALUES_MAX do
-  redis.call('MSET', unpack(allocations, begin, math.min(begin + VALUES_MAX - 1, #allocations)))
+if #allocations > 0 then
+  redis.call('MSET', unpack(allocations))
 end
-for i = 1, products do
-  local id = ARGV[2 + i]
-  local stock = stocks[id]
+for id, stock in pairs(stocks) do
   if stock.on_hand ~= stock.before then
     redis.call('HSET', stock.key, 'on_hand', integer(stock.on_hand), 'sold', integer(stock.sold))
     if stock.before > stock.low_stock_at and stock.on_hand <= stock.low_stock_at then
-      redis.call('ZADD', low_stock, 0, id)
+      redis.call('ZADD', KEYS[3], 0, id)
     end
   end
 end
