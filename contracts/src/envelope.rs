@@ -44,16 +44,14 @@ fn parse_error<E: Event>(json: &str) -> String {
     }
 }
 
+/// The names of the fields of an event's entry, in the order in which they are appended.
+pub const FIELDS: [&str; 5] = ["id", "type", "v", "time", "data"];
+
 /// The fields of an event's entry, in the order in which they are appended. `time` is RFC 3339, UTC, milliseconds.
 #[must_use]
 pub fn write<E: Event>(id: &str, time: &str, event: &E) -> [(&'static str, String); 5] {
-    [
-        ("id", id.to_owned()),
-        ("type", E::STREAM.to_owned()),
-        ("v", VERSION.to_owned()),
-        ("time", time.to_owned()),
-        ("data", to_json(event)),
-    ]
+    let values = [id, E::STREAM, VERSION, time, &to_json(event)];
+    std::array::from_fn(|field| (FIELDS[field], values[field].to_owned()))
 }
 
 /// A value of this program's own types as JSON.

@@ -1,4 +1,4 @@
-//! What may leave a service for an archive: what is closed and old, once the service's streams hold nothing about it.
+//! The rule for leaving a service for an archive: only what is old, once the service's streams hold nothing about it.
 //!
 //! Times are RFC 3339, UTC, milliseconds, and so compare as text.
 
@@ -32,7 +32,7 @@ impl KeepReason {
 }
 
 impl Limits {
-    /// Whether something that was last changed at this time may leave.
+    /// Decides on something that was last changed at this time.
     ///
     /// # Errors
     /// Why it stays.
@@ -62,7 +62,7 @@ mod checks {
     /// The longest age that can be asked for: ten years.
     const OLDER_THAN_DAYS_MAX: u64 = 3_650;
     const DAY_SECONDS: u64 = 24 * 60 * 60;
-    /// How far the clocks of Redis and of the service may be apart.
+    /// The most that the clocks of Redis and of the service may be apart.
     const CLOCKS_APART_MS: u64 = 60 * 60 * 1_000;
 
     impl Limits {

@@ -5,14 +5,14 @@ use std::collections::HashMap;
 use crate::commit::{Commit, Outcome, commit_all};
 use crate::redis::StorageError;
 
-/// How often something that others keep changing is read again. Each time, somebody else's change was made.
+/// Rounds of reading and deciding before a change is given up. In each of them, somebody else's change was made.
 pub const ROUNDS_MAX: usize = 100;
 
-/// What was decided on all items of one thing.
+/// A decision on all items of one thing.
 pub struct Decision<A> {
     /// An answer for each item, in their order.
     pub answers: Vec<A>,
-    /// What makes it so; `None` where nothing is to be written.
+    /// The commit that puts it into effect; `None` where nothing is to be written.
     pub commit: Option<Commit>,
 }
 

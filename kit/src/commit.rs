@@ -6,12 +6,18 @@
 
 use std::collections::HashMap;
 
+use contracts::envelope;
+use contracts::events::Event;
+
 use crate::storage_error::{StorageError, unexpected_reply};
+
+/// Fields of an event's entry.
+const EVENT_FIELDS: usize = envelope::FIELDS.len();
 
 /// The script, as Redis gets it.
 pub const SCRIPT: &str = concat!("#!lua\n", include_str!("prelude.lua"), include_str!("commit.lua"));
 
-/// How long an idempotency key and its answer are kept.
+/// The time for which an idempotency key and its answer are kept.
 const ANSWER_KEPT_MS: u64 = 24 * 60 * 60 * 1_000;
 
 /// A request with an idempotency key: where its answer is kept, and what it asked for.
@@ -23,7 +29,7 @@ pub struct IdempotencyRecord {
     pub fingerprint: String,
 }
 
-/// How data must still be for a commit to be made.
+/// The state of data that a commit relies on.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Expected {
     /// The key holds nothing.
@@ -38,7 +44,7 @@ pub enum Expected {
     Length(usize),
 }
 
-/// What is expected and what is written, in one step.
+/// Expectations and writes that are one atomic step.
 ///
 /// Every commit may be run twice, since a connection that breaks does not say whether Redis had done the work. So a
 /// commit that makes a string is recognised by that string, and others need a [`Commit::mark`] or a [`Commit::answer`].
@@ -51,6 +57,10 @@ pub struct Commit {
 #[derive(Debug)]
 enum Operation {
     Set(String),
+    Replace {
+        start: String,
+        text: String,
+    },
     Mark(&'static str, String),
     Answer {
         fingerprint: String,
@@ -58,6 +68,9 @@ enum Operation {
         body: String,
     },
     Expect(Expected),
+    Insert(String),
+    TakeOut(String),
+    Append([String; EVENT_FIELDS]),
     Write(Write, Vec<String>),
 }
 
@@ -69,10 +82,6 @@ struct Write {
     on: &'static str,
 }
 
-const APPEND: Write = Write {
-    command: "XADD",
-    on: "stream",
-};
 const REMOVE: Write = Write {
     command: "DEL",
     on: "any",
@@ -81,12 +90,8 @@ const SET_FIELDS: Write = Write {
     command: "HSET",
     on: "hash",
 };
-const INSERT: Write = Write {
+const INSERT_AT: Write = Write {
     command: "ZADD",
-    on: "zset",
-};
-const TAKE_OUT: Write = Write {
-    command: "ZREM",
     on: "zset",
 };
 const REMOVE_UP_TO: Write = Write {
@@ -98,7 +103,7 @@ const PUSH: Write = Write {
     on: "list",
 };
 
-/// What became of a [`Commit`].
+/// The outcome of a [`Commit`].
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Outcome {
     /// It is in effect, now or from an earlier run.
@@ -148,6 +153,11 @@ impl Commit {
         self.operations.push((Operation::Set(text), key.into()));
     }
 
+    /// Sets a string, to a value that it has never had, if it begins like this.
+    pub fn replace(&mut self, key: impl Into<String>, start: String, text: String) {
+        self.operations.push((Operation::Replace { start, text }, key.into()));
+    }
+
     /// Removes a key.
     pub fn remove(&mut self, key: impl Into<String>) {
         self.write(REMOVE, key, Vec::new());
@@ -160,17 +170,17 @@ impl Commit {
 
     /// Adds a member to a sorted set whose members all have score 0, so that they are in the order of their names.
     pub fn insert(&mut self, key: impl Into<String>, member: impl Into<String>) {
-        self.insert_at(key, 0, member);
+        self.operations.push((Operation::Insert(member.into()), key.into()));
     }
 
     /// Adds a member to a sorted set, with this score.
     pub fn insert_at(&mut self, key: impl Into<String>, score: u64, member: impl Into<String>) {
-        self.write(INSERT, key, vec![score.to_string(), member.into()]);
+        self.write(INSERT_AT, key, vec![score.to_string(), member.into()]);
     }
 
     /// Removes a member from a sorted set.
     pub fn take_out(&mut self, key: impl Into<String>, member: impl Into<String>) {
-        self.write(TAKE_OUT, key, vec![member.into()]);
+        self.operations.push((Operation::TakeOut(member.into()), key.into()));
     }
 
     /// Removes the members of a sorted set up to this score.
@@ -183,10 +193,10 @@ impl Commit {
         self.write(PUSH, key, vec![value.into()]);
     }
 
-    /// Appends an entry with these fields to a stream.
-    pub fn append(&mut self, stream: &str, fields: impl IntoIterator<Item = (&'static str, String)>) {
-        let arguments = std::iter::once("*".to_owned()).chain(flat(fields));
-        self.write(APPEND, stream, arguments.collect());
+    /// Appends an event to its stream. `time` is RFC 3339, UTC, milliseconds.
+    pub fn append<E: Event>(&mut self, event_id: &str, time: &str, event: &E) {
+        let values = envelope::write(event_id, time, event).map(|(_, value)| value);
+        self.operations.push((Operation::Append(values), E::STREAM.to_owned()));
     }
 
     fn write(&mut self, write: Write, key: impl Into<String>, arguments: Vec<String>) {
@@ -257,6 +267,8 @@ pub fn encode(mut commits: Vec<Commit>) -> (Vec<String>, Vec<String>) {
 
     let mut arguments = vec![commands.len().to_string()];
     arguments.extend(commands.into_iter().map(str::to_owned));
+    arguments.push(EVENT_FIELDS.to_string());
+    arguments.extend(envelope::FIELDS.map(str::to_owned));
     arguments.push(strings.to_string());
     for commit in commits {
         let length_at = arguments.len();
@@ -276,17 +288,17 @@ impl Operation {
     /// expected, then what is written.
     fn phase(&self) -> u8 {
         match self {
-            Self::Set(_) | Self::Mark(..) => 0,
+            Self::Set(_) | Self::Replace { .. } | Self::Mark(..) => 0,
             Self::Answer { .. } => 1,
             Self::Expect(_) => 2,
-            Self::Write(..) => 3,
+            Self::Insert(_) | Self::TakeOut(_) | Self::Append(_) | Self::Write(..) => 3,
         }
     }
 
     fn is_on_string(&self) -> bool {
         matches!(
             self,
-            Self::Set(_) | Self::Expect(Expected::Text(_) | Expected::Start(_))
+            Self::Set(_) | Self::Replace { .. } | Self::Expect(Expected::Text(_) | Expected::Start(_))
         )
     }
 
@@ -294,6 +306,7 @@ impl Operation {
     fn name(&self) -> &'static str {
         match self {
             Self::Set(_) => "set",
+            Self::Replace { .. } => "replace",
             Self::Mark(..) => "mark",
             Self::Answer { .. } => "answer",
             Self::Expect(Expected::Text(_)) => "expect_text",
@@ -301,6 +314,9 @@ impl Operation {
             Self::Expect(Expected::Absent) => "expect_absent",
             Self::Expect(Expected::Fields(_)) => "expect_fields",
             Self::Expect(Expected::Length(_)) => "expect_length",
+            Self::Insert(_) => "insert",
+            Self::TakeOut(_) => "take_out",
+            Self::Append(_) => "append",
             Self::Write(..) => "write",
         }
     }
@@ -308,13 +324,16 @@ impl Operation {
     /// The Redis commands that the script runs for it.
     fn commands(&self) -> Vec<&'static str> {
         match self {
-            Self::Set(_) => vec!["MGET", "SET", "TYPE"],
+            Self::Set(_) | Self::Replace { .. } => vec!["MGET", "MSET", "TYPE"],
             Self::Mark(..) => vec!["HMGET", "TYPE"],
             Self::Answer { .. } => vec!["HMGET", "HSET", "PEXPIRE", "TYPE"],
             Self::Expect(Expected::Text(_) | Expected::Start(_)) => vec!["MGET"],
             Self::Expect(Expected::Absent) => vec!["EXISTS"],
             Self::Expect(Expected::Fields(_)) => vec!["HMGET", "TYPE"],
             Self::Expect(Expected::Length(_)) => vec!["LLEN", "TYPE"],
+            Self::Insert(_) => vec!["TYPE", "ZADD"],
+            Self::TakeOut(_) => vec!["TYPE", "ZREM"],
+            Self::Append(_) => vec!["TYPE", "XADD"],
             Self::Write(write, _) => vec![write.command, "TYPE"],
         }
     }
@@ -323,6 +342,7 @@ impl Operation {
     fn encode(self, arguments: &mut Vec<String>) {
         match self {
             Self::Set(text) | Self::Expect(Expected::Text(text) | Expected::Start(text)) => arguments.push(text),
+            Self::Replace { start, text } => arguments.extend([start, text]),
             Self::Mark(field, value) => arguments.extend([field.to_owned(), value]),
             Self::Answer {
                 fingerprint,
@@ -330,6 +350,8 @@ impl Operation {
                 body,
             } => arguments.extend([fingerprint, location, body, ANSWER_KEPT_MS.to_string()]),
             Self::Expect(Expected::Absent) => {}
+            Self::Insert(member) | Self::TakeOut(member) => arguments.push(member),
+            Self::Append(values) => arguments.extend(values),
             Self::Expect(Expected::Fields(fields)) => {
                 arguments.push((2 * fields.len()).to_string());
                 arguments.extend(flat(fields));

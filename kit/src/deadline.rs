@@ -1,4 +1,4 @@
-//! How long Redis may take.
+//! Deadlines for Redis.
 //!
 //! A timer of Spin's costs a third of a cheap Redis command, so all commands of a request share one, and so do those of a
 //! delivery, but for the one that sends its receipt.
@@ -13,32 +13,32 @@ use futures::FutureExt;
 use futures::future::{BoxFuture, Either, Shared, select};
 use spin_sdk::time;
 
-/// How long Redis may take for all commands of a request together, from the first; elsewhere for each command.
+/// For all commands of a request together, from the first; elsewhere for each command.
 pub(crate) const REQUEST_MS: u64 = 3_000;
-/// How long it may take for all commands of a delivery together; with the receipt, below the sidecar's `answer_ms`.
+/// For all commands of a delivery together; with the receipt, below the sidecar's `answer_ms`.
 pub(crate) const DELIVERY_MS: u64 = 6_000;
 
 type Timer = Shared<BoxFuture<'static, ()>>;
 
-/// What the commands of a request or a delivery share.
+/// The deadline that the commands of a request or a delivery share.
 struct Common {
     limit_ms: u64,
     timer: OnceLock<Timer>,
 }
 
 thread_local! {
-    /// That of the request or delivery whose work is being polled; none within other work.
+    /// The deadline of the request or delivery whose future is being polled; none within other futures.
     static CURRENT: RefCell<Option<Arc<Common>>> = const { RefCell::new(None) };
 }
 
-/// Does the work of one request or delivery: all that is awaited [`within`] shares one timer.
+/// Runs the future of one request or delivery: all that it awaits [`within`] the deadline shares one timer.
 pub(crate) async fn share<F: Future>(limit_ms: u64, work: F) -> F::Output {
     let mut work = pin!(work);
     let common = Arc::new(Common {
         limit_ms,
         timer: OnceLock::new(),
     });
-    // Set only while this work is polled: a timer belongs to the task that began it, and no other may wait for it.
+    // Set only while this future is polled: a timer belongs to the task that began it, and no other may wait for it.
     poll_fn(|context| {
         let other = CURRENT.replace(Some(Arc::clone(&common)));
         let outcome = work.as_mut().poll(context);
@@ -48,7 +48,7 @@ pub(crate) async fn share<F: Future>(limit_ms: u64, work: F) -> F::Output {
     .await
 }
 
-/// The outcome of work that waits for Redis.
+/// The output of a future that waits for Redis.
 ///
 /// # Errors
 /// The limit in milliseconds, when it took longer.

@@ -29,17 +29,17 @@ const SECRET_VARIABLE: &str = "delivery_secret";
 /// The authentication scheme, as `WWW-Authenticate` names it.
 const SCHEME: &str = "Delivery-Signature";
 
-/// How long the ids of deliveries over HTTP are remembered: for as long as a signature is not too old, and its time may
-/// lie ahead.
+/// The time for which the ids of deliveries over HTTP are remembered: as long as a signature is not too old, and its
+/// time may lie ahead.
 const REMEMBERED_SECONDS: u64 = 2 * AGE_SECONDS_MAX + 1;
 
 /// The delivery is not signed as it must be, or came before.
 pub const UNAUTHENTICATED_DELIVERY: ProblemType =
     ProblemType::new(401, "unbelieved_delivery", "The delivery is not believed");
 
-/// How a component handles the entries of a delivery.
+/// A component's way of handling the entries of a delivery.
 pub struct Handler<F> {
-    /// How many entries are handled together. The parts of a larger delivery run interleaved, so that one is read and
+    /// The number of entries that are handled together. The parts of a larger delivery run interleaved, so that one is read and
     /// decided while Redis commits another.
     pub part_entries: usize,
     /// Settles every entry of a part in the receipt. After an error, entries that are not settled wait until Redis is
@@ -198,7 +198,7 @@ fn header_text<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> {
     headers.get(name)?.to_str().ok()
 }
 
-/// Whether no delivery of this id came before, as far as its signature would still be taken.
+/// Tells the first delivery of this id from one that came before, as long as its signature would still be taken.
 async fn is_first(delivery: &str) -> Result<bool, StorageError> {
     // With a value of its own, since a command may be run twice when its connection breaks.
     let token = crate::clock::new_id();

@@ -1,4 +1,4 @@
-//! What both services share: Redis, commits, deliveries, and HTTP. Nothing here knows orders or stock.
+//! The part that both services share: Redis, commits, deliveries, and HTTP. Nothing here knows orders or stock.
 //!
 //! Modules in reading order; those that need a runtime are compiled for WebAssembly only.
 #![warn(missing_docs)]

@@ -24,7 +24,7 @@ thread_local! {
 /// Reads fields of many hashes in one step; see the file.
 static READ_HASHES: Script = read_only_script!("read_hashes.lua");
 
-/// What a Redis that does not know the first lines of scripts says of them.
+/// The words of a Redis that does not know the first lines of scripts.
 const OLD_REDIS: &str = "unexpected symbol near '#'";
 
 /// A Lua script that is one atomic commit, or one look.
@@ -47,7 +47,7 @@ macro_rules! read_only_script {
     ($($file:literal),+) => { $crate::script_with_first_line!("#!lua flags=no-writes\n", $($file),+) };
 }
 
-/// What both are made of.
+/// The common part of both.
 #[doc(hidden)]
 #[macro_export]
 macro_rules! script_with_first_line {

@@ -90,7 +90,7 @@ struct GroupView {
     pending: u64,
     /// Of the pending ones, those that wait for their next attempt or for a sidecar to take them.
     waiting: u64,
-    /// How long ago the oldest pending one was appended; null without one.
+    /// The age of the oldest pending one; null without one.
     oldest_pending_ms: Option<u64>,
 }
 
@@ -120,7 +120,7 @@ struct DeadLetterView {
     at: Option<String>,
     /// The fields of the original, in its order.
     fields: Vec<FieldView>,
-    /// Whether fields are left out or shortened.
+    /// Fields are left out or shortened.
     truncated: bool,
 }
 
@@ -171,7 +171,7 @@ struct FieldView {
     value: String,
 }
 
-/// What a replay answers.
+/// The response to a replay.
 #[derive(Debug, Serialize, ToSchema)]
 #[schema(as = Replay)]
 struct ReplayView<'a> {

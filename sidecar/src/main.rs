@@ -29,7 +29,7 @@ struct Arguments {
         env = "STREAM_SIDECAR_CONFIG"
     )]
     config: PathBuf,
-    /// How log messages look.
+    /// Format of log messages.
     #[arg(long, global = true, default_value = "auto", env = "STREAM_SIDECAR_LOG_FORMAT")]
     log_format: LogFormat,
     #[command(subcommand)]

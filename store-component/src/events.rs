@@ -23,7 +23,7 @@ async fn on_message(message: Bytes) -> anyhow::Result<()> {
     handler().message(&message).await
 }
 
-/// How the store handles deliveries, whichever way they come.
+/// The store's handler of deliveries, whichever way they come.
 pub(crate) fn handler() -> Handler<impl AsyncFn(&Delivery<'_>, &mut Receipt) -> Result<(), StorageError>> {
     Handler {
         part_entries: PART_ENTRIES,
@@ -42,7 +42,7 @@ async fn handle(delivery: &Delivery<'_>, receipt: &mut Receipt) -> Result<(), St
     }
 }
 
-/// How the entry of an event that the domain has accepted is settled.
+/// The settlement of an entry whose event the domain has accepted.
 enum Settled {
     Done,
     /// Again after a while, for this reason.

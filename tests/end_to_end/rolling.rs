@@ -1,5 +1,8 @@
 //! App and sidecar are replaced one by one under load, old and new side by side.
+//!
+//! `ROLLING_BEFORE` names the folder of a built checkout of an earlier state, which then takes turns with this one.
 
+use std::path::{Path, PathBuf};
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::thread;
@@ -30,24 +33,26 @@ struct Pair {
 }
 
 impl Pair {
-    fn start(system: &System, runtime: Runtime, instance: &str) -> Self {
+    /// `folder` is that of a checkout.
+    fn start(system: &System, runtime: Runtime, instance: &str, folder: &Path) -> Self {
+        let program = if folder == project() {
+            binary("stream-sidecar")
+        } else {
+            folder.join("target/debug/stream-sidecar")
+        };
         let (port, admin) = (free_port(), free_port());
         let log = |name: &str| system.folder().join(format!("{name}-{instance}.log"));
         let listen = format!("127.0.0.1:{port}");
-        let mut app = runtime.command(
-            &project().join("spin.toml"),
-            Some(&listen),
-            &system.folder().join("logs"),
-        );
+        let mut app = runtime.command(&folder.join("spin.toml"), Some(&listen), &system.folder().join("logs"));
         app.envs(system.runtime_variables())
             .env("SPIN_VARIABLE_INSTANCE", instance)
-            .current_dir(project());
+            .current_dir(folder);
         let app = Process::start(&mut app, &log("app"));
-        let mut sidecar = std::process::Command::new(binary("stream-sidecar"));
+        let mut sidecar = std::process::Command::new(program);
         sidecar
             .arg("run")
             .arg("--config")
-            .arg(project().join("sidecar.toml"))
+            .arg(folder.join("sidecar.toml"))
             .envs(system.sidecar_settings())
             .env("STREAM_SIDECAR__INSTANCE", instance)
             .env("STREAM_SIDECAR__ADMIN__LISTEN", format!("127.0.0.1:{admin}"));
@@ -75,7 +80,8 @@ impl Pair {
 
 fn replaced(runtime: Runtime) {
     let mut system = System::with_redis(runtime);
-    let mut pair = Pair::start(&system, runtime, "pod-0");
+    let before = std::env::var_os("ROLLING_BEFORE").map_or_else(project, PathBuf::from);
+    let mut pair = Pair::start(&system, runtime, "pod-0", &before);
     let front = Proxy::start(pair.port);
     system.reach_app_at(front.port);
     system.stock("cup", 1_000_000);
@@ -117,7 +123,8 @@ fn replaced(runtime: Runtime) {
         }
         for change in 1..=CHANGES {
             after_some_orders();
-            let next = Pair::start(&system, runtime, &format!("pod-{change}"));
+            let state = if change % 2 == 0 { before.clone() } else { project() };
+            let next = Pair::start(&system, runtime, &format!("pod-{change}"), &state);
             after_some_orders();
             front.lead_to(next.port);
             let old = std::mem::replace(&mut pair, next);

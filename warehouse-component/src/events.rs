@@ -19,7 +19,7 @@ async fn on_message(message: Bytes) -> anyhow::Result<()> {
     handler().message(&message).await
 }
 
-/// How the warehouse handles deliveries, whichever way they come.
+/// The warehouse's handler of deliveries, whichever way they come.
 pub(crate) fn handler() -> Handler<impl AsyncFn(&Delivery<'_>, &mut Receipt) -> Result<(), StorageError>> {
     Handler {
         part_entries: PART_ENTRIES,

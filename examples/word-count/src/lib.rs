@@ -10,7 +10,7 @@ use spin_sdk::{redis_subscriber, variables};
 /// Adds the words to the counts and notes the entry as counted, in one step; see the file.
 const COUNT: &str = include_str!("count.lua");
 
-/// What is to become of one entry.
+/// The outcome for one entry.
 enum Outcome {
     /// Its words are counted, now or before.
     Done,
@@ -42,7 +42,7 @@ async fn on_message(message: Bytes) -> anyhow::Result<()> {
             Ok(Outcome::Retry(reason)) => receipt.retry.push(refusal(reason)),
             Ok(Outcome::Reject(reason)) => receipt.reject.push(refusal(reason)),
             Err(error) => {
-                // What this component needs is gone: everything waits until it is back, and no attempt is spent.
+                // The component cannot work: everything waits until it can, and no attempt is spent.
                 receipt.unavailable = Some(format!("{error:#}"));
                 break;
             }

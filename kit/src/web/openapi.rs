@@ -29,11 +29,11 @@ use crate::web::service::with_fallbacks;
 /// The name of the security scheme.
 const TOKEN: &str = "token";
 
-/// What any request may meet.
+/// Problems of any request.
 const ALWAYS: [ProblemType; 3] = [STORAGE_UNAVAILABLE, CORRUPT_DATA, INTERNAL];
-/// What a request that changes something may meet besides.
+/// Further problems of a request that changes something.
 const CHANGING: [ProblemType; 3] = [UNAUTHORIZED, STORAGE_FULL, MISCONFIGURED];
-/// What a request with a body may meet besides.
+/// Further problems of a request with a body.
 const WITH_BODY: [ProblemType; 5] = [
     MALFORMED_JSON,
     BODY_INCOMPLETE,
@@ -41,7 +41,7 @@ const WITH_BODY: [ProblemType; 5] = [
     BODY_TOO_LARGE,
     INVALID_FIELD,
 ];
-/// What a request with query parameters may meet besides.
+/// Further problems of a request with query parameters.
 const WITH_QUERY: [ProblemType; 2] = [INVALID_FIELD, INVALID_QUERY];
 
 /// The routes of a service. There is no way to add one that is not in the document.
@@ -50,7 +50,7 @@ pub struct Api {
     description: Description,
 }
 
-/// What the document is made of. It is made only where somebody asks for it: that takes a millisecond or two, and every
+/// The source of the document. It is written only where somebody asks for it: that takes a millisecond or two, and every
 /// new instance of a component would spend them before its first answer.
 struct Description {
     service: &'static str,
@@ -59,7 +59,7 @@ struct Description {
     parts: Vec<Part>,
 }
 
-/// What `routes!(handler)` says of a handler, and the errors that it may answer beyond those that come with every
+/// The description of a handler by `routes!(handler)`, and its errors beyond those that come with every
 /// method, body or query.
 struct Part {
     schemas: Vec<(String, RefOr<Schema>)>,
@@ -194,7 +194,7 @@ pub(crate) fn below<S>(service: &str, (schemas, mut paths, handlers): UtoipaMeth
     (schemas, paths, handlers)
 }
 
-/// Whether the service and its Redis answer.
+/// The service's health: it and its Redis answer.
 #[utoipa::path(get, path = "/healthz", operation_id = "health", responses(
     (status = 200, description = "Both answer", body = Health),
 ))]

@@ -103,7 +103,7 @@ pub struct Problem {
     pub title: &'static str,
     /// The HTTP status code.
     pub status: u16,
-    /// What is wrong with this request, and what would make it right.
+    /// The fault of this request, and what would make it right.
     pub detail: String,
     /// The fields that are at fault, if fields are.
     #[serde(skip_serializing_if = "Vec::is_empty")]

@@ -31,7 +31,7 @@ const DISCARDED_BYTES_MAX: usize = 4 * 1024 * 1024;
 /// Room for what is read of a body at a time: who announces more than that has not sent it yet.
 const READ_BYTES: usize = 64 * 1024;
 
-/// How long a client may take to send its body.
+/// The time that a client has to send its body.
 const BODY_DEADLINE_MS: u64 = 10_000;
 
 /// A request whose body is not read yet.
@@ -74,7 +74,7 @@ impl Request {
     /// The request with its body read whole, within so many bytes and [`BODY_DEADLINE_MS`].
     pub(crate) async fn read(self, bytes_max: usize) -> Result<axum::http::Request<Bytes>, Problem> {
         let Self { head, body } = self;
-        // What a path names is text; the router would answer this in words of its own.
+        // The router would answer this in words of its own.
         if percent_decode_str(head.uri.path()).decode_utf8().is_err() {
             return Err(UNKNOWN_ROUTE.with("the path is not UTF-8 once its percent signs are decoded"));
         }
@@ -127,7 +127,7 @@ async fn collect(request: types::Request, announced: Option<usize>, bytes_max: u
             body.clear();
         }
         if !matches!(result, StreamResult::Complete(_)) {
-            // What comes after a body says whether that was all of it.
+            // The trailers say whether that was all of the body.
             if trailers.await.is_err() {
                 return Err(BODY_INCOMPLETE.with("the connection or the transfer coding broke off within the body"));
             }

@@ -22,7 +22,7 @@ pub enum DeadCommand {
     List {
         #[command(flatten)]
         selection: Selection,
-        /// So many at most.
+        /// At most this many.
         #[arg(long, default_value_t = 100)]
         limit: usize,
         /// One JSON object per line.

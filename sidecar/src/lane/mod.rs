@@ -54,7 +54,7 @@ pub struct LaneSetup {
     pub limits: Limits,
     /// Ids of deliveries carry the time, counted from this.
     pub started_unix_ms: u64,
-    /// Where jitter, and the random part of ids, come from.
+    /// Source of jitter and of the random part of ids.
     pub seed: u64,
 }
 

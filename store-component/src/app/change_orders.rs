@@ -75,10 +75,10 @@ fn commit(order_id: &str, before: Loaded, after: Order, now: &str, steps: &[(Tra
     for (step, event_id) in steps {
         match step.cause {
             Cause::PaymentApproved => {
-                orders::append(&mut commit, &clock::new_id(), now, &order_completed(order_id, &before));
+                commit.append(&clock::new_id(), now, &order_completed(order_id, &before));
             }
             Cause::CancelRequested => {
-                orders::append(&mut commit, event_id, now, &cancel_requested(order_id, &after));
+                commit.append(event_id, now, &cancel_requested(order_id, &after));
             }
             _ => {}
         }

@@ -2,6 +2,7 @@
 
 use contracts::envelope::to_json;
 use contracts::events::OrderPlaced;
+use kit::change::ROUNDS_MAX;
 use kit::clock;
 use kit::commit::{Commit, IdempotencyRecord, Outcome, commit};
 use kit::redis::StorageError;
@@ -13,9 +14,6 @@ use crate::domain::order::Status;
 use crate::domain::place_order::{self, OrderRequest, PlaceOrderError, PricedOrder};
 use crate::storage::products::{self, KnownProduct};
 use crate::storage::{StoredOrder, StoredTransition, orders};
-
-/// How often an order is priced: once by what is remembered, and again as long as its products keep changing.
-const ROUNDS_MAX: usize = 16;
 
 /// The answer to a request: the order's path, and the order as JSON.
 pub(crate) struct Placed {
@@ -96,7 +94,7 @@ pub(crate) async fn place_order(
         let placed = OrderPlaced {
             order_id: order_id.clone(),
         };
-        orders::append(&mut placing, &stored.event_id, &stored.order.created_at, &placed);
+        placing.append(&stored.event_id, &stored.order.created_at, &placed);
         if let Some(record) = record {
             placing.answer(record, &location, &body);
         }

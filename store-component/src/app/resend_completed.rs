@@ -33,14 +33,9 @@ pub(crate) async fn resend_completed(older_than_s: u64, page: &Page) -> Result<R
         }
         let mut commit = Commit::new();
         orders::expect_unchanged(&mut commit, order_id, &loaded.stored);
-        orders::append(&mut commit, &clock::new_id(), &now, &order_completed(order_id, &loaded));
+        commit.append(&clock::new_id(), &now, &order_completed(order_id, &loaded));
         if loaded.order.cancel == Some(Cancel::Requested) {
-            orders::append(
-                &mut commit,
-                &clock::new_id(),
-                &now,
-                &cancel_requested(order_id, &loaded.order),
-            );
+            commit.append(&clock::new_id(), &now, &cancel_requested(order_id, &loaded.order));
         }
         commits.push(commit);
     }

@@ -15,7 +15,7 @@ pub struct Product {
     pub active: bool,
 }
 
-/// Whether the store takes over what the warehouse says of a product.
+/// Decides if the store takes over what the warehouse says of a product.
 ///
 /// A revision that is known already counts when something else is said of it: a warehouse that was restored from a backup
 /// gives revisions a second time, and what it says last is so.

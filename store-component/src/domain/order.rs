@@ -74,7 +74,7 @@ pub enum Cancel {
     Refused,
 }
 
-/// What is said of an order does not fit what is known of it; in words.
+/// An event or request does not fit what is known of the order; in words.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Contradiction(pub String);
 
@@ -168,7 +168,7 @@ impl Order {
         Ok(steps)
     }
 
-    /// Whether no more came back than was bought, and no more money went back than was paid.
+    /// No more came back than was bought, and no more money went back than was paid.
     #[must_use]
     pub fn is_sound(&self) -> bool {
         let refunded = self
@@ -227,7 +227,7 @@ impl Status {
         Self::ALL.into_iter().find(|status| status.as_str() == word)
     }
 
-    /// Whether this is a final state: no further event is waited for.
+    /// This is a final state: no further event is waited for.
     #[must_use]
     pub fn is_end(self) -> bool {
         !matches!(self, Self::Pending | Self::Completed)

@@ -26,7 +26,6 @@ pub struct PricedOrder {
     pub currency: String,
     /// The lines; line ids count from 1 in their order.
     pub lines: Vec<PricedLine>,
-    /// What it costs.
     pub price: Price,
 }
 

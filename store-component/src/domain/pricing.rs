@@ -1,4 +1,4 @@
-//! What an order costs. Money is an integer of minor units.
+//! The price of an order. Money is an integer of minor units.
 
 use contracts::limits::JSON_INTEGER_MAX;
 

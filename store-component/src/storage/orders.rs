@@ -1,7 +1,6 @@
 //! Orders in Redis: read, and the commits that place, change and remove them.
 
-use contracts::envelope::{self, to_json};
-use contracts::events::Event;
+use contracts::envelope::to_json;
 use kit::commit::{Commit, Expected};
 use kit::redis::{StorageError, as_text, command, read_strings};
 
@@ -79,12 +78,16 @@ pub(crate) fn change(
     now: &str,
     steps: &[(Transition, &str)],
 ) {
-    expect_unchanged(commit, order_id, &before.stored);
     if before.order.status != after.status {
         commit.take_out(status_index(before.order.status), order_id);
         commit.insert(status_index(after.status), order_id);
     }
-    commit.set(order_key(order_id), to_json(&before.stored.changed(after, now, steps)));
+    let start = before.stored.start();
+    commit.replace(
+        order_key(order_id),
+        start,
+        to_json(&before.stored.changed(after, now, steps)),
+    );
 }
 
 /// Removes an order, if nobody has changed it since it was read.
@@ -99,9 +102,4 @@ pub(crate) fn remove(commit: &mut Commit, order_id: &str, order: &Loaded) {
 /// Has a commit made only if nobody has changed the order since it was read.
 pub(crate) fn expect_unchanged(commit: &mut Commit, order_id: &str, order: &StoredOrder) {
     commit.expect(order_key(order_id), Expected::Start(order.start()));
-}
-
-/// Adds an event to a commit.
-pub(crate) fn append<E: Event>(commit: &mut Commit, event_id: &str, now: &str, event: &E) {
-    commit.append(E::STREAM, envelope::write(event_id, now, event));
 }

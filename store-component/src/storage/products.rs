@@ -14,7 +14,7 @@ use crate::domain::catalogue::Product;
 const REMEMBERED_MAX: usize = 1_000;
 
 thread_local! {
-    /// What this instance has read of the catalogue. It may be out of date, so whoever decides by it commits only if the
+    /// The part of the catalogue that this instance has read. It may be out of date, so whoever decides by it commits only if the
     /// products' texts are still these.
     static REMEMBERED: RefCell<HashMap<String, KnownProduct>> = RefCell::default();
 }

@@ -1,7 +1,7 @@
 //! An order in Redis: one JSON object, which begins with the order's revision and the time of its last change.
 //!
-//! So an order is read and written as a whole, and a whole batch of orders by one command; and a commit that only wants to
-//! know whether somebody else has changed an order compares the start of its text. The time is there since a Redis that
+//! An order is read and written as a whole, and a batch of orders by one command. A commit that only wants to know whether
+//! somebody else has changed an order compares the start of its text. The time is there since a Redis that
 //! was restored, or a replica that takes over, may give a revision a second time.
 
 use serde::{Deserialize, Serialize};

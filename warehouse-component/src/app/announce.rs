@@ -10,21 +10,24 @@ use kit::redis::StorageError;
 
 use super::product_changed;
 use crate::storage::allocations::{self, Return, StoredAllocation};
-use crate::storage::append;
 use crate::storage::products::{self, StoredProduct};
 
-/// Tells of these products, as they are now.
+/// Tells of these products, as they are now; of none of them if one is damaged.
 ///
 /// # Errors
 /// When Redis is away or full, or a product is damaged.
 pub(crate) async fn announce_products(ids: &[&str]) -> Result<(), StorageError> {
+    products::read(ids)
+        .await?
+        .into_iter()
+        .try_for_each(|product| product.map(|_| ()))?;
     let now = clock::now();
     let decide = |_: &str, product: Option<StoredProduct>, _: &[usize]| Decision {
         answers: vec![()],
         commit: product.map(|product| {
             let mut commit = Commit::new();
             products::expect_same(&mut commit, &product);
-            append(&mut commit, &product.changed_by, &now, &product_changed(&product));
+            commit.append(&product.changed_by, &now, &product_changed(&product));
             commit
         }),
     };
@@ -54,7 +57,7 @@ pub(crate) async fn announce_allocation(
                 order_id: order_id.to_owned(),
                 lines: allocation.lines()?,
             };
-            append(&mut telling, &decision.event_id, &now, &event);
+            telling.append(&decision.event_id, &now, &event);
         }
         Some(reason) => {
             let event = RefundOrder {
@@ -62,7 +65,7 @@ pub(crate) async fn announce_allocation(
                 reason,
                 lines: allocation.lines()?,
             };
-            append(&mut telling, &decision.event_id, &now, &event);
+            telling.append(&decision.event_id, &now, &event);
         }
     }
     for entry in &returns {
@@ -71,7 +74,7 @@ pub(crate) async fn announce_allocation(
             return_id: entry.return_id.clone(),
             lines: entry.lines.clone(),
         };
-        append(&mut telling, &entry.return_id, &now, &event);
+        telling.append(&entry.return_id, &now, &event);
     }
     // An allocation never changes: one that has changed has left for the archive at this moment.
     let is_told = commit(telling).await? == Committed::Committed;

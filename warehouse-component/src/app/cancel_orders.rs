@@ -9,7 +9,6 @@ use serde_json::value::RawValue;
 
 use crate::domain::cancel::{Cancel, cancel};
 use crate::storage::allocations::{self, Outcome, StoredAllocation};
-use crate::storage::append;
 
 /// Decides cancels. An answer is `None` if others kept changing the order's allocation.
 ///
@@ -46,6 +45,6 @@ fn refund(order_id: &str, now: &str) -> Commit {
     };
     let mut commit = Commit::new();
     allocations::decide(&mut commit, order_id, &decision);
-    append(&mut commit, &event_id, now, &event);
+    commit.append(&event_id, now, &event);
     commit
 }

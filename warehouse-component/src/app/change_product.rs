@@ -8,7 +8,6 @@ use kit::web::if_match::IfMatch;
 
 use super::product_changed;
 use crate::domain::change_product::{Change, Effect, change};
-use crate::storage::append;
 use crate::storage::products::{self, StoredProduct};
 
 /// Why a product was not changed.
@@ -57,7 +56,7 @@ pub(crate) async fn change_product(
         after.own = own;
         after.changed_by.clone_from(&event_id);
         if effect == Effect::Announced {
-            append(&mut changing, &event_id, &now, &product_changed(&after));
+            changing.append(&event_id, &now, &product_changed(&after));
         }
         if commit(changing).await? == Outcome::Committed {
             return Ok(after);

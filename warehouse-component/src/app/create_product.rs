@@ -9,7 +9,6 @@ use crate::domain::change_product::Changeable;
 use crate::domain::create_product::NewProduct;
 use crate::domain::move_stock::Kind;
 use crate::domain::stock::Stock;
-use crate::storage::append;
 use crate::storage::products::{self, StoredProduct};
 use crate::storage::stock::{self, Movement, StoredStock};
 
@@ -52,7 +51,7 @@ pub(crate) async fn create_product(new: &NewProduct) -> Result<Option<StoredProd
         };
         stock::record(&mut creating, &first_supply, product.stock.movements);
     }
-    append(&mut creating, &event_id, &now, &product_changed(&product));
+    creating.append(&event_id, &now, &product_changed(&product));
     match commit(creating).await? {
         Outcome::Committed => Ok(Some(product)),
         _ => match products::read_one(&new.product_id).await? {

@@ -55,7 +55,7 @@ pub(crate) async fn move_stock(
         };
         let (before, after) = match decided {
             Ok(decided) => decided,
-            // What the same request has moved before is no reason to refuse it.
+            // A repeat of a request that was carried out is answered as before.
             Err(error) => {
                 let earlier = idempotency::earlier_answer(record).await?;
                 return earlier.map(|(_, movement)| movement).ok_or(error);

@@ -13,7 +13,6 @@ use kit::web::problem::Problem;
 use crate::domain::needs::needs;
 use crate::domain::take_back::{self, ReturnLine, Sold, TakeBackError};
 use crate::storage::allocations::{self, Outcome, Return, StoredAllocation};
-use crate::storage::append;
 use crate::storage::stock::{self, Movement, StoredStock};
 
 /// Why units were not taken back.
@@ -54,7 +53,7 @@ pub(crate) async fn take_back(
     for _ in 0..ROUNDS_MAX {
         let decided = match decide(order_id, lines).await {
             Ok(decided) => decided,
-            // What the same request has taken back before is no reason to refuse it, even when the order was archived since.
+            // A repeat of a request that was carried out is answered as before, even when the order was archived since.
             Err(error) => {
                 let earlier = idempotency::earlier_answer(record).await?;
                 return earlier.map(|(_, answer)| answer).ok_or(error);
@@ -78,7 +77,7 @@ pub(crate) async fn take_back(
     Err(ReturnError::Busy)
 }
 
-/// What was read, and what was decided on it.
+/// A decision, and the data that it was made on.
 struct Decided {
     allocation: StoredAllocation,
     returns: Vec<Return>,
@@ -149,7 +148,7 @@ impl Decided {
             return_id: new.return_id.clone(),
             lines: new.lines,
         };
-        append(&mut commit, &new.return_id, &new.at, &event);
+        commit.append(&new.return_id, &new.at, &event);
         commit
     }
 }

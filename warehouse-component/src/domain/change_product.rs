@@ -51,7 +51,7 @@ pub enum Effect {
     Announced,
 }
 
-/// Whether a change is legal.
+/// Checks a change.
 ///
 /// # Errors
 /// Path and reason of every field at fault.

@@ -25,7 +25,7 @@ pub struct NewProduct {
     pub low_stock_at: u64,
 }
 
-/// Whether a product may be created.
+/// Checks a new product.
 ///
 /// # Errors
 /// Path and reason of every field at fault.

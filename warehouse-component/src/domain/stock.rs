@@ -8,7 +8,7 @@ pub const ON_HAND_MAX: u64 = 1_000_000_000_000;
 /// every sum of a stock stays below 10^15: exact for Lua and for every JSON reader.
 pub const LIFETIME_MAX: u64 = 400_000_000_000_000;
 
-/// How many units there are, and where they came from and went.
+/// Units of one product: those there now, and those that ever came and went.
 ///
 /// Always `on_hand = supplied + returned - sold - written_off`, and never negative.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -36,13 +36,13 @@ impl Stock {
         }
     }
 
-    /// Whether so few units are there that more should be bought. A product with a limit of 0 is low when it is gone.
+    /// So few units are there that more should be bought. A product with a limit of 0 is low when it is gone.
     #[must_use]
     pub fn is_low(&self, low_stock_at: u64) -> bool {
         self.on_hand <= low_stock_at
     }
 
-    /// Whether the equation holds.
+    /// The equation holds.
     #[must_use]
     pub fn is_balanced(&self) -> bool {
         self.on_hand + self.sold + self.written_off == self.supplied + self.returned

@@ -31,7 +31,7 @@ pub enum TakeBackError {
     StockTooLarge(String),
 }
 
-/// Whether a request is legal, whatever the order is.
+/// Checks everything that does not depend on the order.
 ///
 /// # Errors
 /// Path and reason of every field at fault.

@@ -25,7 +25,7 @@ use self::problems::{
 };
 use crate::events::handler;
 
-/// Where a sidecar that delivers over HTTP does so; no part of the public API.
+/// The path for a sidecar that delivers over HTTP; no part of the public API.
 const DELIVERIES: &str = "/warehouse/deliveries";
 
 thread_local! {

@@ -32,7 +32,7 @@ pub(super) struct CreateProduct {
     /// The stock keeping unit's code.
     #[schema(example = "CUP-080", max_length = 64, pattern = "^[!-~]+$")]
     sku: String,
-    /// What customers read.
+    /// The name that customers read.
     #[schema(example = "Espresso cup", min_length = 1, max_length = 200)]
     name: String,
     /// In minor units, such as cents.
@@ -56,7 +56,7 @@ pub(super) struct CreateProduct {
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct ChangeProduct {
-    /// What customers read.
+    /// The name that customers read.
     #[serde(default, deserialize_with = "present")]
     #[schema(example = "Espresso cup, white", min_length = 1, max_length = 200, nullable = false)]
     name: Option<String>,

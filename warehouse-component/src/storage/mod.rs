@@ -5,10 +5,6 @@ pub(crate) mod stock;
 pub(crate) mod allocations;
 pub(crate) mod take_stock;
 
-use contracts::envelope;
-use contracts::events::Event;
-use kit::commit::Commit;
-
 /// All products, by id. Every member has the score 0.
 const PRODUCTS: &str = "products";
 /// The products with few units left, by id. Every member has the score 0.
@@ -38,9 +34,4 @@ fn allocation_key(order_id: &str) -> String {
 /// An order's returns as JSON: a list.
 fn returns_key(order_id: &str) -> String {
     format!("returns:{order_id}")
-}
-
-/// Adds an event to a commit.
-pub(crate) fn append<E: Event>(commit: &mut Commit, event_id: &str, now: &str, event: &E) {
-    commit.append(E::STREAM, envelope::write(event_id, now, event));
 }

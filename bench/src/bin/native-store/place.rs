@@ -3,8 +3,8 @@
 use std::sync::Arc;
 
 use anyhow::{Context, Result};
-use contracts::envelope::{self, to_json};
-use contracts::events::{Event, OrderPlaced};
+use contracts::envelope::to_json;
+use contracts::events::OrderPlaced;
 use kit::commit::{self, Commit, Expected, IdempotencyRecord, Outcome};
 use redis::aio::MultiplexedConnection;
 use sha1_smol::Sha1;
@@ -50,7 +50,7 @@ pub(crate) async fn place(
     let event = OrderPlaced {
         order_id: new.id.clone(),
     };
-    placing.append(OrderPlaced::STREAM, envelope::write(&new.event_id, &new.now, &event));
+    placing.append(&new.event_id, &new.now, &event);
     if let Some(record) = record {
         placing.answer(record, &new.location, &new.answer);
     }
