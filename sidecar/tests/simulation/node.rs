@@ -26,7 +26,7 @@ pub(crate) struct Node {
     pub(crate) started_at: i64,
     pub(crate) paused_until: i64,
     pub(crate) tasks: [Task; 3],
-    /// Whether the subscription to receipts is up.
+    /// True while the subscription to receipts is up.
     pub(crate) listening: bool,
     /// The time of its next wake-up.
     pub(crate) wake_at: Option<i64>,

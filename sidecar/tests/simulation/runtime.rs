@@ -35,7 +35,7 @@ impl Runtime {
 /// time changes nothing.
 #[derive(Default)]
 pub(crate) struct Effects {
-    /// How often the handler of each entry has got this far.
+    /// Times that the handler of each entry has got this far.
     pub(crate) applied: BTreeMap<EntryId, u32>,
     /// The sum of all effects: of the entries' numbers.
     pub(crate) balance: u64,

@@ -54,7 +54,7 @@ pub(crate) struct Simulation {
     pub(crate) happenings: HashMap<u64, Happening>,
     pub(crate) broker: Broker,
     pub(crate) nodes: Vec<Node>,
-    /// Whether the nodes are lanes of one sidecar, of which all but the first follow.
+    /// True where the nodes are lanes of one sidecar, of which all but the first follow.
     following: bool,
     pub(crate) runtimes: Vec<Runtime>,
     pub(crate) clients: u64,
