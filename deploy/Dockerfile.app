@@ -9,7 +9,7 @@ RUN rustup target add wasm32-wasip2 \
     && cargo build --locked --release --target wasm32-wasip2 \
         --package store-component --package warehouse-component --package console-component
 
-# The official release. The components need Spin 4.1 or later.
+# The official release; the components need Spin 4.1 or later.
 FROM debian:trixie-slim AS spin
 ARG SPIN_VERSION=v4.1.0
 ARG SPIN_SHA256

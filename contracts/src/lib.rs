@@ -3,7 +3,6 @@
 //! The event types are generated from `wit/events.wit`, so that both components, the tests and the load generator
 //! share one definition. Modules in reading order.
 #![warn(missing_docs)]
-#![warn(missing_docs)]
 
 pub mod names;
 pub mod limits;

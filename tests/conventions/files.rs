@@ -52,6 +52,8 @@ fn a_domain_imports_only_its_own_and_the_contract() {
                 "super::",
                 "crate::domain",
                 "contracts::",
+                // Its types are stored and sent as they are.
+                "serde::",
                 // In tests only: a development dependency.
                 "proptest::",
             ];

@@ -28,7 +28,10 @@ fn a_commit_names_all_commands_that_it_runs() {
     let (before, _) = lua.split_once("must_be_allowed(argument())").unwrap();
     assert!(!before.contains("call("), "it runs a command before it asks");
     let rust = read("kit/src/commit.rs");
-    for command in &commands(&lua, "call('") | &commands(&lua, "= {'") {
+    let mut run = &commands(&lua, "call('") | &commands(&lua, "= {'");
+    // Strings are gathered under this name, and set by MSET.
+    run.remove("SET");
+    for command in run {
         assert!(rust.contains(&format!("\"{command}\"")), "{command}");
     }
 }

@@ -14,19 +14,19 @@ use crate::runtime::Runtime;
 
 pub const TESTS: &[Test] = &[("the API document is true", document)];
 
-/// Set, the answers are written into the document instead.
+/// If this variable is set, the answers are written into the document instead.
 const WRITE: &str = "WRITE_API_DOCUMENT";
 /// The address in the document.
 const ADDRESS: &str = "localhost:3000";
 /// Ends the output of a block.
 const END: &str = "=== end of block ===";
-/// Written answers are wrapped behind the comma before this column.
+/// Written answers are wrapped after the last comma before this column.
 const COLUMNS: usize = 110;
 
 /// Lines of a shell, and the answer that the document shows.
 struct Block {
     commands: String,
-    /// Its kind, `json` or `text`, and its text; `None` when there is nothing to show.
+    /// Its kind, `json` or `text`, and its content; `None` when there is nothing to show.
     answer: Option<(String, String)>,
 }
 
@@ -102,7 +102,7 @@ fn blocks(text: &str) -> Vec<Block> {
     blocks
 }
 
-/// Whether running the commands again would do something again.
+/// True for commands that change something: they run only once.
 fn changes(commands: &str) -> bool {
     commands.contains(" -d ") || commands.contains(" -X ")
 }
@@ -210,7 +210,7 @@ impl Drop for Shell {
     }
 }
 
-/// Whether two answers are the same but for ids and times.
+/// Compares two answers, but for ids and times.
 fn same(kind: &str, answer: &str, expected: &str) -> bool {
     let (answer, expected) = (stable(answer), stable(expected));
     if kind != "json" {
@@ -257,7 +257,7 @@ fn kind_of(word: &str) -> Option<&'static str> {
     }
 }
 
-/// Breaks long lines behind commas that are in no text.
+/// Breaks long lines after commas that are in no string.
 fn wrap(answer: &str) -> String {
     let mut out = String::new();
     for line in answer.lines() {

@@ -1,4 +1,4 @@
-//! Closed orders leave the store for a file, and paid orders are told of again.
+//! Closed orders leave the store for a file, and paid orders are announced again.
 
 use std::path::Path;
 use std::process::Command;
@@ -23,12 +23,12 @@ pub const TESTS: &[Test] = &[
         allocations,
     ),
     ("bad archives", bad_archives),
-    ("orders that wait too long are told of again", resending),
+    ("orders that wait too long are announced again", resending),
 ];
 
 pub const OLD: &str = "2020-01-31T12:00:00.000Z";
 
-/// Has an allocation be made long ago.
+/// Makes an allocation old.
 fn age(warehouse: &mut Courier, order: &str) {
     let key = format!("allocation:{order}");
     let allocation: String = warehouse.redis(&["GET", &key]);
@@ -37,7 +37,7 @@ fn age(warehouse: &mut Courier, order: &str) {
     let _: String = warehouse.redis(&["SET", &key, &format!("{start}\"at\":\"{OLD}\"{end}")]);
 }
 
-/// An order that reached this state long ago, in Redis's eyes.
+/// An order that reached its state long ago, by its times in Redis.
 fn old(system: &System, courier: &mut Courier, closed: bool) -> String {
     let order = system.order(&[("cup", 1)]);
     courier.deliver(&[placed(&order)]);
@@ -126,7 +126,7 @@ fn leaving(runtime: Runtime) {
     assert_eq!(system.show(&young)["status"], "fulfilled");
 }
 
-/// The text of every file in the archive's folder whose name begins so.
+/// The contents of every file in the archive's folder whose name begins with this.
 fn files(folder: &Path, kind: &str) -> String {
     let files = std::fs::read_dir(folder).unwrap().map(|file| file.unwrap().path());
     files
@@ -181,7 +181,7 @@ fn tool(runtime: Runtime) {
     let refused = run("wrong");
     assert!(!refused.status.success(), "{refused:?}");
     assert_eq!((system.store_redis::<u64>(&["ZCARD", "orders"]), allocations()), (7, 7));
-    // A run that was cut short after it had removed an order.
+    // After a run that was cut short when it had removed an order.
     let cut = orders.remove(0);
     let _: u64 = courier.redis(&["DEL", &format!("order:{cut}")]);
     for list in ["orders", "orders:status:fulfilled", "orders:customer:ada"] {
@@ -320,6 +320,6 @@ fn resending(runtime: Runtime) {
     assert_eq!(told, waiting, "not {closed}, not {young}");
     assert_eq!(system.store_redis::<u64>(&["XLEN", "order-cancel-requested"]), 1);
     for order in &waiting[1..] {
-        assert_eq!(system.show(order)["rev"], 2, "telling again changes nothing");
+        assert_eq!(system.show(order)["rev"], 2, "a second announcement changes nothing");
     }
 }

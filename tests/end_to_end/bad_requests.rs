@@ -1,4 +1,4 @@
-//! Every bad request is a problem that names the fault, and writes nothing.
+//! Bad requests: each is answered with a problem that names the fault, and writes nothing.
 
 use serde_json::json;
 

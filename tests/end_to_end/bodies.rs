@@ -14,8 +14,8 @@ use crate::runtime::Runtime;
 use crate::shop::order_body;
 
 pub const TESTS: &[Test] = &[
-    ("a client that falls silent within its body", silent),
-    ("clients that go away within their bodies", gone),
+    ("a client that stops in the middle of its body", silent),
+    ("clients that disconnect in the middle of their bodies", gone),
     ("heads without bodies, and a target without a path", heads),
 ];
 
@@ -79,7 +79,7 @@ fn heads(runtime: Runtime) {
         assert!(head.ends_with("\r\n\r\n"), "{head}");
         assert_eq!(length(&head), Some(body.len()), "{head}");
     }
-    // HTTP/2 has no way to leave out what an answer announces.
+    // HTTP/2 cannot leave out the body that a response announces.
     let url = format!("http://{}/store/orders/{order}", system.listen());
     let head = Command::new("curl")
         .args(["-sS", "--http2-prior-knowledge", "-I", &url])

@@ -1,4 +1,4 @@
-//! Cancels: before payment the store decides, after it the warehouse; and what races with them.
+//! Cancels, and races with them: before the payment the store decides, after it the warehouse.
 
 use std::thread;
 
@@ -21,7 +21,7 @@ pub const TESTS: &[Test] = &[
     ("cancels against everything", against_everything),
 ];
 
-/// The store alone, with a product, and this test in the sidecar's place.
+/// The store alone with a product; the test delivers in the sidecar's place.
 pub fn store(runtime: Runtime) -> (System, Courier) {
     let mut system = System::with_redis(runtime);
     system.start_runtime();
@@ -245,7 +245,7 @@ fn against_fulfilments(runtime: Runtime) {
         let shown = system.show(order);
         assert_eq!(shown["status"], "fulfilled");
         match answer {
-            // Asked for in time, and then overtaken.
+            // Requested in time, then overtaken by the fulfilment.
             202 => {
                 asked += 1;
                 assert_eq!(

@@ -1,4 +1,4 @@
-//! Orders follow the store's copy of the catalogue, whatever an instance of the store remembers of it.
+//! Orders follow the store's copy of the catalogue, whatever an instance of the store has cached of it.
 
 use contracts::events::ProductChanged;
 use serde_json::Value;
@@ -41,13 +41,13 @@ fn priced_by_the_moment(runtime: Runtime) {
     learn(&system, "cup", 5, "Mug", 900, true);
     assert_eq!(subtotal(&order(&system, "fourth")), 900);
 
-    // A damaged record is nobody's, for an instance that remembers the product too.
+    // A damaged idempotency record fits no request, also for an instance that has the product cached.
     for field in ["body", "request"] {
         let _: u64 = system.store_redis(&["HDEL", "idem:POST:/store/orders:third", field]);
         assert_refused(&order(&system, "third"), "idempotency_key_reused");
     }
 
-    // A repeat is answered as before, by an instance that remembers the product and by one that cannot.
+    // A repeat is answered as before, by an instance that has the product cached and by one that cannot.
     let _: u64 = system.store_redis(&["DEL", "product:cup"]);
     for _ in 0..2 {
         assert_eq!(order(&system, "first").text, first.text);
@@ -87,7 +87,7 @@ fn prices_change(runtime: Runtime) {
 }
 
 fn every_line(runtime: Runtime) {
-    /// As many as an order may have.
+    /// The most lines that an order may have.
     const LINES: usize = 100;
     let mut system = System::with_redis(runtime);
     system.start_runtime();
@@ -104,10 +104,10 @@ fn every_line(runtime: Runtime) {
     assert_eq!(subtotal(&place("second")), 1_005);
     learn(&system, "p-0", 2, "Cup", 20, true);
     assert_eq!(subtotal(&place("third")), 1_025);
-    // A backup that was restored: the revision is given a second time.
+    // After a backup was restored, a revision is given a second time.
     learn(&system, "p-50", 1, "Cup", 11, true);
     assert_eq!(subtotal(&place("fourth")), 1_026);
-    // A damaged product is noticed, though an instance remembers how it was.
+    // A damaged product is noticed, though an instance has it cached.
     let whole = product_text(1, "Cup", 10, true);
     let no_text = [whole.as_bytes(), b"\xff"].concat();
     for damaged in [whole.replace("price_minor", "price").as_bytes(), &no_text] {
@@ -126,7 +126,7 @@ fn revisions(runtime: Runtime) {
     let mut system = System::with_redis(runtime);
     system.start_runtime();
     let mut courier = Courier::new(&system);
-    // The last but one is as after the warehouse was restored from a backup.
+    // The last but one stands for a warehouse restored from a backup.
     for (rev, name, kept) in [
         (2, "Cup", "Cup"),
         (1, "Bowl", "Cup"),

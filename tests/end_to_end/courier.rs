@@ -1,4 +1,4 @@
-//! The test in the sidecar's place: it hands a component deliveries and collects the receipts.
+//! Delivers to a component in the sidecar's place, and collects the receipts.
 
 use std::time::Duration;
 
@@ -9,7 +9,7 @@ use redis::{Connection, FromRedisValue};
 use crate::harness::System;
 use crate::process::eventually;
 
-/// What became of an entry.
+/// The outcome of an entry, by the receipt.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Settled {
     Done,
@@ -17,10 +17,10 @@ pub enum Settled {
     Reject,
 }
 
-/// A connection to a component's database, and a count of what was delivered.
+/// A connection to a component's database, and the number of entries delivered.
 pub struct Courier {
     channel: &'static str,
-    /// Where the receipts are expected: where the sidecar would, as the component may publish nowhere else.
+    /// The channel for receipts. It is the sidecar's, since the component may publish on no other.
     receipts: String,
     client: redis::Client,
     connection: Connection,
@@ -65,7 +65,7 @@ impl Courier {
             .unwrap_or_else(|error| panic!("{command:?}: {error}"))
     }
 
-    /// Delivers events, each with its id, and tells what became of each.
+    /// Delivers events, each with its id, and gives the outcome of each.
     pub fn deliver<E: Event>(&mut self, events: &[(String, E)]) -> Vec<(Settled, String)> {
         let written: Vec<_> = events
             .iter()

@@ -1,4 +1,4 @@
-//! A private Redis: bare, or as `deploy/` configures it, with TLS and a user for each of its clients.
+//! A private Redis: plain, or as `deploy/` configures it, with TLS and a user for each of its clients.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -10,10 +10,10 @@ use crate::process::project;
 /// The services, by the number of their database.
 pub const SERVICES: [&str; 2] = ["store", "warehouse"];
 
-/// Where a Redis listens, and what its clients must know.
+/// A Redis's addresses and secrets.
 pub struct Database {
     folder: PathBuf,
-    /// Without TLS: for the test itself, and for everybody where nothing is secured.
+    /// The port without TLS: for the test itself, and for everybody where Redis is plain.
     port: u16,
     secured: Option<Secured>,
 }
@@ -21,7 +21,7 @@ pub struct Database {
 struct Secured {
     tls_port: u16,
     folder: PathBuf,
-    /// What `deploy/secrets.sh` has made, by its names.
+    /// The secrets that `deploy/secrets.sh` has made, by name.
     env: BTreeMap<String, String>,
 }
 
@@ -63,7 +63,7 @@ impl Database {
         }
     }
 
-    /// What starts it.
+    /// The command that starts it.
     pub fn command(&self, appendfsync: &str) -> Command {
         let mut command = Command::new("redis-server");
         if let Some(secured) = &self.secured {
@@ -84,12 +84,12 @@ impl Database {
         command
     }
 
-    /// Where the app and the sidecar reach it, or what a proxy before it leads to.
+    /// The port for the app and the sidecar, or for a proxy before it.
     pub fn clients_port(&self) -> u16 {
         self.secured.as_ref().map_or(self.port, |secured| secured.tls_port)
     }
 
-    /// Its URL for somebody who may do everything, without a database.
+    /// Its URL for a user with all rights, without a database.
     pub fn operator_url(&self) -> String {
         self.url_as("operator")
     }
@@ -103,7 +103,7 @@ impl Database {
         }
     }
 
-    /// The app's variables that say where it is: on this port.
+    /// The app's variables with its address, on this port.
     pub fn app_variables(&self, port: u16) -> Vec<(String, String)> {
         let mut variables = Vec::new();
         for service in SERVICES {
@@ -123,7 +123,7 @@ impl Database {
         variables
     }
 
-    /// The sidecar's settings that say where it is: on this port.
+    /// The sidecar's settings with its address, on this port.
     pub fn sidecar_settings(&self, port: u16) -> Vec<(String, String)> {
         let mut settings = Vec::new();
         for service in SERVICES {

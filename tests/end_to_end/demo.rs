@@ -1,4 +1,4 @@
-//! The demo: products that are loaded once, and orders that come by themselves.
+//! The demo: products that are loaded once, and generated orders.
 
 use std::process::Command;
 

@@ -54,18 +54,18 @@ fn in_one_delivery(runtime: Runtime) {
     };
 
     let cancelled = ["o-3", "o-7", "o-3", "o-8", "o-4"];
-    let wishes = cancelled.map(|order| {
-        let wish = json!({ "order_id": order, "reason": "changed my mind" });
-        (order.to_owned(), wish.to_string())
+    let requests = cancelled.map(|order| {
+        let request = json!({ "order_id": order, "reason": "changed my mind" });
+        (order.to_owned(), request.to_string())
     });
-    // More than a component takes at a time, and than goes into one command.
+    // More orders than a component handles at a time, and than fit into one command.
     let orders: Vec<_> = (0..600)
         .flat_map(|number| [(format!("o-{number}"), 1), (format!("o-{number}"), 2)])
         .map(|(order, qty)| (order.clone(), completed(&order, &[("cup", qty)])))
         .collect();
     for _ in 0..2 {
         for (stream, events) in [
-            ("order-cancel-requested", &wishes[..]),
+            ("order-cancel-requested", &requests[..]),
             ("order-completed", &orders[..]),
         ] {
             let settled = courier.deliver_data(stream, events);

@@ -1,4 +1,4 @@
-//! The example for apps of one's own runs as its README says: another stream, another component, the same sidecar.
+//! The example word-count runs as its README says: another stream, another component, the same sidecar.
 
 use std::process::Command;
 
@@ -37,7 +37,7 @@ fn counts_once(runtime: Runtime) {
     let first = text("to be or not to be");
     let running = (app(), Process::start(&mut command, &log("sidecar")));
     eventually("the words are counted", || (count("be") == Some(2)).then_some(()));
-    // One that is put off twice, one that can never work, and one that was counted before.
+    // An entry that is retried twice, one that can never work, and one that was counted before.
     text("be it later");
     let _: String = system.store_redis(&["XADD", "texts", "*", "txet", "be"]);
     system.wait_until_handled("texts", "counters");
@@ -46,7 +46,7 @@ fn counts_once(runtime: Runtime) {
     let dead = system.store_dead_letters("texts");
     assert_eq!(dead.len(), 1, "{dead:?}");
     assert!(dead[0].contains(&("dead_reason".to_owned(), "it has no field `text`".to_owned())));
-    // The group forgets everything: all is delivered again, and nothing is counted again.
+    // The group is set back: everything is delivered again, and nothing is counted again.
     let _: String = system.store_redis(&["XGROUP", "SETID", "texts", "counters", "0"]);
     text("be");
     eventually("it is counted", || (count("be") == Some(4)).then_some(()));
@@ -54,7 +54,7 @@ fn counts_once(runtime: Runtime) {
     assert_eq!((count("to"), count("be"), count("later")), (Some(2), Some(4), Some(1)));
     let counted: bool = system.store_redis(&["SISMEMBER", "counted", &first]);
     assert!(counted);
-    // Its Redis refuses writes when the entry arrives: it says so, and no attempt is spent.
+    // Redis refuses writes when the entry arrives: the component reports it, and no attempt is spent.
     running.0.signal(Signal::SIGSTOP);
     text("full");
     eventually("it is in flight", || {
@@ -69,7 +69,7 @@ fn counts_once(runtime: Runtime) {
     });
     let _: String = system.store_redis(&["CONFIG", "SET", "maxmemory", "0"]);
     eventually("it is counted", || (count("full") == Some(1)).then_some(()));
-    // The one that can never work was delivered a second time above, and nothing has died since.
+    // The entry that can never work was delivered a second time above; there are no dead letters since.
     assert_eq!(system.store_dead_letters("texts").len(), 2);
     drop(running);
 }

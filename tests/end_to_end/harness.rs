@@ -19,10 +19,10 @@ const STORE_DATABASE: u8 = 0;
 /// The warehouse's.
 const WAREHOUSE_DATABASE: u8 = 1;
 
-/// What deliveries over HTTP are signed with.
+/// The secret for deliveries over HTTP.
 pub const DELIVERY_SECRET: &str = "an end-to-end test's own delivery secret";
 
-/// How long a delivery's ownership lasts in the tests, so that what a killed process left is taken up soon.
+/// The lease in the tests: short, so that entries of a killed process are claimed soon.
 const LEASE_MS: u32 = 2_000;
 
 /// A Redis, a runtime and a sidecar, each of which a test may start, stop and kill.
@@ -33,7 +33,7 @@ pub struct System {
     http_port: u16,
     admin_port: u16,
     agent: ureq::Agent,
-    /// The app's variables beyond those that say where Redis is.
+    /// The app's variables beyond those with Redis's address.
     variables: Vec<(&'static str, String)>,
     redis: Option<Process>,
     runtime: Option<Process>,
@@ -127,7 +127,7 @@ impl System {
         self.variables.push((name, value.to_owned()));
     }
 
-    /// The app's variables that say where this test's Redis is.
+    /// The app's variables with the address of this test's Redis.
     pub fn runtime_variables(&self) -> Vec<(String, String)> {
         let mut variables = self.database.app_variables(self.database.clients_port());
         if self.kind.over_http {
@@ -213,12 +213,12 @@ impl System {
         self.sidecar.take().unwrap().kill();
     }
 
-    /// From now on the app is reached at another port.
+    /// Sets another port for requests to the app.
     pub fn reach_app_at(&mut self, port: u16) {
         self.http_port = port;
     }
 
-    /// Which runtime this is.
+    /// The runtime under test.
     pub fn kind(&self) -> Runtime {
         self.kind
     }
@@ -228,7 +228,7 @@ impl System {
         self.database.url_as(user)
     }
 
-    /// Where the app and the sidecar reach this test's Redis.
+    /// The port of this test's Redis for the app and the sidecar.
     pub fn redis_clients_port(&self) -> u16 {
         self.database.clients_port()
     }
@@ -248,7 +248,7 @@ impl System {
         self.database.operator_url()
     }
 
-    /// What a process has printed so far.
+    /// The output of a process so far.
     pub fn read_log(&self, name: &str) -> String {
         std::fs::read_to_string(self.log(name)).unwrap_or_default()
     }
@@ -271,13 +271,13 @@ impl System {
         self.redis_command(WAREHOUSE_DATABASE, command)
     }
 
-    /// Puts bytes at a key of the store, text or not.
+    /// Sets a key of the store to any bytes.
     pub fn put_into_store(&self, key: &str, value: &[u8]) {
         let mut connection = self.connect(STORE_DATABASE).unwrap();
         redis::cmd("SET").arg(key).arg(value).exec(&mut connection).unwrap();
     }
 
-    /// Puts back what `DUMP` gave of a key of the warehouse.
+    /// Restores a key of the warehouse from its `DUMP`.
     pub fn restore_in_warehouse(&self, key: &str, dump: &[u8]) {
         let mut connection = self.connect(WAREHOUSE_DATABASE).unwrap();
         redis::cmd("RESTORE")

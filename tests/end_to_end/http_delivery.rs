@@ -1,4 +1,4 @@
-//! What the components take for a delivery over HTTP, and what they refuse without applying anything.
+//! Deliveries over HTTP that the components accept, and others that they refuse without applying anything.
 
 use serde_json::{Value, json};
 
@@ -9,9 +9,9 @@ use crate::runtime::Runtime;
 use crate::shop::completed;
 
 pub const TESTS: &[Test] = &[
-    ("deliveries over HTTP are believed by their signature", believed),
+    ("deliveries over HTTP are accepted by their signature", signatures),
     ("without a secret nobody delivers over HTTP", no_secret),
-    ("a rotated secret holds events up and spends no attempt", rotated),
+    ("a rotated secret delays events and spends no attempt", rotated),
 ];
 
 const PATH: &str = "/warehouse/deliveries";
@@ -52,10 +52,10 @@ fn refused(answer: &Answer, detail: &str) {
     assert_eq!(answer.www_authenticate.as_deref(), Some("Delivery-Signature"));
 }
 
-fn believed(runtime: Runtime) {
+fn signatures(runtime: Runtime) {
     let mut system = System::with_redis(runtime);
     system.set_variable("SPIN_VARIABLE_DELIVERY_SECRET", DELIVERY_SECRET);
-    // Deliveries have a proof of their own, and no token.
+    // Deliveries have their signature, and need no token.
     system.set_variable("SPIN_VARIABLE_API_TOKEN", "s3cret");
     system.start_runtime();
     let product = json!({
@@ -83,7 +83,7 @@ fn believed(runtime: Runtime) {
         "does not fit",
     );
     refused(&post(&system, now + 1, &signature, &body), "does not fit");
-    // By this host's clock, which goes on: from 120 s on.
+    // This host's clock goes on, so the times begin at 120 s.
     refused(&signed(&system, now - 120, &body), "differs from this host's by 12");
     refused(&signed(&system, now + 1_000, &body), "correct the clocks");
     assert_eq!(system.get(PATH).status, 405);

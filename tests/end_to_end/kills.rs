@@ -15,7 +15,7 @@ pub const TESTS: &[Test] = &[
 
 /// Orders placed, of one unit each.
 const ORDERS: usize = 200;
-/// Units there are, so that some orders are refused.
+/// Units in stock: too few, so that some orders are refused.
 const STOCK: u64 = 150;
 
 fn runtime_killed(runtime: Runtime) {
@@ -40,7 +40,7 @@ fn in_the_middle(runtime: Runtime, disturb: fn(&mut System)) {
         let (fulfilled, refused) = system.outcomes_told();
         (fulfilled + refused > 0).then_some(())
     });
-    // The rest is placed now, so that the disturbance meets work under way.
+    // The rest is placed now, so that the kill meets work under way.
     let rest = place(&system, ORDERS / 2..ORDERS);
     disturb(&mut system);
 

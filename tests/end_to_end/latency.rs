@@ -11,7 +11,7 @@ pub const TESTS: &[Test] = &[("an answer's head and body leave together", togeth
 
 /// Requests per path, one after another on one connection.
 const REQUESTS: usize = 300;
-/// Of those, answers that may come in two parts, since other tests run beside this one.
+/// Answers of those that may come in two parts, since other tests run beside this one.
 const APART_MAX: usize = 3;
 
 fn together(runtime: Runtime) {
@@ -43,7 +43,7 @@ fn together(runtime: Runtime) {
     }
 }
 
-/// Asks, and says whether one read gave the whole answer. Of one that was sent in two parts, the second leaves when the
+/// Sends a request, and tells whether one read gave the whole answer. Of one that was sent in two parts, the second leaves when the
 /// first was acknowledged, which the kernel puts off by 40 ms.
 fn comes_whole(connection: &mut TcpStream, request: &str) -> bool {
     connection.write_all(request.as_bytes()).unwrap();

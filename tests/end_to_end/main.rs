@@ -1,7 +1,7 @@
 //! The whole system from outside: a private Redis, a runtime with both components, a sidecar, each a real process on
-//! free ports, once for every runtime that is there: `devhost` always, `spin` where it is on PATH.
+//! free ports, once for every runtime: `devhost` always, `spin` where it is on PATH.
 //!
-//! What touches the ways of delivery is tested over HTTP too, and what any client of Redis does, with TLS and users.
+//! Tests of deliveries run over HTTP too, and tests of Redis's clients run with TLS and users too.
 //!
 //! `cargo test -p tests --test end_to_end -- NAME` runs the tests whose name contains NAME; with `END_TO_END=all` in the
 //! environment, all of them are run in every way.
@@ -64,10 +64,10 @@ use libtest_mimic::{Arguments, Trial};
 
 use crate::runtime::{Program, Runtime};
 
-/// A test: its name, and what it does on a runtime.
+/// A test: its name, and its function for a runtime.
 type Test = (&'static str, fn(Runtime));
 
-/// Tested over HTTP too.
+/// Tests that run over HTTP too.
 const OVER_HTTP: &[&[Test]] = &[
     fulfilment::TESTS,
     malformed::TESTS,
@@ -75,9 +75,9 @@ const OVER_HTTP: &[&[Test]] = &[
     rolling::TESTS,
     chaos::TESTS,
 ];
-/// Tested with TLS and users too.
+/// Tests that run with TLS and users too.
 const SECURED: &[&[Test]] = &[fulfilment::TESTS, streams::TESTS];
-/// Tests of what starts a bare Redis by itself, or has its own way in any case.
+/// Tests that start a plain Redis by themselves, or choose their own delivery.
 const ONE_WAY: &[&[Test]] = &[
     supervisor::TESTS,
     redis_restart::TESTS,
@@ -87,7 +87,7 @@ const ONE_WAY: &[&[Test]] = &[
     registry::TESTS,
     example::TESTS,
 ];
-/// Tests of what only Spin does.
+/// Tests of Spin alone.
 const SPIN_ONLY: &[&[Test]] = &[registry::TESTS];
 
 fn main() -> ExitCode {
@@ -157,7 +157,7 @@ fn main() -> ExitCode {
     conclusion.exit_code()
 }
 
-/// In which ways a test is run on a runtime.
+/// The ways in which a test runs on a runtime.
 fn variants(runtime: Runtime, name: &str) -> Vec<Runtime> {
     let is_in = |lists: &[&[Test]]| lists.iter().any(|list| list.iter().any(|(other, _)| *other == name));
     let all = std::env::var("END_TO_END").is_ok_and(|ways| ways == "all");

@@ -24,7 +24,7 @@ pub const TESTS: &[Test] = &[
     ("manifests: a missing secret is told", missing_secret),
 ];
 
-/// What the cluster would know: names that lead to this test's processes, files at this test's paths, and secrets.
+/// The cluster's part: names that lead to this test's processes, files at this test's paths, and secrets.
 struct Cluster<'a> {
     system: &'a System,
     pod: &'static str,
@@ -194,7 +194,7 @@ fn one_pod(runtime: Runtime) {
     );
     let sidecar = container(&deployment, "sidecar");
     let (_sidecar, admin) = cluster.sidecar(&sidecar);
-    // Whether the app lives, its sidecar knows.
+    // The app's liveness is reported by its sidecar.
     let alive = &app["livenessProbe"]["httpGet"];
     assert_eq!(alive["port"], sidecar["ports"][0]["containerPort"]);
     until_healthy(&system, format!("http://{admin}{}", alive["path"].as_str().unwrap()));
@@ -265,7 +265,7 @@ fn composed(runtime: Runtime) {
     };
     let (_app, url) = start_app(&cluster, runtime, "spin.toml", environment("app"));
     until_healthy(&system, format!("{url}/store/healthz"));
-    // What the image says by itself, but for where it listens.
+    // The image's own environment, but for the address of the listener.
     let admin = format!("127.0.0.1:{}", free_port());
     let mut command = Command::new(binary("stream-sidecar"));
     command
@@ -278,7 +278,7 @@ fn composed(runtime: Runtime) {
     order_at(&cluster, &url, &url);
 }
 
-/// A text of the compose file with its secrets, none of which may have a default.
+/// A value of the compose file with its secrets filled in. None of them may have a default.
 fn interpolate(text: &str, secrets: &BTreeMap<String, String>) -> String {
     let Some((before, rest)) = text.split_once("${") else {
         return text.to_owned();
@@ -290,7 +290,7 @@ fn interpolate(text: &str, secrets: &BTreeMap<String, String>) -> String {
     format!("{before}{}{}", secrets[name], interpolate(after, secrets))
 }
 
-/// The sidecar of the manifests without its secrets says which setting is missing, and starts nothing.
+/// Without its secrets the sidecar of the manifests names the missing setting, and starts nothing.
 fn missing_secret(runtime: Runtime) {
     let system = secured(runtime);
     let cluster = Cluster::new(&system, "sidecar-0");

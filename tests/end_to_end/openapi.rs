@@ -1,4 +1,4 @@
-//! The OpenAPI documents are of this app.
+//! The OpenAPI documents describe this app.
 
 use std::collections::BTreeSet;
 

@@ -30,7 +30,7 @@ impl Process {
         Self { child, group }
     }
 
-    /// Whether it has ended by itself.
+    /// True once it has ended by itself.
     pub fn has_ended(&mut self) -> bool {
         !matches!(self.child.try_wait(), Ok(None))
     }
@@ -40,7 +40,7 @@ impl Process {
         let _ = killpg(self.group, signal);
     }
 
-    /// Kills the whole group, which gets no chance to do anything about it.
+    /// Kills the whole group with SIGKILL.
     pub fn kill(mut self) {
         self.signal(Signal::SIGKILL);
         let _ = self.child.wait();
@@ -67,7 +67,7 @@ impl Drop for Process {
     }
 }
 
-/// Whether a process ended by itself and well.
+/// True if a process ended by itself and with success.
 pub fn is_clean(status: ExitStatus) -> bool {
     status.success() && status.signal().is_none()
 }

@@ -1,4 +1,4 @@
-//! A proxy before Redis: to cut connections, to leave them half open, or to lead new ones elsewhere.
+//! A proxy that can cut connections, leave them half open, or lead new ones elsewhere.
 
 use std::io::{Read, Write};
 use std::net::{Shutdown, TcpListener, TcpStream};
@@ -13,14 +13,14 @@ pub(crate) struct Proxy {
     connections: Arc<Mutex<Vec<Passage>>>,
 }
 
-/// One connection: its two ends, and whether what is sent on it gets lost.
+/// One connection: its two ends, and whether its data is lost.
 struct Passage {
     ends: [TcpStream; 2],
     silent: Arc<AtomicBool>,
 }
 
 impl Proxy {
-    /// Before the server on this port of this machine.
+    /// A proxy before the server on this port of this machine.
     pub(crate) fn start(target: u16) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let port = listener.local_addr().unwrap().port();
@@ -44,21 +44,21 @@ impl Proxy {
         }
     }
 
-    /// Closes all connections that there are; new ones are taken.
+    /// Closes all connections; new ones are accepted.
     pub(crate) fn cut(&self) {
         for passage in self.connections.lock().unwrap().drain(..) {
             passage.close();
         }
     }
 
-    /// Nothing passes any more on the connections that there are, and they stay open.
+    /// Stops all data on the present connections, which stay open.
     pub(crate) fn silence(&self) {
         for passage in self.connections.lock().unwrap().iter() {
             passage.silent.store(true, Ordering::Relaxed);
         }
     }
 
-    /// Leads new connections to the server on another port; those that there are stay.
+    /// Leads new connections to the server on another port; present ones stay.
     #[allow(dead_code, reason = "not all who include this file need it")]
     pub(crate) fn lead_to(&self, target: u16) {
         self.target.store(target, Ordering::Relaxed);
@@ -99,7 +99,7 @@ fn pass_on(mut from: TcpStream, mut to: TcpStream, silent: &AtomicBool) {
             break;
         }
     }
-    // Whoever is at the other end of a silent connection hears nothing of this either.
+    // The other end of a silent connection hears nothing of this either.
     if !silent.load(Ordering::Relaxed) {
         let _ = from.shutdown(Shutdown::Both);
         let _ = to.shutdown(Shutdown::Both);

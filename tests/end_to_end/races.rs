@@ -1,4 +1,4 @@
-//! Many clients at once, and what may happen only once or so often happens no more.
+//! Many clients at once: whatever may happen once, or a number of times, happens no more often.
 
 use std::thread;
 
@@ -10,10 +10,10 @@ use crate::runtime::Runtime;
 
 pub const TESTS: &[Test] = &[
     ("a hundred clients for the last ten units", last_units),
-    ("one movement, whoever sends it how often", one_movement),
+    ("one movement, however many clients send it", one_movement),
     ("ten units come back ten times at the most", one_return_each),
-    ("one return, whoever sends it how often", one_return),
-    ("twenty clients change what they have seen", one_change),
+    ("one return, however many clients send it", one_return),
+    ("twenty clients change the revision that they have seen", one_change),
 ];
 
 fn at_once<T: Send>(clients: u32, act: impl Fn(u32) -> T + Sync) -> Vec<T> {
@@ -81,7 +81,7 @@ fn one_return(runtime: Runtime) {
     system.stock("cup", 3);
     let order = system.order(&[("cup", 3)]);
     assert_eq!(system.end_of(&order), "fulfilled");
-    // All that was sold: who comes second would be refused, were it not the same request.
+    // All units that were sold: a second request would be refused, were it not the same one.
     let body = json!({ "order_id": order, "lines": [{ "line_id": 1, "qty": 3 }] }).to_string();
     let answers = at_once(40, |_| {
         system.post_text("/warehouse/returns", &[("Idempotency-Key", "the same")], &body)

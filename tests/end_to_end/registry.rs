@@ -40,7 +40,7 @@ fn pushed(runtime: Runtime) {
     });
     for service in ["store", "warehouse"] {
         let reference = format!("{registry}/{service}:test");
-        // What is run comes from the registry, and not from what was pushed.
+        // The app that runs comes from the registry, and not from the files that were pushed.
         let cache = |name: &str| folder.join(format!("{name}-{service}"));
         let push = Command::new("spin")
             .args(["registry", "push", "--insecure", "--cache-dir"])

@@ -23,7 +23,7 @@ pub const TESTS: &[Test] = &[
     ("the warehouse without one right", the_warehouse),
 ];
 
-/// Something that a service is asked to do.
+/// A request to a service, or an event for it.
 enum Deed {
     /// Method, path and body of a request.
     Request(&'static str, String, String),
@@ -131,7 +131,7 @@ fn the_warehouse(runtime: Runtime) {
     take_away(&system, "warehouse", 1, &mut courier, &deeds);
 }
 
-/// Does each deed without each right that the service's user has: all of it is done, or nothing.
+/// Tries each deed without each of the user's rights: all of it is done, or nothing.
 fn take_away(system: &System, user: &str, database: u8, courier: &mut Courier, deeds: &[Deed]) {
     let url = format!("{}/{database}", system.redis_url());
     let mut redis = redis::Client::open(url).unwrap().get_connection().unwrap();
@@ -163,7 +163,7 @@ fn take_away(system: &System, user: &str, database: u8, courier: &mut Courier, d
     }
 }
 
-/// Whether Redis's refusal is the answer; anything else must be success.
+/// True if Redis's refusal is the answer; any other answer must be success.
 fn is_refused(system: &System, courier: &mut Courier, deed: &Deed) -> bool {
     match deed {
         Deed::Request(method, path, body) => {
@@ -187,7 +187,7 @@ fn is_refused(system: &System, courier: &mut Courier, deed: &Deed) -> bool {
     }
 }
 
-/// The commands that the service's user may run, but for those without which there is no asking.
+/// The commands that the service's user may run, but for those that the test itself needs.
 fn rights(user: &str) -> Vec<String> {
     let users = std::fs::read_to_string(project().join("deploy/redis/users.acl")).unwrap();
     let line = users

@@ -19,7 +19,7 @@ use crate::shop::order_body;
 
 pub const TESTS: &[Test] = &[("app and sidecar are replaced under load", replaced)];
 
-/// How often everything is replaced.
+/// Number of times that everything is replaced.
 const CHANGES: usize = 3;
 /// Orders that must be placed between two steps, so that each meets work under way.
 const ORDERS_PER_STEP: usize = 40;
@@ -104,7 +104,7 @@ fn replaced(runtime: Runtime) {
                         return;
                     }
                     let key = format!("client-{client}-{number}");
-                    // A connection that breaks says nothing of its request: the key makes asking again harmless.
+                    // A broken connection says nothing of its request: the key makes a repeat harmless.
                     let answer = eventually("the app answers", || {
                         system
                             .try_post("/store/orders", &[("Idempotency-Key", &key)], &body)

@@ -1,4 +1,4 @@
-//! What the system under test is made of: which runtimes there are, how deliveries reach them, how Redis is guarded.
+//! The variants of the system under test: the runtime, the way of delivery, and Redis's security.
 
 use std::fs;
 use std::path::Path;
@@ -6,14 +6,14 @@ use std::process::Command;
 
 use crate::process::binary;
 
-/// Something that runs `spin.toml`, and what is around it.
+/// A program that runs `spin.toml`, with the way of delivery and Redis's security.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Runtime {
-    /// What runs the app.
+    /// The program that runs the app.
     pub program: Program,
     /// The sidecar delivers over HTTP, and not through the Redis trigger.
     pub over_http: bool,
-    /// Redis wants TLS and knows its clients, as `deploy/redis/` has it.
+    /// Redis has TLS and users, as in `deploy/redis/`.
     pub secured: bool,
 }
 
@@ -48,7 +48,7 @@ impl Runtime {
         }
     }
 
-    /// The same with what is around it.
+    /// Its name with the variant.
     pub fn title(self) -> String {
         let http = if self.over_http { " over HTTP" } else { "" };
         let secured = if self.secured { " with TLS and users" } else { "" };
@@ -84,7 +84,7 @@ impl Runtime {
         command
     }
 
-    /// What ran and what did not, in words.
+    /// The runtimes that ran and those that did not, in words.
     pub fn describe() -> String {
         match spin_version() {
             Some(version) => format!("devhost and {version}"),

@@ -46,7 +46,7 @@ fn two_apps(runtime: Runtime) {
             get(port, &format!("/{service}/healthz")).filter(|answer| answer.status == 200)
         });
     }
-    // One has nothing of the other.
+    // Neither has a route of the other.
     assert_eq!(get(store, "/warehouse/products").unwrap().status, 404);
     assert_eq!(get(warehouse, "/store/products").unwrap().status, 404);
 

@@ -1,4 +1,4 @@
-//! What a test does in the shop, and what must hold after it.
+//! A test's requests to the shop, and checks after them.
 
 use serde_json::{Value, json};
 
@@ -55,7 +55,7 @@ impl System {
         })
     }
 
-    /// The product's `(on_hand, supplied, sold)`, after a look at the stock equation.
+    /// The product's `(on_hand, supplied, sold)`, after a check that the stock is balanced.
     pub fn stock_of(&self, product_id: &str) -> (u64, u64, u64) {
         let answer = self.get(&format!("/warehouse/products/{product_id}"));
         assert_eq!(answer.status, 200, "{answer:?}");
@@ -70,7 +70,7 @@ impl System {
         (on_hand, supplied, sold)
     }
 
-    /// What the warehouse decided for an order.
+    /// The warehouse's decision for an order.
     pub fn allocation(&self, order_id: &str) -> Value {
         let answer = self.get(&format!("/warehouse/allocations/{order_id}"));
         assert_eq!(answer.status, 200, "{answer:?}");
@@ -120,7 +120,7 @@ impl System {
         assert_eq!((store, warehouse), (vec![], vec![]));
     }
 
-    /// How many events the warehouse has told of outcomes: `(order-fulfilled, refund-order)`.
+    /// Number of outcomes that the warehouse has published: `(order-fulfilled, refund-order)`.
     pub fn outcomes_told(&self) -> (u64, u64) {
         (
             self.warehouse_redis(&["XLEN", "order-fulfilled"]),

@@ -22,7 +22,7 @@ fn full(runtime: Runtime) {
     let placed = keyed();
     let order = placed.json()["order_id"].as_str().unwrap().to_owned();
     let _: String = system.store_redis(&["CONFIG", "SET", "maxmemory", "1"]);
-    // A repeat asks for nothing that is not there, whether the instance remembers the product or not.
+    // A repeat needs no new memory, whether the instance has the product cached or not.
     assert_eq!(keyed().text, placed.text);
 
     let answer = system.post("/store/orders", &order_body(&[("cup", 1)]));

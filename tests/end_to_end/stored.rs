@@ -1,4 +1,4 @@
-//! Orders and products as the store keeps them: JSON texts.
+//! Orders and products as the store keeps them, as JSON.
 
 use serde_json::{Value, json};
 
@@ -17,7 +17,7 @@ pub fn date_back(courier: &mut Courier, order_id: &str, time: &str) {
     set_field(courier, order_id, "updated_at", time);
 }
 
-/// Changes a field of a stored order, and leaves the rest of its text as it is.
+/// Changes a field of a stored order, and leaves the rest of its JSON as it is.
 pub fn set_field(courier: &mut Courier, order_id: &str, field: &str, value: &str) {
     let key = order_key(order_id);
     let text: String = courier.redis(&["GET", &key]);
@@ -27,7 +27,7 @@ pub fn set_field(courier: &mut Courier, order_id: &str, field: &str, value: &str
     let _: String = courier.redis(&["SET", &key, &[&text[..begin], value, &text[end..]].concat()]);
 }
 
-/// The text of a product of the catalogue.
+/// A product of the catalogue as JSON.
 pub fn product_text(rev: u64, name: &str, price_minor: u64, active: bool) -> String {
     let rest = json!({ "name": name, "price_minor": price_minor, "currency": "EUR", "active": active }).to_string();
     format!("{{\"rev\":{rev},{}", &rest[1..])

@@ -47,7 +47,7 @@ fn state(runtime: Runtime) {
     for number in 0..5 {
         system.append_to_store("order-completed", &[("data", &number.to_string())]);
     }
-    // Three are handed over, one of which waits for its next attempt.
+    // Three are delivered, one of which waits for its next attempt.
     let read = [
         "XREADGROUP",
         "GROUP",
@@ -81,7 +81,7 @@ fn state(runtime: Runtime) {
         "{found}"
     );
 
-    // An entry deleted within what was not read: Redis cannot tell the lag any more.
+    // An unread entry is deleted: Redis cannot tell the lag any more.
     let entries: Vec<(String, Vec<String>)> = system.store_redis(&["XRANGE", "order-completed", "-", "+"]);
     let _: u64 = system.store_redis(&["XDEL", "order-completed", &entries[3].0]);
     let found = stream(&system, "/store/streams", "order-completed");
@@ -99,7 +99,7 @@ fn state(runtime: Runtime) {
 }
 
 /// Appends a dead letter as the sidecar does.
-fn bury(system: &System, cause: &str, original: &str, fields: &[&str]) -> String {
+fn dead_letter(system: &System, cause: &str, original: &str, fields: &[&str]) -> String {
     let mut command = vec![
         "XADD",
         "order-completed.dead",
@@ -129,7 +129,7 @@ fn listed_and_dropped(runtime: Runtime) {
 
     let ids: Vec<_> = (0..5)
         .map(|number| {
-            bury(
+            dead_letter(
                 &system,
                 "rejected",
                 "1-1",
@@ -171,17 +171,17 @@ fn listed_and_dropped(runtime: Runtime) {
     );
     assert_eq!(stream(&system, "/store/streams", "order-completed")["dead"], 4);
 
-    // Large ones: a page ends early, and what is answered of each is cut.
+    // Large dead letters: a page ends early, and long values are cut.
     let large = "x".repeat(1_000_000);
     for _ in 0..40 {
-        bury(&system, "rejected", "1-1", &["data", &large, "more", &large]);
+        dead_letter(&system, "rejected", "1-1", &["data", &large, "more", &large]);
     }
     let answer = system.get(&format!("{DEAD}?limit=200"));
     let page = answer.json();
     assert!(answer.text.len() < 1_000_000, "{} bytes", answer.text.len());
     assert!(page["next_cursor"].is_string() && page["items"][0]["truncated"] == true);
 
-    // One that no sidecar wrote.
+    // A dead letter that no sidecar wrote.
     let _: String = system.store_redis(&["XADD", "order-completed.dead", "*", "note", "by hand"]);
     let page = system.get(&format!("{DEAD}?limit=1")).json();
     assert_eq!(page["items"][0]["cause"], Value::Null, "{page}");
@@ -212,8 +212,8 @@ fn replayed(runtime: Runtime) {
         ("not-text", "7-2", &["dead_cause", "mine", "data", "x"]),
     ];
     for (cause, original, fields) in cases {
-        let by_http = bury(&system, cause, original, fields);
-        let by_cli = bury(&system, cause, original, fields);
+        let by_http = dead_letter(&system, cause, original, fields);
+        let by_cli = dead_letter(&system, cause, original, fields);
         let replay = || system.post_text(&format!("{DEAD}/{by_http}/replay"), &[], "");
         let answer = replay();
         assert_eq!(answer.status, 200, "{answer:?}");
@@ -247,9 +247,9 @@ fn replayed(runtime: Runtime) {
         );
     }
 
-    // Nothing is left of the original: it stays, whoever asks.
-    let lost = bury(&system, "deleted", "9-9", &[]);
-    let odd = bury(&system, "deleted", "no id", &[]);
+    // Nothing is left of the original: the dead letter stays.
+    let lost = dead_letter(&system, "deleted", "9-9", &[]);
+    let odd = dead_letter(&system, "deleted", "no id", &[]);
     for id in [lost, odd] {
         let answer = system.post_text(&format!("{DEAD}/{id}/replay"), &[], "");
         assert_eq!(
@@ -260,8 +260,8 @@ fn replayed(runtime: Runtime) {
     }
     assert_eq!(stream(&system, "/store/streams", "order-completed")["dead"], 2);
 
-    // A key that holds something else is told, and nothing is half done.
-    let kept = bury(&system, "rejected", "7-4", &["data", "x"]);
+    // A key of a wrong type is named, and nothing is half done.
+    let kept = dead_letter(&system, "rejected", "7-4", &["data", "x"]);
     let _: String = system.store_redis(&["RENAME", "order-completed", "aside"]);
     let _: String = system.store_redis(&["SET", "order-completed", "a text"]);
     let refused = system.post_text(&format!("{DEAD}/{kept}/replay"), &[], "");
@@ -287,10 +287,10 @@ fn replayed(runtime: Runtime) {
     }
     let _: String = system.store_redis(&["RENAME", "aside", "order-completed.dead"]);
 
-    // And it is handled: by the group in which it died.
+    // It is handled by the group of its dead letter.
     system.start_sidecar();
     system.stock("cup", 9);
-    let letter = bury(
+    let letter = dead_letter(
         &system,
         "rejected",
         "7-3",
@@ -308,7 +308,7 @@ fn own_only(runtime: Runtime) {
     let mut system = System::with_redis(runtime);
     system.start_runtime();
     let _: String = system.store_redis(&["XADD", "secret.dead", "*", "dead_cause", "x", "data", "hidden"]);
-    let own = bury(&system, "rejected", "1-1", &["data", "x"]);
+    let own = dead_letter(&system, "rejected", "1-1", &["data", "x"]);
     for path in [
         "/store/streams/secret/dead",
         "/store/streams/order-completed.dead/dead",

@@ -1,4 +1,4 @@
-//! Where a token is set, whoever changes something needs it.
+//! With a token set, every request that changes something needs it.
 
 use serde_json::json;
 

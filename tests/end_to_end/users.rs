@@ -1,4 +1,4 @@
-//! Each user of `deploy/redis/users.acl` is refused what it does not need.
+//! Each user of `deploy/redis/users.acl` is refused the commands, keys and channels that it does not need.
 
 use redis::ErrorKind;
 
@@ -116,7 +116,7 @@ fn restarted(runtime: Runtime) {
     assert_eq!(system.end_of(&order), "fulfilled");
     system.stop_redis();
     system.start_redis();
-    // Redis itself reads its file as a user, and drops what that user may not do.
+    // Redis reads its file as a user too, and drops the commands that this user may not run.
     assert_eq!(stored_order(&system, &order)["status"], "fulfilled");
     let allocation: String = system.warehouse_redis(&["GET", &format!("allocation:{order}")]);
     assert!(allocation.contains(r#""outcome":"fulfilled""#), "{allocation}");

@@ -1,4 +1,4 @@
-//! The warehouse's routes: products changed, stock listed, units taken back, outcomes told again.
+//! The warehouse's routes: products changed, stock listed, units taken back, outcomes announced again.
 
 use contracts::events::{OrderCancelRequested, OrderCompleted, OrderLine};
 use serde_json::{Value, json};
@@ -10,7 +10,7 @@ use crate::process::eventually;
 use crate::runtime::Runtime;
 
 pub const TESTS: &[Test] = &[
-    ("products are changed by who has seen them", changing),
+    ("products are changed only at the revision that was seen", changing),
     ("the list of low stock", low_stock),
     ("movements, newest first", movements),
     ("units come back to the stock", taking_back),
@@ -18,12 +18,12 @@ pub const TESTS: &[Test] = &[
     ("returns that are refused", refused_returns),
     ("limits of stock", limits),
     ("cancels at the warehouse", cancels),
-    ("what is paid for is fulfilled, on sale or not", off_sale),
-    ("outcomes and products are told again", repair),
+    ("paid orders are fulfilled, their products on sale or not", off_sale),
+    ("outcomes and products are announced again", repair),
     ("bad requests to the warehouse", bad_requests),
 ];
 
-/// The warehouse alone, with a product, and this test in the sidecar's place.
+/// The warehouse alone with a product; the test delivers in the sidecar's place.
 fn warehouse(runtime: Runtime, on_hand: u64) -> (System, Courier) {
     let mut system = System::with_redis(runtime);
     system.start_runtime();
@@ -245,7 +245,7 @@ fn movements(runtime: Runtime) {
     );
     made.push(newest["movement_id"].as_str().unwrap().to_owned());
 
-    // A walk goes on where it was, whatever comes meanwhile.
+    // The next page begins where the last one ended, whatever was added meanwhile.
     let first = system.get(&format!("{path}limit=2")).json();
     assert_eq!(supply(&system, "cup", "k-meanwhile", 1).status, 201);
     let cursor = first["next_cursor"].as_str().unwrap();
@@ -297,7 +297,7 @@ fn taking_back(runtime: Runtime) {
         refused.json()["errors"],
         json!([{ "field": "lines[1].qty", "reason": "at most 2 may still come back" }])
     );
-    // What was refused is not stored: the key is free.
+    // A refused request is not stored, so its key is free.
     assert_eq!(take_back(&system, "k-2", "o-1", &[(2, 1), (1, 2)]).status, 201);
     assert_eq!(
         (system.stock_of("cup"), system.stock_of("pot")),
@@ -338,7 +338,7 @@ fn through_the_system(runtime: Runtime) {
         .sum();
     assert_eq!(json!(refunded), shown["total_minor"]);
     assert_eq!(system.stock_of("cup"), (5, 5, 3));
-    // Told again, it changes nothing.
+    // Announced again, it changes nothing.
     let rev = shown["rev"].clone();
     let told = system.post_text(&format!("/warehouse/repair/allocations/{order}"), &[], "");
     assert_eq!(told.json()["return_ids"].as_array().unwrap().len(), 2, "{told:?}");
@@ -434,11 +434,11 @@ fn limits(runtime: Runtime) {
 fn cancels(runtime: Runtime) {
     let (system, mut courier) = warehouse(runtime, 10);
     let cancel = |order_id: &str| {
-        let wish = OrderCancelRequested {
+        let request = OrderCancelRequested {
             order_id: order_id.to_owned(),
             reason: "changed my mind".to_owned(),
         };
-        (format!("cancel of {order_id}"), wish)
+        (format!("cancel of {order_id}"), request)
     };
     let done = |count: usize| vec![(Settled::Done, String::new()); count];
     // First the cancel: the order is refunded, and its completion changes nothing.

@@ -146,7 +146,7 @@ fn fifty(runtime: Runtime) {
         let ids: Vec<_> = std::iter::from_fn(|| watcher.next()).map(|(id, _)| id).collect();
         assert_eq!(ids, [2, 3]);
     }
-    // Nobody looks for those who went away any more, though their orders are open.
+    // Redis is not read any more for clients that went away, though their orders are open.
     assert_eq!(system.show(&leave[0])["status"], json!("pending"));
     let looks = |courier: &mut Courier| -> u64 {
         let info: String = courier.redis(&["INFO", "commandstats"]);

@@ -1,4 +1,4 @@
-//! What is set wrongly is told, with the setting to change, and nothing is applied meanwhile.
+//! Wrong settings: the log or the answer names the setting to change, and nothing is applied meanwhile.
 
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{TcpListener, TcpStream};
@@ -153,7 +153,7 @@ fn old_redis(runtime: Runtime) {
     assert!(said.contains("run that or a later one"), "{said}");
 }
 
-/// Says to each command `OK`, but to a script what Redis 6.2 says; until the client is gone.
+/// Answers each command with `OK`, and scripts as Redis 6.2 does, until the client is gone.
 fn answer_as_redis_6(mut client: &TcpStream) {
     let mut commands = BufReader::new(client);
     let mut line = String::new();

@@ -1,4 +1,4 @@
-//! A wrong type at any key that a script touches: nothing is half done, and the entries beside it are.
+//! A wrong type at any key that a script touches: nothing is half done, and the entries beside it are handled.
 
 use std::collections::BTreeMap;
 
@@ -21,7 +21,7 @@ pub const TESTS: &[Test] = &[
     ("wrong types at the store's keys, by event", store_events),
     ("wrong types at the keys of requests", requests),
     ("wrong types at the keys of an order that leaves", removals),
-    ("wrong types at the keys of products that are told of", products),
+    ("wrong types at the keys of products that are announced", products),
     ("wrong types at the warehouse's other keys", warehouse_requests),
 ];
 
@@ -79,7 +79,7 @@ fn warehouse_events(runtime: Runtime) {
     );
     let _: u64 = system.warehouse_redis(&["DEL", "refund-order"]);
 
-    // The other stream: nothing can be fulfilled, and no stock is taken.
+    // A wrong type at the other stream: nothing can be fulfilled, and no stock is taken.
     spoil("order-fulfilled");
     system.append_to_store("order-completed", &[("data", &completed("o-7", &[("cup", 1)]))]);
     eventually("the order is a dead letter", || {
@@ -98,7 +98,7 @@ fn store_events(runtime: Runtime) {
     let _: u64 = system.store_redis(&["DEL", &keys[0]]);
     let _: u64 = system.store_redis(&["RPUSH", &keys[0], "hello"]);
     let _: String = system.store_redis(&["SET", &keys[1], "hello"]);
-    // An order that somebody has edited, so that scripts could not tell its revision.
+    // An order that was edited by hand, so that its revision cannot be compared.
     let edited = format!(" {}", system.store_redis::<String>(&["GET", &keys[2]]));
     let _: String = system.store_redis(&["SET", &keys[2], &edited]);
     system.start_sidecar();
@@ -235,7 +235,7 @@ fn products(runtime: Runtime) {
         let left: Vec<String> = courier.redis(&["KEYS", "product*"]);
         assert_eq!(left, Vec::<String>::new(), "{key}");
     }
-    // A revision that scripts could not read again.
+    // A revision that is too large to be kept exact.
     let event = ProductChanged {
         rev: 1_000_000_000_000_000,
         ..event
@@ -355,7 +355,7 @@ fn warehouse_requests(runtime: Runtime) {
         ("allocation:o-1", ("GET", "/warehouse/allocations/o-1", "")),
     ] {
         let kept: Option<Vec<u8>> = system.warehouse_redis(&["DUMP", key]);
-        // Where one of the two is of the right type, it is still nothing that the warehouse writes there.
+        // Even if one of the two is of the right type, the warehouse does not write such data.
         for spoil in ["SET", "RPUSH"] {
             let _: u64 = system.warehouse_redis(&["DEL", key]);
             let _: redis::Value = system.warehouse_redis(&[spoil, key, "hello"]);
@@ -375,7 +375,7 @@ fn warehouse_requests(runtime: Runtime) {
         }
     }
 
-    // Numbers that are none, and events that find a wrong type.
+    // Numbers that are none, and events at keys of a wrong type.
     for (key, field, value) in [
         ("stock:pot", "on_hand", "-1"),
         ("stock:pot", "returned", "1e3"),
@@ -393,7 +393,7 @@ fn warehouse_requests(runtime: Runtime) {
             None => system.warehouse_redis(&["HDEL", key, field]),
         };
     }
-    // Allocations and returns that are none, or do not fit together.
+    // Allocations and returns that are damaged, or do not fit together.
     let kept: String = system.warehouse_redis(&["GET", "allocation:o-1"]);
     for (from, to, status) in [
         ("\"fulfilled\"", "\"refunded\"", 500),

@@ -1,4 +1,4 @@
-//! What does not fit into the protocol harms nothing beside it.
+//! Input that does not fit the protocol: it harms nothing beside it.
 
 use crate::component::{all_done, empty};
 use crate::harness::Rig;
@@ -70,7 +70,7 @@ async fn a_pending_entry_that_was_deleted_is_a_dead_letter() {
     let mut rig = Rig::new().await;
     let _: () = rig.redis("XGROUP CREATE work crew 0 MKSTREAM").await;
     let ids = rig.append(0..2).await;
-    // Somebody else read them and died.
+    // Another consumer read them and died.
     let _: redis::Value = rig.redis("XREADGROUP GROUP crew somebody STREAMS work >").await;
     let _: i64 = rig.redis(&format!("XDEL work {}", ids[0])).await;
     let (component, _sidecar) = rig.ready(&[]).await;
@@ -120,7 +120,7 @@ async fn a_flood_of_nonsense_on_the_receipts_channel_is_told_a_few_times() {
     let (component, sidecar) = rig.ready(&[]).await;
     let mut pipeline = redis::pipe();
     for number in 0..5_000_usize {
-        // Each is wrong in its own way; every other one is not even text.
+        // Each is wrong in another way; every second one is not even text.
         let mut nonsense = vec![b' '; number];
         nonsense.push(if number % 2 == 0 { b'?' } else { 0xff });
         pipeline.cmd("PUBLISH").arg("receipts.app.0.one").arg(nonsense).ignore();

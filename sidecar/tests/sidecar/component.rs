@@ -1,4 +1,4 @@
-//! A component that does as it is told: it handles one message after the other, as Spin does.
+//! A component whose behaviour a test sets. It handles one message after the other, as Spin does.
 
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
@@ -8,7 +8,7 @@ use protocol::{Delivery, Receipt, Refusal};
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
-/// What to do with a delivery, handshakes included.
+/// The answer to a delivery, handshakes included: it may be none.
 type Handler = Box<dyn FnMut(&Delivery<'_>) -> Option<Receipt> + Send>;
 
 pub(crate) struct Component {
@@ -20,7 +20,7 @@ pub(crate) struct Component {
     count: Arc<AtomicUsize>,
 }
 
-/// A receipt that says `done` of everything.
+/// A receipt with every entry `done`.
 pub(crate) fn all_done(delivery: &Delivery<'_>) -> Receipt {
     Receipt {
         done: delivery.entries.iter().map(|entry| entry.entry.to_string()).collect(),
@@ -63,7 +63,7 @@ pub(crate) fn number(fields: &protocol::Fields<'_>) -> usize {
 }
 
 impl Component {
-    /// Subscribes to a channel, and answers everything with `done` until told otherwise.
+    /// Subscribes to a channel, and answers everything with `done` until a test sets something else.
     pub(crate) async fn subscribe(port: u16, channel: &str) -> Self {
         let client = redis::Client::open(format!("redis://127.0.0.1:{port}")).unwrap();
         let mut answers = client.get_multiplexed_async_connection().await.unwrap();
@@ -107,27 +107,27 @@ impl Component {
         }
     }
 
-    /// Keeps no deliveries from now on, since there will be many.
+    /// Stops recording deliveries, for tests with many.
     pub(crate) fn forget(&self) {
         self.forgets.store(true, Ordering::Relaxed);
     }
 
-    /// How many messages it has handled, handshakes included.
+    /// Number of messages handled, handshakes included.
     pub(crate) fn count(&self) -> usize {
         self.count.load(Ordering::Relaxed)
     }
 
-    /// Does this with every delivery from now on, handshakes included.
+    /// Sets the behaviour for every delivery from now on, handshakes included.
     pub(crate) fn on_delivery(&self, handler: impl FnMut(&Delivery<'_>) -> Option<Receipt> + Send + 'static) {
         *self.handler.lock().unwrap() = Box::new(handler);
     }
 
-    /// Handles no message until let go, as a handler that hangs.
+    /// Handles no message until it is released, like a handler that hangs.
     pub(crate) fn hang(&self, hang: bool) {
         self.hold.send(hang).unwrap();
     }
 
-    /// Every delivery so far, handshakes left out.
+    /// Every delivery so far, without handshakes.
     pub(crate) fn seen(&self) -> Vec<Delivery<'static>> {
         self.seen.lock().unwrap().clone()
     }

@@ -1,4 +1,4 @@
-//! What is delivered, when and in what portions.
+//! Deliveries: their contents, their time and their size.
 
 use crate::component::{all_done, empty};
 use crate::harness::{Rig, Sidecar, eventually};
@@ -57,7 +57,7 @@ async fn nothing_is_delivered_before_the_handshake_is_answered() {
     let sidecar = rig.sidecar(&[]);
     sidecar.until_not_ready("has not answered the handshake").await;
     rig.append(0..5).await;
-    // Several handshakes later still nothing was even read.
+    // Several handshakes later nothing has been read.
     sidecar.until_not_ready("has not answered the handshake").await;
     assert_eq!(rig.pending().await, 0);
     assert!(component.seen().is_empty());
@@ -88,7 +88,7 @@ async fn a_silent_second_subscriber_does_no_harm() {
     rig.append(0..10).await;
     rig.until_settled().await;
     assert_eq!(component.numbers().len(), 10);
-    // The app goes, and the onlooker answers nothing: nobody's attempt is spent.
+    // The app is gone, and the second subscriber answers nothing: no attempt is spent.
     drop(component);
     rig.append(10..13).await;
     drop(onlooker);
@@ -113,7 +113,7 @@ async fn batches_and_window_are_bounded() {
     );
     sidecar.until_ready().await;
     eventually("the window is full", async || component.seen().len() == 3).await;
-    // Memory is bounded too: what is pending is the window and at most two batches behind it.
+    // Memory is bounded too: pending are the window and at most two batches behind it.
     assert!(rig.pending().await <= 64 * 5, "{}", rig.pending().await);
     let first: Vec<_> = component.seen();
     assert_eq!(first.iter().map(|delivery| delivery.entries.len()).max(), Some(64));

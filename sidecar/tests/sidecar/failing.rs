@@ -1,4 +1,4 @@
-//! Receipts of every kind, and none.
+//! Receipts of every kind, and missing ones.
 
 use std::collections::HashMap;
 
@@ -57,7 +57,7 @@ async fn unavailable_pauses_the_lane_and_spends_no_attempt() {
             return Some(all_done(delivery));
         }
         left -= 1;
-        // What was done before the trouble began is done.
+        // Entries that were done before the failure stay done.
         let done = delivery.entries.iter().filter(|entry| number(&entry.fields) == 0);
         let done = done.map(|entry| entry.entry.to_string()).collect();
         Some(Receipt {
@@ -79,7 +79,7 @@ async fn unavailable_pauses_the_lane_and_spends_no_attempt() {
 async fn a_poison_entry_is_alone_by_its_fourth_attempt_and_its_neighbours_are_done() {
     let mut rig = Rig::new().await;
     let (component, _sidecar) = rig.ready(&[]).await;
-    // As a handler that traps: the message is dropped, and the next one goes on.
+    // Like a handler that traps: the message is dropped, and the next one is handled.
     component.on_delivery(|delivery| {
         let poisoned = delivery.entries.iter().any(|entry| number(&entry.fields) == 300);
         (!poisoned).then(|| all_done(delivery))

@@ -1,4 +1,4 @@
-//! Things that die, hang or are taken away.
+//! Sidecar, component or Redis killed, stopped or damaged.
 
 use crate::component::all_done;
 use crate::harness::{CONFIG, Rig, Sidecar, eventually};
@@ -41,7 +41,7 @@ async fn a_restart_of_the_component_spends_no_attempt() {
     let mut rig = Rig::new().await;
     let (component, sidecar) = rig.ready(&[]).await;
     for _ in 0..4 {
-        // It takes a delivery in, and dies of something else.
+        // It receives a delivery and dies of another cause.
         let victim = rig.component().await;
         drop(victim);
     }
@@ -112,7 +112,7 @@ async fn a_sidecar_that_was_stopped_and_wakes_up_harms_nothing() {
     .await;
     one.signal("CONT");
     one.until_logged("an attempt is spent").await;
-    // What the first would retry, the second still holds at its first attempt.
+    // The second sidecar still holds at their first attempt the entries that the first would retry.
     let pending: Vec<(String, String, u64, u32)> = rig.redis("XPENDING work crew - + 100").await;
     assert!(
         pending

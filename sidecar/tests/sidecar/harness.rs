@@ -1,4 +1,4 @@
-//! A private Redis, a sidecar, and ways to wait for what they do.
+//! A private Redis, a sidecar, and ways to wait for their effects.
 
 use std::io::Write;
 use std::path::{Path, PathBuf};
@@ -13,7 +13,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use crate::component::Component;
 use crate::port::free_port;
 
-/// Nothing in these tests takes this long, unless it never happens.
+/// The longest wait for something: far longer than anything in these tests takes.
 pub(crate) const DEADLINE: Duration = Duration::from_secs(20);
 
 /// One service, `app`, with one stream, `work`, read for the group `crew`.
@@ -30,7 +30,7 @@ to = "app"
 group = "crew"
 "#;
 
-/// Limits that make things happen soon, for tests that wait for them.
+/// Short limits, for tests that wait for them.
 pub(crate) const QUICK: &[(&str, &str)] = &[
     ("LIMITS__LEASE_MS", "1500"),
     ("LIMITS__BACKOFF_MS_MIN", "20"),
@@ -43,7 +43,7 @@ pub(crate) const QUICK: &[(&str, &str)] = &[
     ("LIMITS__LOCK_MS", "1000"),
 ];
 
-/// A directory, a Redis and what runs beside them, all gone when it is dropped.
+/// A directory, a Redis and processes beside them. All are removed when it is dropped.
 pub(crate) struct Rig {
     pub(crate) redis: Redis,
     pub(crate) directory: PathBuf,
@@ -74,7 +74,7 @@ impl Rig {
         Component::subscribe(self.redis.port, "app.0.one").await
     }
 
-    /// A sidecar with quick limits and these variables besides.
+    /// A sidecar with short limits and these environment variables.
     pub(crate) fn sidecar(&self, variables: &[(&str, &str)]) -> Sidecar {
         Sidecar::start(self, CONFIG, variables)
     }
@@ -87,7 +87,7 @@ impl Rig {
         (component, sidecar)
     }
 
-    /// Runs a command given as it would be typed, apart from quotes.
+    /// Runs a command written as in redis-cli, but without quotes.
     pub(crate) async fn redis<T: FromRedisValue>(&mut self, command: &str) -> T {
         let mut words = command.split(' ');
         let mut built = redis::cmd(words.next().unwrap());
@@ -100,7 +100,7 @@ impl Rig {
             .unwrap_or_else(|err| panic!("{command}: {err}"))
     }
 
-    /// Appends entries `{n: first}`, ... to the stream `work`; answers with their ids.
+    /// Appends entries `{n: first}`, ... to the stream `work`, and gives their ids.
     pub(crate) async fn append(&mut self, numbers: std::ops::Range<usize>) -> Vec<String> {
         let mut pipeline = redis::pipe();
         for number in numbers {
@@ -109,7 +109,7 @@ impl Rig {
         pipeline.query_async(&mut self.connection).await.unwrap()
     }
 
-    /// How many entries are pending in the group; -1 without the group.
+    /// Number of pending entries in the group; -1 without the group.
     pub(crate) async fn pending(&mut self) -> i64 {
         let reply = redis::cmd("XPENDING")
             .arg("work")
@@ -125,7 +125,7 @@ impl Rig {
         }
     }
 
-    /// Everything that was appended has been acknowledged.
+    /// Waits until every appended entry is acknowledged.
     pub(crate) async fn until_settled(&mut self) {
         self.until_settled_within(DEADLINE).await;
     }
@@ -149,7 +149,7 @@ impl Rig {
         }
     }
 
-    /// Whatever is wrong, the sidecar asks Redis now and then, and uses next to no processor time.
+    /// Checks that the sidecar sends Redis few commands and uses hardly any processor time, whatever is wrong.
     pub(crate) async fn assert_calm(&mut self, sidecar: &Sidecar) {
         let (_, cpu) = cost(sidecar.id());
         let commands = self.commands().await;
@@ -166,7 +166,7 @@ impl Rig {
         );
     }
 
-    /// How many commands Redis has run; one in a script counts too.
+    /// Number of commands that Redis has run, those of scripts included.
     async fn commands(&mut self) -> u64 {
         let info: String = self.redis("INFO stats").await;
         let line = info
@@ -201,7 +201,7 @@ pub(crate) fn cost(process: u32) -> (u64, Duration) {
     (resident, Duration::from_millis(ticks * 10))
 }
 
-/// Waits until something is so, asking often.
+/// Waits until a condition holds, with frequent looks.
 pub(crate) async fn eventually(what: &str, mut is_so: impl AsyncFnMut() -> bool) {
     let deadline = Instant::now() + DEADLINE;
     while !is_so().await {
@@ -227,7 +227,7 @@ impl Redis {
         redis
     }
 
-    /// Another one beside it, with nothing in it.
+    /// Another, empty one beside it.
     pub(crate) fn beside(&self) -> Self {
         let port = free_port();
         let directory = self.directory.join(port.to_string());
@@ -235,7 +235,7 @@ impl Redis {
         Self::start(&directory, port)
     }
 
-    /// Starts it again with the data that it had.
+    /// Starts it again with its data.
     pub(crate) fn restart(&mut self) {
         self.kill();
         let log = std::fs::File::create(self.directory.join("redis.log")).unwrap();
@@ -323,7 +323,7 @@ impl Sidecar {
         }
     }
 
-    /// Runs a command with this sidecar's configuration; answers with its exit code and what it printed.
+    /// Runs a command with this sidecar's configuration, and gives its exit code and its output.
     pub(crate) fn try_command(&self, rig: &Rig, arguments: &[&str]) -> (i32, String) {
         let mut command = Command::new(env!("CARGO_BIN_EXE_stream-sidecar"));
         command
@@ -339,7 +339,7 @@ impl Sidecar {
         (output.status.code().unwrap(), String::from_utf8(text).unwrap())
     }
 
-    /// The same for one that succeeds.
+    /// The same for a command that must succeed.
     pub(crate) fn command(&self, rig: &Rig, arguments: &[&str]) -> String {
         let (code, text) = self.try_command(rig, arguments);
         assert_eq!(code, 0, "{arguments:?}: {text}");
@@ -364,7 +364,7 @@ impl Sidecar {
         let _ = self.process.wait();
     }
 
-    /// Waits for its end; answers with its exit code.
+    /// Waits for its end, and gives its exit code.
     pub(crate) async fn exit_code(&mut self) -> i32 {
         let mut code = None;
         eventually("the sidecar ends", async || {

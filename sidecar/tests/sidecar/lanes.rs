@@ -7,9 +7,9 @@ use crate::component::Component;
 use crate::harness::{CONFIG, Rig, Sidecar, eventually};
 
 const SECOND: &str = "app.0.one~2";
-/// So that each entry fills a delivery.
+/// Makes each entry fill a delivery.
 const ONE_EACH: (&str, &str) = ("LIMITS__BATCH_MAX", "1");
-/// So that a component may hang for the length of a test.
+/// Lets a component hang for the length of a test.
 const PATIENT: [(&str, &str); 2] = [("LIMITS__PROBE_MS", "10000"), ("LIMITS__ANSWER_MS", "20000")];
 
 impl Rig {
@@ -27,14 +27,14 @@ impl Rig {
         Sidecar::start(self, &config, limits)
     }
 
-    /// How many entries are pending on each lane's name.
+    /// Number of pending entries of each lane's consumer.
     async fn pending_by_lane(&mut self) -> (usize, usize) {
         let pending: Vec<(String, String, u64, u32)> = self.redis("XPENDING work crew - + 100").await;
         let count = |name| pending.iter().filter(|(_, consumer, ..)| consumer == name).count();
         (count("one"), count("one~2"))
     }
 
-    /// Appends entry after entry until this is so; answers with how many.
+    /// Appends entry after entry until the condition holds, and gives their number.
     async fn append_until(&mut self, mut is_so: impl AsyncFnMut(&mut Self) -> bool) -> usize {
         let mut appended = 0;
         while !is_so(self).await {
@@ -82,7 +82,7 @@ async fn a_second_lane_leaves_to_the_first_what_fits_into_one_delivery() {
         tokio::time::sleep(Duration::from_millis(1)).await;
     }
     rig.until_settled().await;
-    // The second looks by itself once a second.
+    // The second lane looks by itself once a second.
     let of_the_first = first.numbers().len();
     assert!(of_the_first >= 150, "{of_the_first}");
     first.hang(true);
@@ -99,7 +99,7 @@ async fn a_second_lane_looks_by_itself_while_the_first_reads_nothing() {
     let second = Component::subscribe(rig.redis.port, SECOND).await;
     let sidecar = rig.sidecar_of_two(&[]);
     sidecar.until_not_ready("app: nobody subscribes").await;
-    // Many deliveries: it goes on by itself while it finds as much as one holds.
+    // Many deliveries: it goes on by itself while it finds full ones.
     rig.append(0..10_000).await;
     let begin = Instant::now();
     rig.until_settled().await;
@@ -155,12 +155,12 @@ async fn the_consumers_of_all_lanes_stay_however_idle() {
     let _: i64 = rig.redis("XGROUP CREATECONSUMER work crew gone").await;
     let limits = [ONE_EACH, ("LIMITS__TRIM_MS", "50"), ("LIMITS__CONSUMER_IDLE_MS", "300")];
     let (first, second, sidecar) = rig.two_lanes(&limits).await;
-    // Both have read; from then on nobody subscribes, so that they read no more.
+    // Both have read. From now on nobody subscribes, so they read no more.
     rig.append(0..200).await;
     rig.until_settled().await;
     assert!(!first.seen().is_empty() && !second.seen().is_empty());
     drop((first, second));
-    // What has been idle for so long has outlived several passes, or is gone.
+    // After this idle time, several passes have kept a consumer or removed it.
     eventually("both stay idle", async || {
         let consumers: Vec<HashMap<String, redis::Value>> = rig.redis("XINFO CONSUMERS work crew").await;
         ["one", "one~2"].iter().all(|lane| {

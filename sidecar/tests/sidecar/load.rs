@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use crate::component::{all_done, number};
 use crate::harness::{Rig, cost};
 
-/// How many entries wait; more with SIDECAR_LOAD_ENTRIES, for measuring.
+/// Number of waiting entries; more with SIDECAR_LOAD_ENTRIES, for measuring.
 fn entries() -> usize {
     std::env::var("SIDECAR_LOAD_ENTRIES").map_or(50_000, |count| count.parse().unwrap())
 }
@@ -55,7 +55,7 @@ async fn memory_stays_small_however_large_entries_are() {
     let mut pipeline = redis::pipe();
     (0..5_000).for_each(|number| event(&mut pipeline, number));
     pipeline.exec_async(&mut rig.connection).await.unwrap();
-    // Some of a size that is delivered, some that are too large; nothing before tells that they come.
+    // Large entries that are delivered and others that are too large, without a warning before them.
     for number in 0..300 {
         let bytes = if number % 3 == 0 { 3_000_000 } else { 900_000 };
         let mut add = redis::cmd("XADD");
@@ -105,7 +105,7 @@ async fn a_steady_stream_costs_little_and_an_idle_lane_hands_on_at_once() {
     }
     waits.sort_unstable();
     println!("an idle lane hands on within {:?}, at worst {:?}", waits[50], waits[99]);
-    // Generous, since other tests run beside this one.
+    // A generous limit, since other tests run beside this one.
     assert!(waits[50] < Duration::from_millis(25), "{waits:?}");
 
     let seconds = 3;

@@ -1,4 +1,4 @@
-//! A Redis that has lost something, or is suddenly another one.
+//! A Redis that has lost data, or was replaced by another one.
 
 use std::time::{Duration, Instant};
 
@@ -68,14 +68,14 @@ impl Pair {
         }
     }
 
-    /// The replica follows nobody from now on; what the primary takes after this is lost.
+    /// Detaches the replica: writes to the primary after this are lost.
     async fn promote(&self) {
         let mut connection = self.replica.connect().await;
         let command = redis::cmd("REPLICAOF").arg("NO").arg("ONE").take();
         let _: () = command.query_async(&mut connection).await.unwrap();
     }
 
-    /// Entries 200 to 250 are appended to the new primary, and must come to their end there.
+    /// Appends entries 200 to 250 to the new primary, and waits until they are settled.
     async fn check(mut self) {
         let component = Component::subscribe(self.replica.port, "app.0.one").await;
         std::mem::swap(&mut self.rig.redis, &mut self.replica);
@@ -116,7 +116,7 @@ async fn a_primary_that_is_demoted_and_lives_on_is_left() {
     let mut pair = Pair::start().await;
     pair.promote().await;
     pair.proxy.lead_to(pair.replica.port);
-    // Nothing is cut: the old connections still lead to what answers, and takes no writes. Port 1 is nobody's.
+    // No connection is cut: the old ones lead to a Redis that answers but takes no writes. Nobody listens on port 1.
     let _: () = pair.rig.redis("REPLICAOF 127.0.0.1 1").await;
     pair.check().await;
 }
@@ -163,7 +163,7 @@ async fn a_sidecar_that_is_stopped_for_longer_than_the_lease_under_load_loses_an
     numbers.sort_unstable();
     numbers.dedup();
     assert_eq!(numbers, (0..appended).collect::<Vec<_>>());
-    // Only what was in the stopped one's hands was delivered twice, if at all.
+    // Only entries that the stopped sidecar held were delivered twice, if any.
     assert!(deliveries - appended <= 200, "{} twice", deliveries - appended);
     assert!(rig.dead().await.is_empty());
     one.until_ready().await;

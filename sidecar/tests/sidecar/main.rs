@@ -1,4 +1,4 @@
-//! The sidecar as a process, against a Redis of its own and a component that does as it is told.
+//! The sidecar as a process, against a Redis of its own and a component whose behaviour a test sets.
 
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 

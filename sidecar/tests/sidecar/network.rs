@@ -1,4 +1,4 @@
-//! A Redis that is slow, paused, full or beyond a bad network.
+//! A Redis that is slow, paused, full or behind a bad network.
 
 use std::process::Command;
 
@@ -194,7 +194,7 @@ async fn tls_with_a_certificate_authority_of_ones_own() {
         "{}",
         sidecar.log()
     );
-    // Another authority is not trusted.
+    // A certificate of another authority is not trusted.
     let distrusting = config
         .lines()
         .filter(|line| !line.starts_with("ca_file"))

@@ -1,4 +1,4 @@
-//! What operators see and type: probes, metrics, trimming, status, dead letters, configuration.
+//! Operation: probes, metrics, trimming, status, dead letters, configuration.
 
 use crate::component::{all_done, empty, number, sorted};
 use crate::harness::{CONFIG, Rig, eventually};
@@ -30,8 +30,7 @@ async fn metrics_tell_what_waits_and_what_happened() {
         lines.iter().all(|line| page.contains(line.as_str()))
     })
     .await;
-    // Redis does not know the lag of a group when an entry that it has not had was deleted: one behind all that the
-    // sidecar may hold.
+    // Redis does not know a group's lag once an unread entry was deleted: one beyond all that the sidecar may hold.
     component.hang(true);
     let ids = rig.append(0..3_000).await;
     let _: i64 = rig.redis(&format!("XDEL work {}", ids[2_999])).await;
@@ -89,7 +88,7 @@ async fn streams_are_trimmed_behind_every_group_and_never_without_a_required_one
         3000,
         "the group `audit` does not exist"
     );
-    // It exists, and has not acknowledged what it was given at first.
+    // The group exists, and has not acknowledged its first entries.
     let _: () = rig.redis("XGROUP CREATE work audit 0").await;
     let first: redis::Value = rig.redis("XREADGROUP GROUP audit a COUNT 1000 STREAMS work >").await;
     assert_ne!(first, redis::Value::Nil);
@@ -296,7 +295,7 @@ async fn the_configuration_is_checked_and_shown_with_its_defaults() {
     );
 }
 
-/// What a sidecar's Redis user needs and nothing more; docs/sidecar.md shows the same.
+/// The least rights of a sidecar's Redis user; docs/sidecar.md shows the same.
 const ACL: &str = "ACL SETUSER sidecar on >secret resetkeys resetchannels ~work ~work.dead ~stream-sidecar:lock:* \
     &app.0.one &receipts.app.0.one -@all +xgroup|create +xgroup|delconsumer +xreadgroup +xpending +xrange +xclaim +xack \
     +xadd +xdel +xlen +xtrim +xinfo|groups +xinfo|consumers +type +time +get +set +pttl +del +publish +subscribe \

@@ -1,4 +1,4 @@
-//! Deliveries over HTTP: the response is the receipt, and what is no receipt spends nobody's attempt.
+//! Deliveries over HTTP: the response is the receipt. Any other response spends no attempt.
 
 use std::sync::{Arc, Mutex};
 
@@ -19,12 +19,12 @@ use crate::proxy::Proxy;
 
 const SECRET: &str = "0123456789abcdef0123456789abcdef";
 
-/// What to answer to a delivery, handshakes included.
+/// The answer to a delivery, handshakes included.
 type Handler = Box<dyn FnMut(&Delivery<'_>) -> (StatusCode, String) + Send>;
 
 /// A component that takes deliveries over HTTP.
 struct HttpComponent {
-    /// Where sidecars find it.
+    /// The URL for sidecars.
     port: u16,
     handler: Arc<Mutex<Handler>>,
     seen: Arc<Mutex<Vec<Delivery<'static>>>>,
@@ -40,7 +40,7 @@ struct Inside {
 }
 
 impl HttpComponent {
-    /// Answers everything with `done` until told otherwise.
+    /// Answers everything with `done` until a test sets something else.
     async fn start() -> Self {
         let handler: Arc<Mutex<Handler>> = Arc::new(Mutex::new(Box::new(|delivery| receipt(&all_done(delivery)))));
         let seen = Arc::new(Mutex::new(Vec::new()));
@@ -101,8 +101,8 @@ async fn take(State(mut inside): State<Inside>, headers: HeaderMap, body: Bytes)
     let header = |name: &str| headers.get(name).and_then(|value| value.to_str().ok());
     let now = std::time::UNIX_EPOCH.elapsed().unwrap().as_secs();
     let (timestamp, signature) = (header(protocol::TIMESTAMP_HEADER), header(protocol::SIGNATURE_HEADER));
-    if let Err(unbelieved) = protocol::verify(SECRET, now, timestamp, signature, &body) {
-        return (StatusCode::UNAUTHORIZED, unbelieved.to_string());
+    if let Err(error) = protocol::verify(SECRET, now, timestamp, signature, &body) {
+        return (StatusCode::UNAUTHORIZED, error.to_string());
     }
     let _ = inside.held.wait_for(|held| !*held).await;
     let delivery: Delivery<'_> = serde_json::from_slice(&body).unwrap();
@@ -265,7 +265,7 @@ async fn a_component_that_comes_and_goes_spends_no_attempt() {
     component.hold.send(true).unwrap();
     rig.append(0..3).await;
     eventually("the entries are on their way", async || rig.pending().await == 3).await;
-    // Its connections break while a delivery is unanswered, and nobody is there for a while.
+    // Its connections break while a delivery is unanswered, and it is away for a while.
     proxy.lead_to(free_port());
     proxy.cut();
     sidecar.until_not_ready("nothing can be delivered").await;

@@ -1,4 +1,4 @@
-//! SIGTERM, bad configurations, and what they leave behind.
+//! SIGTERM, bad configurations, and the state that they leave behind.
 
 use std::time::Instant;
 
@@ -32,7 +32,7 @@ async fn sigterm_waits_for_what_is_in_flight_and_lets_go_of_the_rest() {
     );
     let handled = component.numbers().len();
     assert!(handled >= 1);
-    // A successor has it at once, long before a lease would end.
+    // A successor gets it at once, long before the lease would end.
     let start = Instant::now();
     let _sidecar = rig.sidecar(&limits);
     rig.until_settled().await;

@@ -1,4 +1,4 @@
-//! Redis, as far as one stream with one group goes: the effects of the sidecar's commands and scripts.
+//! Redis with one stream and one group: the effects of the sidecar's commands and scripts.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -6,7 +6,7 @@ use protocol::{Fields, WAITING_CONSUMER};
 use stream_sidecar::entry::{Body, Entry, EntryId};
 use stream_sidecar::lane::{Cause, ClaimFrom, Settlement};
 
-/// The part of an entry in a simulation.
+/// An entry's behaviour in a simulation.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Fate {
     Good,
@@ -25,7 +25,7 @@ pub(crate) struct Pending {
     /// Idle since, in microseconds; may lie before the beginning of the simulation.
     pub(crate) idle_since: i64,
     pub(crate) attempt: u32,
-    /// Not to be delivered before, by the last backoff.
+    /// The earliest time of the next delivery, by the last backoff.
     pub(crate) due: i64,
 }
 

@@ -10,7 +10,7 @@ use crate::broker::Fate;
 use crate::node::limits;
 use crate::simulation::Simulation;
 
-/// The deliveries of a lane that it has not heard of again, as its events and actions tell it.
+/// The unanswered deliveries of a lane, by its events and actions.
 #[derive(Default)]
 pub(crate) struct Outstanding(HashMap<String, Vec<String>>);
 
@@ -67,7 +67,7 @@ pub(crate) fn check_stall(actions: &[Action]) -> Result<(), String> {
 }
 
 impl Simulation {
-    /// A lane decides to deliver only what is certainly its own, also when it was paused a moment ago.
+    /// A lane decides to deliver only entries whose leases it certainly has, even right after a pause.
     pub(crate) fn check_ownership(&self, node: usize, payload: &str) -> Result<(), String> {
         let delivery: Delivery<'_> = serde_json::from_str(payload).map_err(|err| err.to_string())?;
         for entry in &delivery.entries {
@@ -123,13 +123,13 @@ impl Simulation {
         Ok(())
     }
 
-    /// Properties of the end.
+    /// Properties at the end.
     pub(crate) fn check_ends(&self) -> Result<(), String> {
-        let balance: u64 = self.ledger.applied.keys().map(|id| id.ms).sum();
-        if self.ledger.balance != balance {
+        let balance: u64 = self.effects.applied.keys().map(|id| id.ms).sum();
+        if self.effects.balance != balance {
             return Err(format!(
                 "an effect is not there exactly once: {} instead of {balance}",
-                self.ledger.balance
+                self.effects.balance
             ));
         }
         for (id, fate) in &self.broker.entries {
@@ -140,7 +140,7 @@ impl Simulation {
                 .filter(|(dead, _)| dead == id)
                 .map(|(_, cause)| *cause)
                 .collect();
-            let effect = self.ledger.applied.contains_key(id);
+            let effect = self.effects.applied.contains_key(id);
             let right = match fate {
                 Fate::Good => effect && dead.is_empty(),
                 Fate::DoneAt(attempt) if *attempt <= limits().attempts_max => {

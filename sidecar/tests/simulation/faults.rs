@@ -1,4 +1,4 @@
-//! Everything that goes wrong in a simulation, drawn from its seed.
+//! The faults of a simulation, drawn from its seed.
 
 use fastrand::Rng;
 use stream_sidecar::entry::EntryId;
@@ -10,34 +10,34 @@ use crate::simulation::{Happening, Simulation};
 
 #[derive(Debug, Clone, Copy)]
 pub(crate) enum Fault {
-    /// The sidecar is killed, and started again after so many microseconds.
+    /// The sidecar is killed, and started again after this number of microseconds.
     CrashNode(usize, i64),
-    /// The sidecar is stopped for so long, and goes on.
+    /// The sidecar is paused for this time, in microseconds like all times below.
     PauseNode(usize, i64),
-    /// The runtime is killed, and started again after so long.
+    /// The runtime is killed, and started again after this time.
     CrashRuntime(usize, i64),
-    /// The runtime handles nothing for so long.
+    /// The runtime handles nothing for this time.
     Hang(usize, i64),
-    /// The component reports itself unavailable for so long.
+    /// The component reports itself unavailable for this time.
     Unavailable(usize, i64),
-    /// The subscription to receipts is interrupted for so long.
+    /// The subscription to receipts is interrupted for this time.
     InterruptReceipts(usize, i64),
-    /// Redis is away for so long; runtimes lose their connections and are started again.
+    /// Redis is away for this time; runtimes lose their connections and are started again.
     RedisAway(i64),
-    /// Each command fails with this probability in percent, executed or not, for so long.
+    /// Each command fails with this probability in percent, executed or not, for this time.
     Flaky(u8, i64),
-    /// Receipts come twice with this probability in percent, for so long.
+    /// Receipts come twice with this probability in percent, for this time.
     Double(u8, i64),
-    /// Receipts are lost, or late and out of order, with this probability in percent, for so long.
+    /// Receipts are lost, or late and out of order, with this probability in percent, for this time.
     Garble(u8, i64),
-    /// Runtimes crash between an effect and its receipt now and then, for so long.
+    /// Runtimes crash between an effect and its receipt now and then, for this time.
     Fragile(i64),
-    /// One entry that may be deleted is.
+    /// One of the entries that may be deleted is deleted.
     Delete,
 }
 
 impl Fault {
-    /// For how many microseconds.
+    /// The duration in microseconds.
     pub(crate) fn lasts(self) -> i64 {
         match self {
             Fault::CrashNode(_, wait)
@@ -104,7 +104,7 @@ impl Simulation {
                 }
             }
             Fault::PauseNode(node, wait) => {
-                // One that is paused already stays so: what was put off until then must not come after it is awake.
+                // A paused one is not paused again: events put off until its end must not come after it.
                 let until = &mut self.nodes[node].paused_until;
                 *until = (self.now + wait).max(*until);
             }

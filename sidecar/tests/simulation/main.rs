@@ -20,9 +20,9 @@ use std::time::Instant;
 use faults::Fault;
 use simulation::Simulation;
 
-/// Tried in every run of the tests; more with SIM_SEEDS.
+/// Number of seeds in every run of the tests; more with SIM_SEEDS.
 const SEEDS: u64 = 100_000;
-/// Lines of a failing seed's trace that are shown.
+/// Number of lines shown of a failing seed's trace.
 const TRACE_LINES: usize = 150;
 
 fn variable(name: &str) -> Option<u64> {
@@ -89,7 +89,7 @@ fn a_redis_that_is_away_for_an_hour_costs_no_attempt() {
     check_hour(&[Fault::RedisAway(HOUR)]);
 }
 
-/// Every check of a simulation holds: among them, that an entry that is good is done at its first attempt.
+/// Runs with every check, among them that a good entry is done at its first attempt.
 fn check_hour(faults: &[Fault]) {
     for seed in 0..5 {
         let faults = faults.iter().map(|fault| (10_000, *fault)).collect();

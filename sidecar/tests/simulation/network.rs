@@ -24,7 +24,7 @@ impl Simulation {
                 self.execute(node, life, task, &action, true)?;
             }
             if self.nodes[node].life != life || self.nodes[node].lane.is_none() {
-                // Its sidecar was killed: nobody hears of the failure, and nobody repeats anything.
+                // Its sidecar was killed: nobody hears of the failure or repeats the command.
                 return Ok(());
             }
             if let Action::Stream(_, StreamAction::Settle { .. }) = action {
@@ -39,7 +39,7 @@ impl Simulation {
         self.execute(node, life, task, &action, false)
     }
 
-    /// Does in Redis what an action wants, and replies unless the reply is lost.
+    /// Performs an action in Redis, and replies unless the reply is lost.
     fn execute(&mut self, node: usize, life: u64, task: usize, action: &Action, lost: bool) -> Result<(), String> {
         let name = self.nodes[node].name.clone();
         let now = self.now;
@@ -80,7 +80,7 @@ impl Simulation {
         Ok(())
     }
 
-    /// Does in Redis what a lane wants done to its stream.
+    /// Performs an action on a lane's stream in Redis.
     fn work(&mut self, name: &str, action: &StreamAction) -> StreamEvent {
         let lease_ms = limits().lease_ms;
         let now = self.now;
@@ -163,7 +163,7 @@ impl Simulation {
             return;
         }
         let unavailable = self.now < self.runtimes[node].unavailable_until;
-        let receipt = handle(payload, &self.broker.entries, unavailable, &mut self.ledger);
+        let receipt = handle(payload, &self.broker.entries, unavailable, &mut self.effects);
         if self.now < self.fragile_until && self.rng.u8(0..4) == 0 {
             let wait = self.rng.i64(0..200_000);
             return self.crash_runtime(node, wait);

@@ -21,21 +21,21 @@ pub(crate) struct Task {
 pub(crate) struct Node {
     pub(crate) name: String,
     pub(crate) lane: Option<Lane>,
-    /// Counts its lives: what belongs to an earlier one is not heard of any more.
+    /// Number of its starts: events of an earlier life are dropped.
     pub(crate) life: u64,
     pub(crate) started_at: i64,
     pub(crate) paused_until: i64,
     pub(crate) tasks: [Task; 3],
-    /// The subscription to receipts stands.
+    /// True while the subscription to receipts is up.
     pub(crate) listening: bool,
-    /// When it is to be woken next.
+    /// The time of its next wake-up.
     pub(crate) wake_at: Option<i64>,
     pub(crate) outstanding: Outstanding,
     /// Receipts arrive in order.
     pub(crate) last_receipt_at: i64,
 }
 
-/// Limits that make things happen within a few simulated seconds.
+/// Short limits, of a few simulated seconds.
 pub(crate) fn limits() -> Limits {
     Limits {
         lease_ms: 3_000,
@@ -92,7 +92,7 @@ impl Node {
         self.lane.as_mut().map_or_else(Vec::new, |lane| lane.step(since, event))
     }
 
-    /// When its lane wants to be woken.
+    /// The time at which its lane wants to be woken.
     pub(crate) fn wake(&self) -> Option<i64> {
         let wake = self.lane.as_ref()?.wake()?;
         Some(self.started_at + wake.as_micros() as i64)

@@ -1,4 +1,4 @@
-//! A runtime with a component: it handles one message after the other, and loses all it has when it crashes.
+//! A runtime with a component: it handles one message after the other, and loses its messages when it crashes.
 
 use std::collections::{BTreeMap, VecDeque};
 
@@ -13,7 +13,7 @@ pub(crate) struct Runtime {
     pub(crate) client: u64,
     pub(crate) queue: VecDeque<String>,
     pub(crate) busy: bool,
-    /// It handles nothing before.
+    /// It handles nothing before this time.
     pub(crate) hangs_until: i64,
     pub(crate) unavailable_until: i64,
 }
@@ -31,17 +31,17 @@ impl Runtime {
     }
 }
 
-/// What the components have done, in a database of their own: applying an entry is one atomic step, and remembers that
-/// it was done, so that a second time changes nothing.
+/// The effects of the components, in a database of their own: an entry is applied in one atomic step, once; a second
+/// time changes nothing.
 #[derive(Default)]
-pub(crate) struct Ledger {
-    /// How often each entry was handed to its handler and got this far.
+pub(crate) struct Effects {
+    /// Times that the handler of each entry has got this far.
     pub(crate) applied: BTreeMap<EntryId, u32>,
-    /// What all the effects come to: the sum of the entries' numbers.
+    /// The sum of all effects: of the entries' numbers.
     pub(crate) balance: u64,
 }
 
-impl Ledger {
+impl Effects {
     fn apply(&mut self, id: EntryId) {
         let times = self.applied.entry(id).or_default();
         *times += 1;
@@ -51,12 +51,12 @@ impl Ledger {
     }
 }
 
-/// What handling a message comes to: effects, and perhaps a receipt.
+/// Handles a message: effects, and perhaps a receipt.
 pub(crate) fn handle(
     payload: &str,
     fates: &BTreeMap<EntryId, Fate>,
     unavailable: bool,
-    ledger: &mut Ledger,
+    effects: &mut Effects,
 ) -> Option<Receipt> {
     let delivery: Delivery<'_> = serde_json::from_str(payload).unwrap();
     let mut receipt = Receipt {
@@ -85,7 +85,7 @@ pub(crate) fn handle(
             Fate::Reject => receipt.reject.push(refusal()),
             Fate::DoneAt(attempt) if entry.attempt < attempt => receipt.retry.push(refusal()),
             _ => {
-                ledger.apply(entry.entry.parse().unwrap());
+                effects.apply(entry.entry.parse().unwrap());
                 receipt.done.push(entry.entry.to_string());
             }
         }

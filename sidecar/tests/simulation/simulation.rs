@@ -1,4 +1,4 @@
-//! Time, and what happens in it.
+//! The simulated world: time, and the events in it.
 
 use std::cmp::Reverse;
 use std::collections::{BinaryHeap, HashMap};
@@ -10,7 +10,7 @@ use crate::broker::{Broker, Fate};
 use crate::checks::check_stall;
 use crate::faults::{self, Fault, NODES};
 use crate::node::{Node, PUBLISHER, READER, WORKER};
-use crate::runtime::{Ledger, Runtime};
+use crate::runtime::{Effects, Runtime};
 
 /// Something that happens at its time.
 pub(crate) enum Happening {
@@ -24,7 +24,7 @@ pub(crate) enum Happening {
     MoreWaiting(usize, u64),
     /// A task's command reaches Redis.
     Arrive(usize, u64, usize, Action),
-    /// A task hears of its command.
+    /// A task gets the reply to its command.
     Reply(usize, u64, usize, Event),
     /// A read that waited for entries ends.
     BlockedRead(u64),
@@ -39,11 +39,11 @@ pub(crate) struct BlockedRead {
     pub(crate) life: u64,
 }
 
-/// Nothing takes this long once the faults are over, in microseconds.
+/// The longest time until the end once the faults are over, in microseconds.
 const END: i64 = 90_000_000;
-/// A hot loop takes more steps than this.
+/// More steps than this are a hot loop.
 const STEPS_MAX: u64 = 400_000;
-/// One that goes on takes more than this in each simulated second.
+/// More steps than this in each simulated second are one too.
 const STEPS_PER_SECOND_MAX: u64 = 250;
 
 pub(crate) struct Simulation {
@@ -54,7 +54,7 @@ pub(crate) struct Simulation {
     pub(crate) happenings: HashMap<u64, Happening>,
     pub(crate) broker: Broker,
     pub(crate) nodes: Vec<Node>,
-    /// The nodes are lanes of one sidecar, of which all but the first follow.
+    /// True where the nodes are lanes of one sidecar, of which all but the first follow.
     following: bool,
     pub(crate) runtimes: Vec<Runtime>,
     pub(crate) clients: u64,
@@ -66,7 +66,7 @@ pub(crate) struct Simulation {
     pub(crate) garbled: (u8, i64),
     /// A runtime may crash between an effect and its receipt, until then.
     pub(crate) fragile_until: i64,
-    pub(crate) ledger: Ledger,
+    pub(crate) effects: Effects,
     pub(crate) last_append: i64,
     /// Reads that wait for entries.
     pub(crate) blocked: Vec<BlockedRead>,
@@ -115,7 +115,7 @@ impl Simulation {
             doubled: (0, 0),
             garbled: (0, 0),
             fragile_until: 0,
-            ledger: Ledger::default(),
+            effects: Effects::default(),
             last_append: 0,
             blocked: Vec::new(),
             reads: 0,
@@ -136,7 +136,7 @@ impl Simulation {
         simulation
     }
 
-    /// In bursts and one by one; most are good.
+    /// Appends entries, in bursts and one by one; most are good.
     fn schedule_entries(&mut self) {
         for _ in 0..self.rng.usize(1..10) {
             let burst_at = self.rng.i64(0..2_500_000);
@@ -264,7 +264,7 @@ impl Simulation {
                 }
             }
             Happening::MoreWaiting(node, life) => {
-                // A paused one hears it later; one that has started anew meanwhile does not.
+                // A paused node gets it later; a node that was started again meanwhile does not.
                 if self.nodes[node].life == life
                     && !self.later_if_paused(node, |node| Happening::MoreWaiting(node, life))
                 {

@@ -1,4 +1,4 @@
-//! What must be true in the end: of the orders, of the stock, and of the streams.
+//! The checks at the end of a round: of the orders, the stock and the streams.
 
 use std::collections::{BTreeMap, HashMap};
 use std::fmt::Write;
@@ -9,10 +9,10 @@ use serde_json::{Value, json};
 use super::fleet::{Fleet, SERVICES};
 use crate::process::eventually;
 
-/// The products, and how many there are of each: of some too few for all orders.
+/// The products with their units; of some there are too few for all orders.
 pub(super) const PRODUCTS: [(&str, u64); 4] = [("cup", 100_000), ("pot", 100_000), ("tray", 150), ("kettle", 40)];
 
-/// Which groups read which streams, by the service in whose database they are.
+/// The streams and the groups that read them, by the service in whose database they are.
 const GROUPS: [(usize, &str, &str); 7] = [
     (0, "order-placed", "payment-group"),
     (0, "order-completed", "warehouse-group"),
@@ -45,16 +45,16 @@ pub(super) fn open(fleet: &Fleet) -> Shop {
     Shop(())
 }
 
-/// Whether every group has acknowledged every entry of its stream.
+/// True once every group has acknowledged every entry of its stream.
 pub(super) fn is_all_handled(fleet: &Fleet) -> bool {
-    // In the order in which events cause others, twice: what the first look missed would show in the second.
+    // Twice, in the order in which events cause others: an entry missed by the first look shows in the second.
     let looks = GROUPS.iter().chain(&GROUPS);
     looks
         .into_iter()
         .all(|(service, stream, group)| waiting(fleet, *service, stream, group) == Some((0, 0)))
 }
 
-/// What is left, for people.
+/// A report of the entries that are left.
 pub(super) fn what_waits(fleet: &Fleet) -> String {
     let mut text = "not all was handled:\n".to_owned();
     for (service, stream, group) in GROUPS {
@@ -89,7 +89,7 @@ fn events(fleet: &Fleet, service: usize, stream: &str) -> BTreeMap<String, Vec<V
 }
 
 impl Shop {
-    /// Checks everything, and says what there was.
+    /// Checks everything, and gives a summary.
     pub(super) fn check(&self, fleet: &Fleet, acknowledged: &[String]) -> String {
         let keys: Vec<String> = fleet.redis(STORE, &["KEYS", "order:*"]);
         let orders: Vec<&str> = keys.iter().filter_map(|key| key.strip_prefix("order:")).collect();
@@ -143,7 +143,7 @@ impl Shop {
         )
     }
 
-    /// What was sold is what the fulfilled orders have.
+    /// Checks that the units sold are those of the fulfilled orders.
     fn check_stock(&self, fleet: &Fleet, fulfilled: &BTreeMap<String, Vec<Value>>) {
         let mut sold: HashMap<&str, u64> = HashMap::new();
         let lines = fulfilled

@@ -1,4 +1,4 @@
-//! What goes wrong and when, drawn from a seed.
+//! Faults and their times, drawn from a seed.
 
 use std::time::Duration;
 
@@ -27,10 +27,10 @@ enum Fault {
     /// All connections are closed.
     CutRuntime(usize),
     CutSidecar(usize),
-    /// What is sent on the connections that there are gets lost.
+    /// Data sent on the existing connections is lost.
     SilenceRuntime(usize),
     SilenceSidecar(usize),
-    /// The end of what lasts.
+    /// The end of a lasting fault.
     ThawRuntime(usize),
     ThawSidecar(usize),
     ThawRedis,
@@ -88,7 +88,7 @@ impl Agenda {
         Self { durability, faults }
     }
 
-    /// Does what is due at this time since the beginning of the round.
+    /// Performs the faults that are due at this time since the beginning of the round.
     pub(super) fn act(&mut self, fleet: &mut Fleet, now: Duration) {
         while let Some((at, fault)) = self.faults.first().copied()
             && at <= now
@@ -99,7 +99,7 @@ impl Agenda {
         }
     }
 
-    /// Ends all that lasts.
+    /// Ends all lasting faults.
     pub(super) fn heal(&mut self, fleet: &mut Fleet) {
         fleet.note("the end of the faults");
         self.faults.clear();
@@ -127,7 +127,7 @@ fn apply(fleet: &mut Fleet, fault: Fault) {
         Fault::FreezeRedis => fleet.signal_redis(Signal::SIGSTOP),
         Fault::ThawRedis => fleet.signal_redis(Signal::SIGCONT),
         Fault::PauseRedis => fleet.tell_redis(&["CLIENT", "PAUSE", "1500", "ALL"]),
-        // Less than it takes for itself.
+        // Less memory than Redis needs for itself.
         Fault::FillRedis => fleet.tell_redis(&["CONFIG", "SET", "maxmemory", "1"]),
         Fault::EmptyRedis => fleet.tell_redis(&["CONFIG", "SET", "maxmemory", "0"]),
         Fault::ForgetScripts => fleet.tell_redis(&["SCRIPT", "FLUSH"]),

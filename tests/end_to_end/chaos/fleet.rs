@@ -1,4 +1,4 @@
-//! A Redis, and two nodes beside it, each a runtime with its sidecar; and whoever starts again what has ended.
+//! A Redis and two nodes, each a runtime with its sidecar, and the restarts of processes that have ended.
 
 use std::fmt::Write;
 use std::path::PathBuf;
@@ -22,14 +22,14 @@ pub(super) use crate::database::SERVICES;
 
 /// Between the end of a process and its next start.
 const RESTART_AFTER: Duration = Duration::from_millis(300);
-/// A lane that is reported as stalled for so long has its runtime started again.
+/// A lane that is reported as stalled for this time has its runtime started again.
 const STALLED_FOR: Duration = Duration::from_secs(2);
-/// A runtime gets this long to come up before anybody doubts it.
+/// Time for a runtime to start before its lanes are watched.
 const STARTS_WITHIN: Duration = Duration::from_secs(10);
 /// Between two looks at a node's lanes.
 const LOOK_EVERY: Duration = Duration::from_millis(300);
 
-/// What Redis has written to disk when it answers.
+/// Redis's durability: the writes that are on disk when it answers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Durability {
     Always,
@@ -57,7 +57,7 @@ pub(super) struct Node {
     admin_port: u16,
     pub(super) runtime_proxy: Proxy,
     pub(super) sidecar_proxy: Proxy,
-    /// Before the runtime, for deliveries over HTTP.
+    /// The proxy before the runtime, for deliveries over HTTP.
     pub(super) delivery_proxy: Proxy,
     runtime: Kept,
     sidecar: Kept,
@@ -107,7 +107,7 @@ impl Fleet {
         self.notes.push((self.start.elapsed(), what.to_owned()));
     }
 
-    /// All that was done and happened.
+    /// A log of faults and events.
     pub(super) fn timeline(&self) -> String {
         let mut text = format!("{}:\n", self.title);
         for (at, what) in &self.notes {
@@ -116,7 +116,7 @@ impl Fleet {
         text
     }
 
-    /// Starts again what has ended, and the runtimes of stalled lanes.
+    /// Restarts processes that have ended, and the runtimes of stalled lanes.
     pub(super) fn supervise(&mut self) {
         let mut notes = Vec::new();
         for node in &mut self.nodes {
@@ -126,7 +126,7 @@ impl Fleet {
         notes.iter().for_each(|note| self.note(note));
     }
 
-    /// Whether both sidecars deliver, and both runtimes answer.
+    /// True when both sidecars deliver and both runtimes answer.
     pub(super) fn is_ready(&self) -> bool {
         self.nodes.iter().all(|node| node.what_is_not_ready().is_empty())
     }
@@ -152,12 +152,12 @@ impl Fleet {
         });
     }
 
-    /// As unfriendly as its durability allows.
+    /// Ends Redis as rudely as its durability allows.
     pub(super) fn stop_redis(&mut self) {
         let Some(redis) = self.redis.take() else {
             return;
         };
-        // One that is frozen could not stop.
+        // A frozen process could not stop.
         redis.signal(Signal::SIGCONT);
         match self.durability {
             Durability::Always => redis.kill(),
@@ -173,7 +173,7 @@ impl Fleet {
         }
     }
 
-    /// Sends a command whose fate does not matter: Redis may be away or frozen.
+    /// Sends a command whose result does not matter: Redis may be away or frozen.
     pub(super) fn tell_redis(&self, words: &[&str]) {
         if let Ok(mut connection) = self.connect(0) {
             let _ = redis::cmd(words[0]).arg(&words[1..]).query::<()>(&mut connection);
@@ -279,7 +279,7 @@ impl Node {
             ("LOCK_MS", 1_000),
             // Longer than a component waits for one command of its own.
             ("ANSWER_MS", 5_000),
-            // A runtime that is frozen costs what it holds an attempt, rightly, and here it happens all the time.
+            // A frozen runtime rightly costs the entries that it holds an attempt, and here that happens all the time.
             ("ATTEMPTS_MAX", 8),
         ] {
             set(&format!("LIMITS__{name}"), value.to_string());
@@ -287,7 +287,7 @@ impl Node {
         command
     }
 
-    /// Starts again what has ended.
+    /// Restarts the processes that have ended.
     fn keep(&mut self, notes: &mut Vec<String>) {
         let (runtime, sidecar) = (self.runtime_command(), self.sidecar_command());
         let (runtime_log, sidecar_log) = (self.log("runtime"), self.log("sidecar"));
@@ -356,12 +356,12 @@ impl Node {
 }
 
 impl Kept {
-    /// Starts it if it does not run; says whether it did.
+    /// Starts it if it does not run, and tells whether it did.
     fn keep(&mut self, mut command: Command, log: &std::path::Path) -> bool {
         if let Some(process) = &mut self.process
             && process.has_ended()
         {
-            // What is left of its group goes too.
+            // The rest of its process group is killed too.
             self.process = None;
             self.since = Instant::now();
         }

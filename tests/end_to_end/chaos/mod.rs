@@ -1,8 +1,8 @@
 //! Orders at a steady rate while everything around them is killed, stopped, paused, filled up and cut off, in an order
-//! drawn from a seed; and afterwards the books must be right.
+//! drawn from a seed; and afterwards everything must add up.
 //!
-//! `make chaos MINUTES=10 SEED=17` runs rounds with the seeds 17, 18, ...; what was done when is the seed's choice, what
-//! it met is the machine's, so that a seed that failed once may need a few tries to fail again.
+//! `make chaos MINUTES=10 SEED=17` runs rounds with the seeds 17, 18, ... The seed decides the faults and their times, but
+//! not the work that they meet, so a seed that failed once may need a few tries to fail again.
 
 mod books;
 mod faults;
@@ -20,7 +20,7 @@ use orders::Customers;
 
 pub const TESTS: &[Test] = &[("chaos: every order comes to its one right end", chaos)];
 
-/// How long the faults of one round go on.
+/// The time with faults in one round.
 const ROUND: Duration = Duration::from_secs(45);
 /// The same where two runtimes are tested.
 const SHORT_ROUND: Duration = Duration::from_secs(25);

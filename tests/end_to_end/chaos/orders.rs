@@ -1,4 +1,4 @@
-//! Customers who order at a steady rate, and ask again until they are told that the order is taken.
+//! Customers who order at a steady rate, and repeat a request until the order is acknowledged.
 
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
@@ -14,7 +14,7 @@ use crate::process::pause;
 const CUSTOMERS: u64 = 6;
 /// Between two orders of a customer.
 const ORDER_EVERY: Duration = Duration::from_millis(150);
-/// A customer asks again when there was no answer for so long.
+/// A customer repeats a request after this time without an answer.
 const PATIENCE: Duration = Duration::from_secs(2);
 
 pub(super) struct Customers {
@@ -25,7 +25,7 @@ pub(super) struct Customers {
 }
 
 impl Customers {
-    /// Each at another of the addresses first, and at the next one after each failure.
+    /// Each customer begins with another address, and takes the next one after each failure.
     pub(super) fn start(addresses: Vec<String>, seed: u64) -> Self {
         let customers = Self {
             over: Arc::default(),
@@ -58,7 +58,7 @@ impl Customers {
         customers
     }
 
-    /// Nothing new is ordered; what was begun is asked for until it is acknowledged.
+    /// Places no new orders, and repeats the requests under way until they are acknowledged.
     pub(super) fn stop_ordering(&self) {
         self.over.store(true, Ordering::SeqCst);
     }
@@ -99,7 +99,7 @@ impl Customer {
             next = Instant::now() + ORDER_EVERY;
             let key = format!("customer-{}-order-{count}", self.number);
             let body = self.body();
-            // As long as the round can take at most; then it counts as not acknowledged.
+            // At most as long as the round can take; then the order counts as not acknowledged.
             let give_up = Instant::now() + Duration::from_secs(120);
             while Instant::now() < give_up {
                 if let Some(order) = self.place(&key, &body) {
