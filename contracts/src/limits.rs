@@ -6,7 +6,7 @@ pub const ID_CHARS_MAX: usize = 64;
 pub const QTY_MAX: u32 = 1_000_000;
 /// Lines in one order.
 pub const ORDER_LINES_MAX: usize = 100;
-/// Returns of one order.
+/// Refunds for returns that the store keeps of one order; the warehouse takes a tenth of that back.
 pub const ORDER_RETURNS_MAX: usize = 1_000;
 /// A product's price, in minor units.
 pub const PRICE_MINOR_MAX: u64 = 1_000_000_000;

@@ -44,9 +44,10 @@ local function corrupt_unless(key, wanted)
   return what and 'corrupt ' .. what or nil
 end
 
--- The writes of the commit at hand, run once nothing ends it any more: command, key and value in turn, of the commands that
--- many commits share and that are gathered into one for each key; and whole commands.
-local staged, count, commands
+-- The writes of the commit at hand, which run when no operation has ended it: events, as key and position in ARGV; the
+-- commands that many commits share, as command, key and value; and any other commands.
+local events, staged, count, commands
+-- What the commits of this run share is written at its end, with one command for each key.
 local gathered = {SET = {}, ZADD = {}, ZREM = {}}
 local function stage(command, key, value)
   staged[count + 1], staged[count + 2], staged[count + 3] = command, key, value
@@ -56,21 +57,24 @@ end
 -- Each operation answers with the outcome that ends its commit, or nil.
 local operations = {}
 
--- Sets a string, to a value that it has never had before. Commits of one run concern different things.
+-- The string as the last commit of this run has left it.
+local function string_at(key)
+  local set = gathered.SET[key]
+  return set and set[1] or strings[key]
+end
+
+-- Sets a string, to a value that it has never had before.
 function operations.set(key)
-  local text, before = argument(), strings[key]
-  if gathered.SET[key] then
-    return 'changed'
-  end
+  local text, before = argument(), string_at(key)
   stage('SET', key, text)
   return before == text and 'committed' or not before and corrupt_unless(key, 'string') or nil
 end
 
 -- The same, if the string begins like this.
 function operations.replace(key)
-  local start, text, before = argument(), argument(), strings[key]
+  local start, text, before = argument(), argument(), string_at(key)
   stage('SET', key, text)
-  if gathered.SET[key] or not before or sub(before, 1, #start) ~= start then
+  if not before or sub(before, 1, #start) ~= start then
     return before == text and 'committed' or 'changed'
   end
 end
@@ -95,12 +99,12 @@ function operations.answer(key)
 end
 
 function operations.expect_text(key)
-  return strings[key] ~= argument() and 'changed' or nil
+  return string_at(key) ~= argument() and 'changed' or nil
 end
 
 function operations.expect_start(key)
   local start = argument()
-  return sub(strings[key] or '', 1, #start) ~= start and 'changed' or nil
+  return sub(string_at(key) or '', 1, #start) ~= start and 'changed' or nil
 end
 
 function operations.expect_absent(key)
@@ -141,45 +145,60 @@ function operations.write(key)
   return wanted ~= 'any' and corrupt_unless(key, wanted) or nil
 end
 
--- Comes last, when nothing else ends the commit: the one write that Redis may refuse, when the stream's ids are used up.
+-- The values of an event's fields.
 local names = {arguments()}
 function operations.append(key)
-  local corrupt = corrupt_unless(key, 'stream')
-  at = at + 5
-  local added = not corrupt and redis.pcall('XADD', key, '*', names[1], ARGV[at - 4], names[2], ARGV[at - 3],
-    names[3], ARGV[at - 2], names[4], ARGV[at - 1], names[5], ARGV[at])
-  return corrupt or added.err and 'corrupt the stream ' .. key .. ' takes no event: ' .. added.err or nil
+  events[#events + 1], events[#events + 2] = key, at
+  at = at + #names
+  return corrupt_unless(key, 'stream')
 end
 
+-- An event is the one write that Redis may refuse, when the stream's ids are used up. So it comes first.
+local entry = {'XADD', '', '*'}
+for i, name in ipairs(names) do
+  entry[2 + 2 * i] = name
+end
 local function run()
+  for i = 1, #events, 2 do
+    entry[2] = events[i]
+    for field = 1, #names do
+      entry[3 + 2 * field] = ARGV[events[i + 1] + field]
+    end
+    local added = redis.pcall(unpack(entry))
+    if added.err then
+      return 'corrupt the stream ' .. entry[2] .. ' takes no event: ' .. added.err
+    end
+  end
   for i = 1, count, 3 do
     local lists, key = gathered[staged[i]], staged[i + 1]
     local list = lists[key] or {}
     lists[key] = list
-    if staged[i] == 'ZADD' then
-      list[#list + 1] = 0
+    if staged[i] == 'SET' then
+      list[1] = staged[i + 2]
+    elseif staged[i] == 'ZADD' then
+      list[#list + 1], list[#list + 2] = 0, staged[i + 2]
+    else
+      list[#list + 1] = staged[i + 2]
     end
-    list[#list + 1] = staged[i + 2]
   end
   for _, command in ipairs(commands) do
     call(unpack(command))
   end
+  return 'committed'
 end
 
 local reply = {}
 while at < #ARGV do
   local last, outcome = argument(), nil
   last = at + last
-  staged, count, commands = {}, 0, {}
+  events, staged, count, commands = {}, {}, 0, {}
   while at < last and not outcome do
     at = at + 2
     outcome = operations[ARGV[at - 1]](KEYS[ARGV[at] + 0])
   end
   at = last
-  if not outcome then
-    run()
-    reply[#reply + 1] = 'committed'
-  elseif type(outcome) == 'string' then
+  outcome = outcome or run()
+  if type(outcome) == 'string' then
     reply[#reply + 1] = outcome
   else
     reply[#reply + 1], reply[#reply + 2], reply[#reply + 3] = unpack(outcome)

@@ -291,8 +291,7 @@ impl Operation {
             Self::Set(_) | Self::Replace { .. } | Self::Mark(..) => 0,
             Self::Answer { .. } => 1,
             Self::Expect(_) => 2,
-            Self::Insert(_) | Self::TakeOut(_) | Self::Write(..) => 3,
-            Self::Append(_) => 4,
+            Self::Insert(_) | Self::TakeOut(_) | Self::Append(_) | Self::Write(..) => 3,
         }
     }
 
@@ -383,6 +382,8 @@ mod run {
     }
 
     /// Makes commits, each for itself. An error within the list is of that commit alone: it says what data is damaged.
+    ///
+    /// They concern different things: what one removes or adds to a list, another one must not.
     ///
     /// # Errors
     /// When Redis is away or full; nothing was done.

@@ -248,7 +248,7 @@ pub fn refusal(entry: impl Into<String>, reason: impl Into<String>) -> Refusal {
 /// The error for a stream that the component has no handler for: a fault of the routes, not of the entries.
 #[must_use]
 pub fn unknown_stream(stream: &str) -> StorageError {
-    StorageError::Unavailable(format!(
+    StorageError::Misconfigured(format!(
         "this component does not handle the stream {stream:?}; correct the sidecar's routes"
     ))
 }

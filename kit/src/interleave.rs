@@ -1,4 +1,4 @@
-//! Several futures that run interleaved: while Redis futures on what one has sent, the next one computes.
+//! Several futures that run interleaved: while Redis works on what one has sent, the next one computes.
 
 use std::future::poll_fn;
 use std::pin::Pin;
@@ -8,7 +8,7 @@ use futures::future::{MaybeDone, maybe_done};
 
 /// Runs futures to their ends, polling one at a time, and gives their outputs in their order.
 ///
-/// Between two polls the host runs: only then does what a poll has sent leave.
+/// The host runs between two polls, which is when it sends what a poll has written.
 pub(crate) async fn run_interleaved<F: Future>(futures: impl IntoIterator<Item = F>) -> Vec<F::Output> {
     let mut futures: Vec<Pin<Box<MaybeDone<F>>>> =
         futures.into_iter().map(|future| Box::pin(maybe_done(future))).collect();
@@ -30,7 +30,7 @@ pub(crate) async fn run_interleaved<F: Future>(futures: impl IntoIterator<Item =
         if idle < futures.len() {
             context.waker().wake_by_ref();
         } else {
-            // All of them wait; the one that is woken has all polled again.
+            // All of them wait. A wake of any polls all of them again.
             idle = 0;
         }
         Poll::Pending

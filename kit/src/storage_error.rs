@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use crate::web::problem::{CORRUPT_DATA, INTERNAL, Problem, STORAGE_FULL, STORAGE_UNAVAILABLE};
+use crate::web::problem::{CORRUPT_DATA, INTERNAL, MISCONFIGURED, Problem, STORAGE_FULL, STORAGE_UNAVAILABLE};
 
 /// Why Redis could not do what was asked. Nothing was done by halves.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -13,6 +13,8 @@ pub enum StorageError {
     Full(String),
     /// A key holds something that the service never writes there: which key, and what is wrong with it.
     Corrupt(String),
+    /// The app or the sidecar is set up wrongly: which setting to change.
+    Misconfigured(String),
     /// The service asked or understood Redis wrongly. A fault of this program, which waiting does not mend.
     Internal(String),
 }
@@ -23,7 +25,7 @@ impl fmt::Display for StorageError {
         match self {
             Self::Unavailable(what) => write!(f, "Redis is unavailable: {what}"),
             Self::Full(what) => write!(f, "Redis is full; raise maxmemory or remove data: {what}"),
-            Self::Corrupt(what) | Self::Internal(what) => f.write_str(what),
+            Self::Corrupt(what) | Self::Misconfigured(what) | Self::Internal(what) => f.write_str(what),
         }
     }
 }
@@ -34,6 +36,7 @@ impl From<StorageError> for Problem {
             StorageError::Unavailable(_) => STORAGE_UNAVAILABLE,
             StorageError::Full(_) => STORAGE_FULL,
             StorageError::Corrupt(_) => CORRUPT_DATA,
+            StorageError::Misconfigured(_) => MISCONFIGURED,
             StorageError::Internal(_) => INTERNAL,
         };
         problem_type.with(error.to_string())

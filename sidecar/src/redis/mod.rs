@@ -8,4 +8,3 @@ mod lock;
 pub use connection::{Connection, Fault, address, client, fault};
 pub use consumer::{Consumer, block_ms};
 pub use lock::Lock;
-pub use settle::dead_letters;

@@ -17,11 +17,6 @@ static DEAD_LETTER: LazyLock<Script> = LazyLock::new(|| Script::new(include_str!
 const PARK_PAGE: usize = 256;
 const DEAD_LETTER_PAGE: usize = 64;
 
-/// The stream of a stream's dead letters, beside it.
-pub fn dead_letters(stream: &str) -> String {
-    format!("{stream}.dead")
-}
-
 impl Consumer {
     /// Writes a settlement down. Doing it twice does no harm.
     pub async fn settle(&self, settlement: &Settlement) -> RedisResult<()> {
@@ -60,7 +55,7 @@ impl Consumer {
 
     async fn move_to_dead_letters(&self, page: &[DeadLetter]) -> RedisResult<()> {
         let mut script = DEAD_LETTER.key(&self.stream);
-        script.key(dead_letters(&self.stream));
+        script.key(protocol::dead_stream(&self.stream));
         script
             .arg(&self.group)
             .arg(&self.name)

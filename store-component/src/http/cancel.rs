@@ -47,7 +47,7 @@ pub(super) async fn cancel(Path(order_id): Path<String>, body: Bytes) -> Result<
     };
     let reason = request.reason.unwrap_or_else(|| NO_REASON.to_owned());
     check_name(&reason).map_err(|what| Problem::invalid(vec![FieldError::new("reason", what)]))?;
-    let status = match cancel_order(&order_id, reason).await? {
+    let status = match cancel_order(&order_id, reason).await {
         Ok(Answer::Cancelled) => StatusCode::OK,
         Ok(Answer::Requested) => StatusCode::ACCEPTED,
         Err(error) => return Err(not_cancelled(&order_id, error)),

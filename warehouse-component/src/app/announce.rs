@@ -12,18 +12,18 @@ use super::product_changed;
 use crate::storage::allocations::{self, Return, StoredAllocation};
 use crate::storage::products::{self, StoredProduct};
 
-/// Tells of these products, as they are now; of none of them if one is damaged.
+/// Tells of these products, as they are now, and gives their number; of none of them if one is damaged.
 ///
 /// # Errors
 /// When Redis is away or full, or a product is damaged.
-pub(crate) async fn announce_products(ids: &[&str]) -> Result<(), StorageError> {
+pub(crate) async fn announce_products(ids: &[&str]) -> Result<usize, StorageError> {
     products::read(ids)
         .await?
         .into_iter()
         .try_for_each(|product| product.map(|_| ()))?;
     let now = clock::now();
-    let decide = |_: &str, product: Option<StoredProduct>, _: &[usize]| Decision {
-        answers: vec![()],
+    let decide = |_: &str, product: Option<StoredProduct>, positions: &[usize]| Decision {
+        answers: positions.iter().map(|_| ()).collect(),
         commit: product.map(|product| {
             let mut commit = Commit::new();
             products::expect_same(&mut commit, &product);
@@ -31,10 +31,8 @@ pub(crate) async fn announce_products(ids: &[&str]) -> Result<(), StorageError> 
             commit
         }),
     };
-    change_all(ids, products::read, decide)
-        .await?
-        .into_iter()
-        .try_for_each(|told| told.map(|_| ()))
+    let told = change_all(ids, products::read, decide).await?.into_iter();
+    told.map(|told| Ok(usize::from(told?.is_some()))).sum()
 }
 
 /// Tells of an order's decision and returns, with the ids that their events had; `None` when nothing is decided for it.

@@ -1,16 +1,13 @@
 //! Allocations of archived orders leave the warehouse: handed to an operator, and removed once they are safe elsewhere.
 //!
-//! That the store has let go of the orders before is for the operator to know: `tools/archive.sh` does.
+//! The operator removes the orders from the store before; `tools/archive.sh` does.
 
-use contracts::names::{ORDER_FULFILLED, REFUND_ORDER, RETURN_RECEIVED};
+use contracts::names::{PRODUCT_CHANGED, WAREHOUSE_STREAMS};
 use kit::archive::Limits;
 use kit::commit::{Commit, Outcome as Committed, commit_all};
 use kit::redis::StorageError;
 
 use crate::storage::allocations;
-
-/// The streams with events about orders.
-const STREAMS: [&str; 3] = [ORDER_FULFILLED, REFUND_ORDER, RETURN_RECEIVED];
 
 /// Removes allocations, and says of each whether it is gone, now or from before, or else why it stays: `too_young`,
 /// `in_streams` or `changed`.
@@ -21,7 +18,13 @@ pub(crate) async fn remove_archived(
     older_than_days: u64,
     order_ids: &[String],
 ) -> Result<Vec<Result<(), &'static str>>, StorageError> {
-    let limits = Limits::now(older_than_days, &STREAMS).await?;
+    let of_products = |stream: &&str| *stream == PRODUCT_CHANGED;
+    let streams: Vec<_> = WAREHOUSE_STREAMS
+        .iter()
+        .copied()
+        .filter(|stream| !of_products(stream))
+        .collect();
+    let limits = Limits::now(older_than_days, &streams).await?;
     let mut outcomes = vec![Ok(()); order_ids.len()];
     let (mut leaving, mut commits) = (Vec::new(), Vec::new());
     for (position, order_id) in order_ids.iter().enumerate() {

@@ -46,8 +46,7 @@ pub(super) async fn announce_products(query: Result<Query<PageQuery>, QueryRejec
     let page = Page::parse(query, check_id)?;
     let (ids, next_cursor) = products::ids(&page, false).await?;
     let names: Vec<_> = ids.iter().map(String::as_str).collect();
-    announce::announce_products(&names).await?;
-    let announced = ids.len();
+    let announced = announce::announce_products(&names).await?;
     Ok(json(StatusCode::OK, &AnnouncedProducts { announced, next_cursor }))
 }
 
