@@ -26,6 +26,7 @@ fn bad_orders(runtime: Runtime) {
         (qty("1.5"), 422, "invalid_field", "lines[0].qty"),
         (qty("1000000000"), 422, "invalid_field", "lines[0].qty"),
         (qty("99999999999999999999"), 422, "invalid_field", "lines[0].qty"),
+        (qty("1e400"), 422, "invalid_field", "lines[0].qty"),
         (qty(r#""5""#), 422, "invalid_field", "lines[0].qty"),
         (
             line(r#"{"product_id":"cup","qty":1},{"product_id":"nothing","qty":1}"#),
@@ -76,6 +77,7 @@ fn bad_orders(runtime: Runtime) {
         if status == 422 {
             assert_eq!(problem["errors"][0]["field"], named, "{short}: {problem}");
         }
+        names_no_type(&answer.text);
     }
     let bad_key = system.post_text(
         "/store/orders",
@@ -91,6 +93,35 @@ fn bad_orders(runtime: Runtime) {
         system.store_redis::<u64>(&["XLEN", "order-placed"]),
     );
     assert_eq!(written, (0, 0), "something was written");
+
+    let key = [("Idempotency-Key", "in any form")];
+    let first = system.post_text("/store/orders", &key, &qty("2"));
+    assert_eq!(
+        (first.status, &first.json()["lines"][0]["qty"]),
+        (201, &json!(2)),
+        "{first:?}"
+    );
+    for body in [qty("2.0"), qty("2e0"), format!("\u{feff}{}", qty("2"))] {
+        let same = system.post_text("/store/orders", &key, &body);
+        assert_eq!((same.status, &same.text), (201, &first.text), "{body}");
+    }
+}
+
+/// The words of a fault are the client's, not those of a program.
+fn names_no_type(text: &str) {
+    for word in [
+        "u32",
+        "u64",
+        "usize",
+        "struct",
+        "EOF",
+        "expected",
+        "deserialize",
+        "invalid type",
+        "invalid digit",
+    ] {
+        assert!(!text.contains(word), "{word}: {text}");
+    }
 }
 
 fn bad_products(runtime: Runtime) {
@@ -197,8 +228,18 @@ fn bad_paths(runtime: Runtime) {
         ("/store/orders?limit=many", 422, "invalid_query"),
         ("/store/orders?colour=red", 422, "invalid_query"),
         ("/store/orders?cursor=a%20b", 422, "invalid_field"),
+        ("/store/archive", 422, "invalid_query"),
+        ("/store/archive?older_than_days=", 422, "invalid_query"),
+        ("/warehouse/products?low_stock=yes", 422, "invalid_query"),
+        ("/warehouse/products?limit=1&limit=2", 422, "invalid_query"),
     ] {
         let answer = system.get(path);
+        names_no_type(&answer.text);
+        if slug == "invalid_query" {
+            let query = path.split_once('?').map_or("older_than_days", |(_, query)| query);
+            let field = query.split('=').next().unwrap();
+            assert_eq!(answer.json()["errors"][0]["field"], field, "{path}: {answer:?}");
+        }
         assert_eq!(
             (answer.status, &answer.json()["type"]),
             (status, &json!(slug)),
