@@ -10,6 +10,7 @@ use crate::shop::order_body;
 pub const TESTS: &[Test] = &[
     ("bad orders", bad_orders),
     ("bad products and movements", bad_products),
+    ("names that nobody can see", unseen_names),
     ("bad paths, methods and queries", bad_paths),
 ];
 
@@ -206,6 +207,52 @@ fn bad_products(runtime: Runtime) {
         );
     }
     assert_eq!(system.stock_of("cup"), (5, 5, 0));
+}
+
+fn unseen_names(runtime: Runtime) {
+    let system = System::start(runtime);
+    system.stock("cup", 1);
+    let order = system.order(&[("cup", 1)]);
+    let cancel = format!("/store/orders/{order}/cancel");
+    let product = |name: &str| json!({ "sku": "C", "name": name, "price_minor": 1, "currency": "EUR" });
+    for name in [
+        "\u{200b}",
+        "\u{2060}\u{feff}",
+        "\u{ad}",
+        "\u{3164}",
+        "\u{2800} ",
+        "cup\u{202e}puc",
+        "a\u{2066}b",
+    ] {
+        let reason = json!({ "reason": name }).to_string();
+        for (answer, field) in [
+            (system.post("/warehouse/products", &product(name)), "name"),
+            (
+                system.send(
+                    "PATCH",
+                    "/warehouse/products/cup",
+                    &[("If-Match", "*")],
+                    &json!({ "name": name }).to_string(),
+                ),
+                "name",
+            ),
+            (system.post_text(&cancel, &[], &reason), "reason"),
+        ] {
+            assert_eq!(
+                (answer.status, &answer.json()["errors"][0]["field"]),
+                (422, &json!(field)),
+                "{name:?}: {answer:?}"
+            );
+        }
+    }
+    for name in ["👩\u{200d}🚀", "می\u{200c}خواهم"] {
+        let answer = system.post("/warehouse/products", &product(name));
+        assert_eq!(
+            (answer.status, &answer.json()["name"]),
+            (201, &json!(name)),
+            "{answer:?}"
+        );
+    }
 }
 
 fn bad_paths(runtime: Runtime) {
