@@ -6,7 +6,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use anyhow::Context;
 use axum::http::header::WWW_AUTHENTICATE;
-use axum::http::{HeaderMap, HeaderValue, Method, StatusCode};
+use axum::http::{HeaderValue, Method, StatusCode};
 use axum::response::{IntoResponse, Response};
 use contracts::envelope;
 use contracts::events::Event;
@@ -19,6 +19,7 @@ use crate::deadline::{self, DELIVERY_MS};
 use crate::interleave::run_interleaved;
 use crate::redis::{self, Reply, StorageError};
 use crate::variables;
+use crate::web::header::single;
 use crate::web::problem::{MALFORMED_JSON, METHOD_NOT_ALLOWED, MISCONFIGURED, Problem, ProblemType, UNKNOWN_ROUTE};
 use crate::web::request::Request;
 use crate::web::response::{Turn, json, send};
@@ -99,12 +100,15 @@ impl<F: AsyncFn(&Delivery<'_>, &mut Receipt) -> Result<(), StorageError>> Handle
             return Err(METHOD_NOT_ALLOWED.with(format!("{path} takes POST only")));
         }
         let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-        let header = |name| header_text(&parts.headers, name);
+        let header = |name| {
+            let value = single(&parts.headers, name).map_err(|what| UNAUTHENTICATED_DELIVERY.with(what))?;
+            Ok::<_, Problem>(value.and_then(|value| value.to_str().ok()))
+        };
         verify(
             &secret,
             now.as_secs(),
-            header(TIMESTAMP_HEADER),
-            header(SIGNATURE_HEADER),
+            header(TIMESTAMP_HEADER)?,
+            header(SIGNATURE_HEADER)?,
             &body,
         )
         .map_err(|error| UNAUTHENTICATED_DELIVERY.with(error.to_string()))?;
@@ -192,10 +196,6 @@ fn unavailable(delivery: &Delivery<'_>, error: &StorageError) -> Receipt {
         unavailable: Some(error.to_string()),
         ..blank(delivery)
     }
-}
-
-fn header_text<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> {
-    headers.get(name)?.to_str().ok()
 }
 
 /// Tells the first delivery of this id from one that came before, as long as its signature would still be taken.

@@ -1,13 +1,17 @@
-//! A request that is sent again with its key has one effect and one answer.
+//! A request that is sent again with its key has one effect and one answer, and headers that must be single are.
 
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::Test;
 use crate::cancels::{fulfilled, placed, store};
-use crate::harness::Answer;
+use crate::harness::{Answer, System};
 use crate::runtime::Runtime;
+use crate::shop::order_body;
 
-pub const TESTS: &[Test] = &[("every change may be repeated with its key", repeats)];
+pub const TESTS: &[Test] = &[
+    ("every change may be repeated with its key", repeats),
+    ("headers that may be there once", single_headers),
+];
 
 const CUP: &str = r#"{"sku":"C","name":"Cup","price_minor":900,"currency":"EUR","on_hand":5}"#;
 
@@ -129,4 +133,52 @@ fn repeats(runtime: Runtime) {
     assert_eq!(cancel(&late, "c", "").status, 409);
     assert_eq!(system.store_redis::<u64>(&["XLEN", "order-cancel-requested"]), 1);
     assert_eq!(cancel("nobody", "a", "").status, 404);
+}
+
+fn single_headers(runtime: Runtime) {
+    let (system, _) = store(runtime);
+    let body = order_body(&[("cup", 1)]).to_string();
+    let orders = || system.store_redis::<u64>(&["ZCARD", "orders"]);
+    let with = |path: &str, values: &[&str], body: &str| {
+        let headers: Vec<_> = values.iter().map(|value| ("Idempotency-Key", *value)).collect();
+        system.post_text(path, &headers, body)
+    };
+    let refused = |answer: Answer, status: u16, slug: &str| {
+        assert_eq!(
+            (answer.status, &answer.json()["type"]),
+            (status, &json!(slug)),
+            "{answer:?}"
+        );
+    };
+    for path in ["/store/orders", "/warehouse/products"] {
+        let body = if path == "/store/orders" { &body } else { CUP };
+        refused(with(path, &["a", "b"], body), 422, "invalid_idempotency_key");
+        refused(with(path, &["a", "b", "a"], body), 422, "invalid_idempotency_key");
+    }
+    assert_eq!(
+        (orders(), system.warehouse_redis::<u64>(&["ZCARD", "products"])),
+        (0, 0)
+    );
+    let first = with("/store/orders", &["a", "a"], &body);
+    assert_eq!((first.status, orders()), (201, 1), "{first:?}");
+    assert_eq!(told(&with("/store/orders", &["a"], &body)), told(&first));
+    assert_eq!(orders(), 1);
+
+    let order = first.json()["order_id"].as_str().unwrap().to_owned();
+    let path = format!("/store/orders/{order}/events");
+    let watched = system.send("GET", &path, &[("Last-Event-ID", "1"), ("Last-Event-ID", "2")], "");
+    refused(watched, 422, "invalid_field");
+
+    let mut system = System::with_redis(runtime);
+    system.set_variable("SPIN_VARIABLE_API_TOKEN", "s3cret");
+    system.start_runtime();
+    let token = |values: [&str; 2]| -> (u16, Value) {
+        let headers = values.map(|value| ("Authorization", value));
+        let answer = system.post_text("/warehouse/products", &headers, CUP);
+        (answer.status, answer.json()["type"].clone())
+    };
+    for values in [["Bearer s3cret", "Bearer other"], ["Bearer other", "Bearer s3cret"]] {
+        assert_eq!(token(values), (401, json!("unauthorized")), "{values:?}");
+    }
+    assert_eq!(token(["Bearer s3cret", "Bearer s3cret"]).0, 201);
 }
