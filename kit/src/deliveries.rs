@@ -237,6 +237,19 @@ pub fn read_events<E: Event>(delivery: &Delivery<'_>, receipt: &mut Receipt) -> 
     events
 }
 
+/// Rejects an entry for damaged data of its own.
+///
+/// # Errors
+/// For damage to what entries share, and so is no fault of this one: the error is to end the delivery once its other
+/// entries are settled.
+pub fn reject_damaged(receipt: &mut Receipt, entry: String, error: StorageError) -> Result<(), StorageError> {
+    if matches!(error, StorageError::SharedCorrupt(_)) {
+        return Err(error);
+    }
+    receipt.reject.push(refusal(entry, error.to_string()));
+    Ok(())
+}
+
 /// An entry that is not done, and why.
 pub fn refusal(entry: impl Into<String>, reason: impl Into<String>) -> Refusal {
     Refusal {
