@@ -112,8 +112,12 @@ impl<F: AsyncFn(&Delivery<'_>, &mut Receipt) -> Result<(), StorageError>> Handle
             &body,
         )
         .map_err(|error| UNAUTHENTICATED_DELIVERY.with(error.to_string()))?;
-        let delivery: Delivery<'_> = serde_json::from_slice(&body)
-            .map_err(|error| MALFORMED_JSON.with(format!("this is no delivery: {error}")))?;
+        let delivery: Delivery<'_> = serde_json::from_slice(&body).map_err(|error| {
+            let (line, column) = (error.line(), error.column());
+            MALFORMED_JSON.with(format!(
+                "this is no delivery: it goes wrong at line {line} column {column}"
+            ))
+        })?;
         // A handshake changes nothing, however often it comes.
         if !delivery.entries.is_empty() {
             match is_first(&delivery.delivery).await {
