@@ -37,12 +37,29 @@ export async function change(method, path, body, headers = {}) {
   }
 }
 
-/** A change that takes effect once, however often it is sent. */
-export function changeOnce(method, path, body) {
+/** By form, the change that it last asked for and that is not known to be made: its body, and its key. */
+const unfinished = new Map();
+
+/**
+ * A change that takes effect once, however often it is sent: it keeps its key until it has succeeded, or until its form
+ * asks for something else. Without an answer nobody knows whether it was made.
+ */
+export async function changeOnce(method, path, body, form = path) {
+  const text = JSON.stringify(body);
+  let intent = unfinished.get(form);
+  if (intent?.text !== text) {
+    intent = { text, key: newKey() };
+    unfinished.set(form, intent);
+  }
+  const answer = await change(method, path, body, { 'idempotency-key': intent.key });
+  if (unfinished.get(form) === intent) unfinished.delete(form);
+  return answer;
+}
+
+function newKey() {
   // Not crypto.randomUUID, which is missing over plain HTTP from another host.
   const bytes = crypto.getRandomValues(new Uint8Array(16));
-  const key = Array.from(bytes, (byte) => byte.toString(16).padStart(2, '0')).join('');
-  return change(method, path, body, { 'idempotency-key': key });
+  return Array.from(bytes, (byte) => byte.toString(16).padStart(2, '0')).join('');
 }
 
 async function send(method, path, body, headers = {}) {

@@ -1,6 +1,6 @@
 // The flow: the two services, the streams between them, and the orders on their way.
 
-import { change } from './api.js';
+import { changeOnce } from './api.js';
 import { note, perform } from './dialogs.js';
 import { button, fill, h, setText, syncChildren, viewElement } from './dom.js';
 import { clock, count, duration, money, plural, shortId } from './format.js';
@@ -155,6 +155,9 @@ function setNumbers({ numbers }, pairs) {
   syncChildren(numbers, pairs, ([label]) => label, make, (row, [, value]) => setText(row.lastChild, count(value)));
 }
 
+/** By kind, the order that was wanted last and is not known to be placed. */
+const wantedOrders = new Map();
+
 /** Places an order for a random product: for one unit, or for more than is in stock. */
 function placeOrder(pressed, isTooMuch) {
   return perform(pressed, async () => {
@@ -165,8 +168,10 @@ function placeOrder(pressed, isTooMuch) {
       return;
     }
     const product = stock[Math.floor(Math.random() * stock.length)];
-    const qty = isTooMuch ? product.on_hand + 1 : 1;
-    await change('POST', '/store/orders', { customer_id: 'visitor', lines: [{ product_id: product.product_id, qty }] });
+    const line = wantedOrders.get(isTooMuch) ?? { product_id: product.product_id, qty: isTooMuch ? product.on_hand + 1 : 1 };
+    wantedOrders.set(isTooMuch, line);
+    await changeOnce('POST', '/store/orders', { customer_id: 'visitor', lines: [line] }, isTooMuch ? 'flow, too much' : 'flow');
+    wantedOrders.delete(isTooMuch);
     await refresh();
   });
 }

@@ -1,6 +1,6 @@
 // One order: its history as a timeline with the event behind every step, and the actions that are still possible.
 
-import { change, changeOnce, get } from './api.js';
+import { changeOnce, get } from './api.js';
 import { note, perform } from './dialogs.js';
 import { button, facts, fill, h, numberInput, submitButton } from './dom.js';
 import { clock, count, day, duration, money, plural, shortId, words } from './format.js';
@@ -123,7 +123,7 @@ function actions(order, draw) {
   };
   if (order.status === 'pending' || order.status === 'completed') {
     const cancel = (event) => perform(event.currentTarget, async () => {
-      const answer = await change('POST', `/store/orders/${encodeURIComponent(order.order_id)}/cancel`, { reason: 'changed my mind' });
+      const answer = await changeOnce('POST', `/store/orders/${encodeURIComponent(order.order_id)}/cancel`, { reason: 'changed my mind' });
       await done(answer?.status === 'cancelled' ? 'The order is cancelled.' : 'The cancel is requested; the warehouse decides.');
     });
     return h('div', { class: 'actions' }, button('Cancel this order', cancel, { class: 'button danger' }));

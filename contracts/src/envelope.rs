@@ -3,6 +3,7 @@
 use serde::Serialize;
 
 use crate::events::Event;
+use crate::json::{self, Fault};
 
 /// The version of every event's `data`; raised when a meaning changes.
 pub const VERSION: &str = "1";
@@ -25,23 +26,13 @@ pub fn read<'a, E: Event>(field: impl Fn(&str) -> Option<&'a str>) -> Result<E, 
         return Err(format!("type: must be {:?} in this stream, is {kind:?}", E::STREAM));
     }
     let data = field("data").ok_or("data: the field is missing")?;
-    // serde would take a JSON array for a record.
-    if data.trim_ascii_start().starts_with('[') {
-        return Err("data: must be one JSON object".to_owned());
-    }
-    let event: E = serde_json::from_str(data).map_err(|_| parse_error::<E>(data))?;
+    let event: E = json::parse(data.as_bytes(), &[]).map_err(|fault| match fault {
+        Fault::Malformed(what) => format!("data: must be one JSON object: {what}"),
+        Fault::Field { path, reason } if path.is_empty() => format!("data: {reason}"),
+        Fault::Field { path, reason } => format!("data.{path}: {reason}"),
+    })?;
     event.check().map_err(|reason| format!("data.{reason}"))?;
     Ok(event)
-}
-
-/// The path and reason of a parse error. Parses once more, since keeping track of the path is slow.
-fn parse_error<E: Event>(json: &str) -> String {
-    let mut deserializer = serde_json::Deserializer::from_str(json);
-    match serde_path_to_error::deserialize::<_, E>(&mut deserializer) {
-        Err(error) if error.path().to_string() == "." => format!("data: {}", error.inner()),
-        Err(error) => format!("data.{}: {}", error.path(), error.inner()),
-        Ok(_) => "data: there is more than one JSON object".to_owned(),
-    }
 }
 
 /// The names of the fields of an event's entry, in the order in which they are appended.

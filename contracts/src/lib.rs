@@ -6,6 +6,7 @@
 
 pub mod names;
 pub mod limits;
+pub mod json;
 mod generated;
 pub mod events;
 pub mod envelope;

@@ -106,20 +106,20 @@ fn an_error_names_the_field() {
     assert!(error(&[("data", "{}"), ("type", "order-placed")]).starts_with("type: "));
     for (data, start) in [
         ("not JSON".to_owned(), "data: "),
-        (r#"["o-1","ada",[]]"#.to_owned(), "data: must be one JSON object"),
-        ("{}".to_owned(), "data: missing field `order_id`"),
+        (r#"["o-1","ada",[]]"#.to_owned(), "data: must be a JSON object"),
+        ("{}".to_owned(), "data.order_id: is required"),
         (order(""), "data.lines: must hold 1 to 100 lines"),
         (
             order(r#"{"line_id":1,"product_id":"teapot","qty":1.5}"#),
-            "data.lines[0].qty: ",
+            "data.lines[0].qty: must be an integer from 1 to 1000000",
         ),
         (
             order(r#"{"line_id":1,"product_id":"teapot","qty":-3}"#),
-            "data.lines[0].qty: ",
+            "data.lines[0].qty: must be an integer from 1 to 1000000, is -3",
         ),
         (
             order(r#"{"line_id":1,"product_id":"teapot","qty":0}"#),
-            "data.lines[0].qty: must be",
+            "data.lines[0].qty: must be an integer from 1 to 1000000, is 0",
         ),
         (
             order(r#"{"line_id":0,"product_id":"teapot","qty":1}"#),
@@ -135,7 +135,7 @@ fn an_error_names_the_field() {
         ),
         (
             format!("{} {{}}", order(r#"{"line_id":1,"product_id":"a","qty":1}"#)),
-            "data: there is more than one",
+            "data: must be one JSON object: it goes wrong",
         ),
     ] {
         let reason = error(&[("data", &data), ("v", "1"), ("type", "order-completed")]);

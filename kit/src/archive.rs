@@ -2,6 +2,11 @@
 //!
 //! Times are RFC 3339, UTC, milliseconds, and so compare as text.
 
+/// The least age: idempotency keys, which are kept for as long, must not outlive what they are of.
+pub(crate) const OLDER_THAN_DAYS_MIN: u64 = 1;
+/// The longest age that can be asked for: ten years.
+pub(crate) const OLDER_THAN_DAYS_MAX: u64 = 3_650;
+
 /// Why something stays.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum KeepReason {
@@ -49,18 +54,14 @@ impl Limits {
 
 #[cfg(target_family = "wasm")]
 mod checks {
-    use contracts::limits::check_id;
+    use contracts::limits::{check_id, check_range};
 
-    use super::Limits;
+    use super::{Limits, OLDER_THAN_DAYS_MAX, OLDER_THAN_DAYS_MIN};
     use crate::clock;
     use crate::redis::{StorageError, as_text, command};
     use crate::web::page::LIMIT_MAX;
     use crate::web::problem::{FieldError, Problem};
 
-    /// The least age: idempotency keys, which are kept for as long, must not outlive what they are of.
-    const OLDER_THAN_DAYS_MIN: u64 = 1;
-    /// The longest age that can be asked for: ten years.
-    const OLDER_THAN_DAYS_MAX: u64 = 3_650;
     const DAY_SECONDS: u64 = 24 * 60 * 60;
     /// The most that the clocks of Redis and of the service may be apart.
     const CLOCKS_APART_MS: u64 = 60 * 60 * 1_000;
@@ -94,11 +95,9 @@ mod checks {
     /// 422 naming every field at fault.
     pub fn check(older_than_days: Option<u64>, order_ids: Option<&[String]>) -> Result<(), Problem> {
         let mut errors = Vec::new();
-        if let Some(days) = older_than_days
-            && !(OLDER_THAN_DAYS_MIN..=OLDER_THAN_DAYS_MAX).contains(&days)
-        {
-            let reason = format!("must be an integer from {OLDER_THAN_DAYS_MIN} to {OLDER_THAN_DAYS_MAX}, is {days}");
-            errors.push(FieldError::new("older_than_days", reason));
+        if let Some(days) = older_than_days {
+            let check = check_range(days, OLDER_THAN_DAYS_MIN, OLDER_THAN_DAYS_MAX);
+            FieldError::collect(&mut errors, "older_than_days", check);
         }
         if let Some(order_ids) = order_ids {
             if !(1..=LIMIT_MAX).contains(&order_ids.len()) {

@@ -229,9 +229,10 @@ pub fn outcomes(
                 location: text()?,
                 body: text()?,
             }),
-            word => match word.strip_prefix("corrupt ") {
-                Some(what) => Err(StorageError::Corrupt(what.to_owned())),
-                None => return Err(unexpected_reply()),
+            word => match word.split_once(' ') {
+                Some(("corrupt", what)) => Err(StorageError::Corrupt(what.to_owned())),
+                Some(("shared", what)) => Err(StorageError::SharedCorrupt(what.to_owned())),
+                _ => return Err(unexpected_reply()),
             },
         })
     };

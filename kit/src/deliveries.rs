@@ -6,7 +6,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use anyhow::Context;
 use axum::http::header::WWW_AUTHENTICATE;
-use axum::http::{HeaderMap, HeaderValue, Method, StatusCode};
+use axum::http::{HeaderValue, Method, StatusCode};
 use axum::response::{IntoResponse, Response};
 use contracts::envelope;
 use contracts::events::Event;
@@ -19,6 +19,7 @@ use crate::deadline::{self, DELIVERY_MS};
 use crate::interleave::run_interleaved;
 use crate::redis::{self, Reply, StorageError};
 use crate::variables;
+use crate::web::header::single;
 use crate::web::problem::{MALFORMED_JSON, METHOD_NOT_ALLOWED, MISCONFIGURED, Problem, ProblemType, UNKNOWN_ROUTE};
 use crate::web::request::Request;
 use crate::web::response::{Turn, json, send};
@@ -99,17 +100,24 @@ impl<F: AsyncFn(&Delivery<'_>, &mut Receipt) -> Result<(), StorageError>> Handle
             return Err(METHOD_NOT_ALLOWED.with(format!("{path} takes POST only")));
         }
         let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-        let header = |name| header_text(&parts.headers, name);
+        let header = |name| {
+            let value = single(&parts.headers, name).map_err(|what| UNAUTHENTICATED_DELIVERY.with(what))?;
+            Ok::<_, Problem>(value.and_then(|value| value.to_str().ok()))
+        };
         verify(
             &secret,
             now.as_secs(),
-            header(TIMESTAMP_HEADER),
-            header(SIGNATURE_HEADER),
+            header(TIMESTAMP_HEADER)?,
+            header(SIGNATURE_HEADER)?,
             &body,
         )
         .map_err(|error| UNAUTHENTICATED_DELIVERY.with(error.to_string()))?;
-        let delivery: Delivery<'_> = serde_json::from_slice(&body)
-            .map_err(|error| MALFORMED_JSON.with(format!("this is no delivery: {error}")))?;
+        let delivery: Delivery<'_> = serde_json::from_slice(&body).map_err(|error| {
+            let (line, column) = (error.line(), error.column());
+            MALFORMED_JSON.with(format!(
+                "this is no delivery: it goes wrong at line {line} column {column}"
+            ))
+        })?;
         // A handshake changes nothing, however often it comes.
         if !delivery.entries.is_empty() {
             match is_first(&delivery.delivery).await {
@@ -194,10 +202,6 @@ fn unavailable(delivery: &Delivery<'_>, error: &StorageError) -> Receipt {
     }
 }
 
-fn header_text<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> {
-    headers.get(name)?.to_str().ok()
-}
-
 /// Tells the first delivery of this id from one that came before, as long as its signature would still be taken.
 async fn is_first(delivery: &str) -> Result<bool, StorageError> {
     // With a value of its own, since a command may be run twice when its connection breaks.
@@ -235,6 +239,19 @@ pub fn read_events<E: Event>(delivery: &Delivery<'_>, receipt: &mut Receipt) -> 
         }
     }
     events
+}
+
+/// Rejects an entry for damaged data of its own.
+///
+/// # Errors
+/// For damage to what entries share, and so is no fault of this one: the error is to end the delivery once its other
+/// entries are settled.
+pub fn reject_damaged(receipt: &mut Receipt, entry: String, error: StorageError) -> Result<(), StorageError> {
+    if matches!(error, StorageError::SharedCorrupt(_)) {
+        return Err(error);
+    }
+    receipt.reject.push(refusal(entry, error.to_string()));
+    Ok(())
 }
 
 /// An entry that is not done, and why.

@@ -13,6 +13,9 @@ pub enum StorageError {
     Full(String),
     /// A key holds something that the service never writes there: which key, and what is wrong with it.
     Corrupt(String),
+    /// The same of a key that many things share, such as a list or a stream: it is the fault of none of them, and what wants
+    /// it can be done once a person has repaired it.
+    SharedCorrupt(String),
     /// The app or the sidecar is set up wrongly: which setting to change.
     Misconfigured(String),
     /// The service asked or understood Redis wrongly. A fault of this program, which waiting does not mend.
@@ -25,6 +28,9 @@ impl fmt::Display for StorageError {
         match self {
             Self::Unavailable(what) => write!(f, "Redis is unavailable: {what}"),
             Self::Full(what) => write!(f, "Redis is full; raise maxmemory or remove data: {what}"),
+            Self::SharedCorrupt(what) => {
+                write!(f, "{what}; repair that key or move it away, and this goes on by itself")
+            }
             Self::Corrupt(what) | Self::Misconfigured(what) | Self::Internal(what) => f.write_str(what),
         }
     }
@@ -35,7 +41,7 @@ impl From<StorageError> for Problem {
         let problem_type = match error {
             StorageError::Unavailable(_) => STORAGE_UNAVAILABLE,
             StorageError::Full(_) => STORAGE_FULL,
-            StorageError::Corrupt(_) => CORRUPT_DATA,
+            StorageError::Corrupt(_) | StorageError::SharedCorrupt(_) => CORRUPT_DATA,
             StorageError::Misconfigured(_) => MISCONFIGURED,
             StorageError::Internal(_) => INTERNAL,
         };

@@ -1,7 +1,7 @@
 //! Stream entries as they reach the sidecar, before anything is decided about them.
 
-use protocol::Fields;
 pub use protocol::EntryId;
+use protocol::Fields;
 
 /// An entry that has just become this sidecar's, by a read or by a claim.
 #[derive(Debug)]

@@ -4,7 +4,7 @@ use bytes::Bytes;
 use contracts::events::{
     Event, OrderFulfilled, OrderPlaced, ProductChanged, RefundOrder, RefundReason, ReturnReceived,
 };
-use kit::deliveries::{Handler, read_events, refusal, unknown_stream};
+use kit::deliveries::{Handler, read_events, refusal, reject_damaged, unknown_stream};
 use kit::redis::StorageError;
 use protocol::{Delivery, Receipt};
 use spin_sdk::redis_subscriber;
@@ -107,6 +107,7 @@ async fn change<E: Event>(
         })
         .unzip();
     let outcomes = change_orders(&changes, |order, change, now| decide(order, &change.cause, now)).await?;
+    let mut shared = Ok(());
     for ((entry, change), outcome) in entries.into_iter().zip(&changes).zip(outcomes) {
         let order_id = &change.order_id;
         match outcome {
@@ -124,10 +125,10 @@ async fn change<E: Event>(
                 let reason = format!("contradiction: order {order_id}: {what}");
                 receipt.reject.push(refusal(entry, reason));
             }
-            Err(ChangeError::Storage(error)) => receipt.reject.push(refusal(entry, error.to_string())),
+            Err(ChangeError::Storage(error)) => shared = shared.and(reject_damaged(receipt, entry, error)),
         }
     }
-    Ok(())
+    shared
 }
 
 /// Takes over what the warehouse says of its products.
@@ -136,12 +137,13 @@ async fn learn(delivery: &Delivery<'_>, receipt: &mut Receipt) -> Result<(), Sto
         .into_iter()
         .map(|received| (received.entry, received.event))
         .unzip();
+    let mut shared = Ok(());
     for (entry, outcome) in entries.into_iter().zip(learn_products(&events).await?) {
         match outcome {
             Ok(Some(())) => receipt.done.push(entry),
             Ok(None) => receipt.retry.push(refusal(entry, "others kept changing the product")),
-            Err(error) => receipt.reject.push(refusal(entry, error.to_string())),
+            Err(error) => shared = shared.and(reject_damaged(receipt, entry, error)),
         }
     }
-    Ok(())
+    shared
 }

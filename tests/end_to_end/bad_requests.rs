@@ -10,6 +10,7 @@ use crate::shop::order_body;
 pub const TESTS: &[Test] = &[
     ("bad orders", bad_orders),
     ("bad products and movements", bad_products),
+    ("names that nobody can see", unseen_names),
     ("bad paths, methods and queries", bad_paths),
 ];
 
@@ -26,6 +27,7 @@ fn bad_orders(runtime: Runtime) {
         (qty("1.5"), 422, "invalid_field", "lines[0].qty"),
         (qty("1000000000"), 422, "invalid_field", "lines[0].qty"),
         (qty("99999999999999999999"), 422, "invalid_field", "lines[0].qty"),
+        (qty("1e400"), 422, "invalid_field", "lines[0].qty"),
         (qty(r#""5""#), 422, "invalid_field", "lines[0].qty"),
         (
             line(r#"{"product_id":"cup","qty":1},{"product_id":"nothing","qty":1}"#),
@@ -76,6 +78,7 @@ fn bad_orders(runtime: Runtime) {
         if status == 422 {
             assert_eq!(problem["errors"][0]["field"], named, "{short}: {problem}");
         }
+        names_no_type(&answer.text);
     }
     let bad_key = system.post_text(
         "/store/orders",
@@ -91,6 +94,35 @@ fn bad_orders(runtime: Runtime) {
         system.store_redis::<u64>(&["XLEN", "order-placed"]),
     );
     assert_eq!(written, (0, 0), "something was written");
+
+    let key = [("Idempotency-Key", "in any form")];
+    let first = system.post_text("/store/orders", &key, &qty("2"));
+    assert_eq!(
+        (first.status, &first.json()["lines"][0]["qty"]),
+        (201, &json!(2)),
+        "{first:?}"
+    );
+    for body in [qty("2.0"), qty("2e0"), format!("\u{feff}{}", qty("2"))] {
+        let same = system.post_text("/store/orders", &key, &body);
+        assert_eq!((same.status, &same.text), (201, &first.text), "{body}");
+    }
+}
+
+/// The words of a fault are the client's, not those of a program.
+fn names_no_type(text: &str) {
+    for word in [
+        "u32",
+        "u64",
+        "usize",
+        "struct",
+        "EOF",
+        "expected",
+        "deserialize",
+        "invalid type",
+        "invalid digit",
+    ] {
+        assert!(!text.contains(word), "{word}: {text}");
+    }
 }
 
 fn bad_products(runtime: Runtime) {
@@ -177,6 +209,52 @@ fn bad_products(runtime: Runtime) {
     assert_eq!(system.stock_of("cup"), (5, 5, 0));
 }
 
+fn unseen_names(runtime: Runtime) {
+    let system = System::start(runtime);
+    system.stock("cup", 1);
+    let order = system.order(&[("cup", 1)]);
+    let cancel = format!("/store/orders/{order}/cancel");
+    let product = |name: &str| json!({ "sku": "C", "name": name, "price_minor": 1, "currency": "EUR" });
+    for name in [
+        "\u{200b}",
+        "\u{2060}\u{feff}",
+        "\u{ad}",
+        "\u{3164}",
+        "\u{2800} ",
+        "cup\u{202e}puc",
+        "a\u{2066}b",
+    ] {
+        let reason = json!({ "reason": name }).to_string();
+        for (answer, field) in [
+            (system.post("/warehouse/products", &product(name)), "name"),
+            (
+                system.send(
+                    "PATCH",
+                    "/warehouse/products/cup",
+                    &[("If-Match", "*")],
+                    &json!({ "name": name }).to_string(),
+                ),
+                "name",
+            ),
+            (system.post_text(&cancel, &[], &reason), "reason"),
+        ] {
+            assert_eq!(
+                (answer.status, &answer.json()["errors"][0]["field"]),
+                (422, &json!(field)),
+                "{name:?}: {answer:?}"
+            );
+        }
+    }
+    for name in ["👩\u{200d}🚀", "می\u{200c}خواهم"] {
+        let answer = system.post("/warehouse/products", &product(name));
+        assert_eq!(
+            (answer.status, &answer.json()["name"]),
+            (201, &json!(name)),
+            "{answer:?}"
+        );
+    }
+}
+
 fn bad_paths(runtime: Runtime) {
     let mut system = System::with_redis(runtime);
     system.start_runtime();
@@ -197,8 +275,18 @@ fn bad_paths(runtime: Runtime) {
         ("/store/orders?limit=many", 422, "invalid_query"),
         ("/store/orders?colour=red", 422, "invalid_query"),
         ("/store/orders?cursor=a%20b", 422, "invalid_field"),
+        ("/store/archive", 422, "invalid_query"),
+        ("/store/archive?older_than_days=", 422, "invalid_query"),
+        ("/warehouse/products?low_stock=yes", 422, "invalid_query"),
+        ("/warehouse/products?limit=1&limit=2", 422, "invalid_query"),
     ] {
         let answer = system.get(path);
+        names_no_type(&answer.text);
+        if slug == "invalid_query" {
+            let query = path.split_once('?').map_or("older_than_days", |(_, query)| query);
+            let field = query.split('=').next().unwrap();
+            assert_eq!(answer.json()["errors"][0]["field"], field, "{path}: {answer:?}");
+        }
         assert_eq!(
             (answer.status, &answer.json()["type"]),
             (status, &json!(slug)),

@@ -83,6 +83,12 @@ fn signatures(runtime: Runtime) {
         "does not fit",
     );
     refused(&post(&system, now + 1, &signature, &body), "does not fit");
+    let at = now.to_string();
+    for signatures in [[&*signature, "v1=00"], ["v1=00", &*signature]] {
+        let [first, second] = signatures.map(|signature| (protocol::SIGNATURE_HEADER, signature));
+        let headers = [(protocol::TIMESTAMP_HEADER, &*at), first, second];
+        refused(&system.post_text(PATH, &headers, &body), "different values");
+    }
     // This host's clock goes on, so the times begin at 120 s.
     refused(&signed(&system, now - 120, &body), "differs from this host's by 12");
     refused(&signed(&system, now + 1_000, &body), "correct the clocks");

@@ -28,6 +28,7 @@ mod wrong_type;
 mod rights;
 mod storage_full;
 mod bad_requests;
+mod repeats;
 mod http_api;
 mod latency;
 mod streams;
@@ -103,6 +104,7 @@ fn main() -> ExitCode {
         rights::TESTS,
         storage_full::TESTS,
         bad_requests::TESTS,
+        repeats::TESTS,
         http_api::TESTS,
         latency::TESTS,
         streams::TESTS,

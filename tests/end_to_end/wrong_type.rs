@@ -19,6 +19,7 @@ use crate::stored::date_back;
 pub const TESTS: &[Test] = &[
     ("wrong types at the warehouse's keys, by event", warehouse_events),
     ("wrong types at the store's keys, by event", store_events),
+    ("damage that entries share is no fault of theirs", shared_keys),
     ("wrong types at the keys of requests", requests),
     ("wrong types at the keys of an order that leaves", removals),
     ("wrong types at the keys of products that are announced", products),
@@ -66,27 +67,90 @@ fn warehouse_events(runtime: Runtime) {
         assert!(reason.contains(words), "{reason} does not say {words}");
     }
 
-    spoil("refund-order");
-    system.append_to_store("order-completed", &[("data", &completed("o-5", &[("cup", 100)]))]);
-    system.append_to_store("order-completed", &[("data", &completed("o-6", &[("cup", 1)]))]);
-    system.wait_until_handled("order-completed", "warehouse-group");
-    assert_eq!(system.allocation("o-6")["outcome"], "fulfilled");
-    assert_eq!(system.get("/warehouse/allocations/o-5").status, 404);
-    let letters = system.store_dead_letters("order-completed");
-    assert!(
-        field(&letters[4], "dead_reason").contains("refund-order"),
-        "{letters:?}"
-    );
-    let _: u64 = system.warehouse_redis(&["DEL", "refund-order"]);
+    // What all orders share is no fault of one: they wait until it is repaired.
+    for (stream, order, units, outcome) in [
+        ("refund-order", "o-5", 100, "refunded"),
+        ("order-fulfilled", "o-7", 1, "fulfilled"),
+    ] {
+        spoil(stream);
+        system.append_to_store("order-completed", &[("data", &completed(order, &[("cup", units)]))]);
+        eventually("the sidecar says what is in the way", || {
+            let words = format!("the stream {stream} takes no event");
+            system.read_log("sidecar").contains(&words).then_some(())
+        });
+        assert_eq!(system.stock_of("cup"), (8, 10, 2));
+        assert_eq!(system.get(&format!("/warehouse/allocations/{order}")).status, 404);
+        let _: u64 = system.warehouse_redis(&["DEL", stream]);
+        system.wait_until_handled("order-completed", "warehouse-group");
+        assert_eq!(system.allocation(order)["outcome"], outcome);
+    }
+    assert_eq!(system.store_dead_letters("order-completed").len(), 4);
+}
 
-    // A wrong type at the other stream: nothing can be fulfilled, and no stock is taken.
-    spoil("order-fulfilled");
-    system.append_to_store("order-completed", &[("data", &completed("o-7", &[("cup", 1)]))]);
-    eventually("the order is a dead letter", || {
-        (system.store_dead_letters("order-completed").len() == 6).then_some(())
-    });
-    assert_eq!(system.stock_of("cup"), (7, 10, 3));
-    assert_eq!(system.get("/warehouse/allocations/o-7").status, 404);
+/// Damage to what entries share: the words for it, once a delivery has settled neither of these.
+fn unavailable(courier: &mut Courier, stream: &str, events: &[(String, String)]) -> String {
+    let (_, receipt) = courier.deliver_for_receipt(stream, events);
+    let settled = receipt.done.len() + receipt.retry.len() + receipt.reject.len();
+    assert_eq!(settled, 0, "{receipt:?}");
+    receipt.unavailable.unwrap_or_else(|| panic!("{stream} is taken"))
+}
+
+/// A stream whose ids are used up.
+const LAST_ID: &str = "18446744073709551615-18446744073709551615";
+
+fn shared_keys(runtime: Runtime) {
+    let mut system = System::with_redis(runtime);
+    system.start_runtime();
+    let mut store = Courier::new(&system);
+    learn(&system, "cup", 1, "Cup", 900, true);
+    let data = |order: &str| (format!("p-{order}"), json!({ "order_id": order }).to_string());
+    for (command, key) in [
+        (
+            &["SET", "orders:status:completed", "hello"][..],
+            "orders:status:completed",
+        ),
+        (&["XADD", "order-completed", LAST_ID, "a", "b"], "order-completed"),
+    ] {
+        let [good, spoilt] = [(); 2].map(|()| system.order(&[("cup", 1)]));
+        let _: String = store.redis(&["SET", &format!("order:{spoilt}"), "hello"]);
+        let _: redis::Value = store.redis(command);
+        // Only its own damage rejects an entry, also beside one that has to wait.
+        let (names, receipt) = store.deliver_for_receipt("order-placed", &[data(&good), data(&spoilt)]);
+        let rejected: Vec<_> = receipt.reject.iter().map(|refusal| &refusal.entry).collect();
+        assert_eq!(
+            (rejected, receipt.done.len(), receipt.retry.len()),
+            (vec![&names[1]], 0, 0),
+            "{receipt:?}"
+        );
+        let words = receipt.unavailable.unwrap();
+        assert!(words.contains(key) && words.contains("repair"), "{words}");
+        assert_eq!(system.show(&good)["status"], "pending");
+        let _: u64 = store.redis(&["DEL", key]);
+        assert_eq!(store.deliver_data("order-placed", &[data(&good)])[0].0, Settled::Done);
+        assert_eq!(system.show(&good)["status"], "completed");
+    }
+
+    let mut warehouse = Courier::to_warehouse(&system);
+    let product =
+        json!({ "product_id": "cup", "sku": "C", "name": "C", "price_minor": 1, "currency": "EUR", "on_hand": 9 });
+    assert_eq!(system.post("/warehouse/products", &product).status, 201);
+    let order = |id: &str, units: u32| (id.to_owned(), completed(id, &[("cup", units)]));
+    let _: String = warehouse.redis(&["XADD", "order-fulfilled", LAST_ID, "a", "b"]);
+    let (names, receipt) = warehouse.deliver_for_receipt("order-completed", &[order("o-1", 1), order("o-2", 99)]);
+    assert_eq!(
+        (&receipt.done, receipt.reject.len()),
+        (&vec![names[1].clone()], 0),
+        "{receipt:?}"
+    );
+    let words = receipt.unavailable.unwrap();
+    assert!(words.contains("order-fulfilled") && words.contains("repair"), "{words}");
+    let _: u64 = warehouse.redis(&["DEL", "order-fulfilled"]);
+    let settled = warehouse.deliver_data("order-completed", &[order("o-1", 1), order("o-2", 99)]);
+    assert!(
+        settled.iter().all(|(settled, _)| *settled == Settled::Done),
+        "{settled:?}"
+    );
+    assert_eq!((system.stock_of("cup"), system.outcomes_told()), ((8, 9, 1), (1, 1)));
 }
 
 fn store_events(runtime: Runtime) {
@@ -122,15 +186,16 @@ fn store_events(runtime: Runtime) {
         let _: String = system.store_redis(&["SET", "order-completed", "hello"]);
         system.order(&[("cup", 1)])
     };
-    let letters = eventually("the order is a dead letter", || {
-        let letters = system.store_dead_letters("order-placed");
-        (letters.len() == 4).then_some(letters)
+    eventually("the sidecar says what is in the way", || {
+        let log = system.read_log("sidecar");
+        log.contains("the key order-completed holds a string").then_some(())
     });
-    assert!(
-        field(&letters[3], "dead_reason").contains("order-completed"),
-        "{letters:?}"
-    );
     assert_eq!(system.show(&stuck)["status"], "pending");
+    let _: u64 = system.store_redis(&["DEL", "order-completed"]);
+    eventually("the order is paid", || {
+        (system.show(&stuck)["status"] != "pending").then_some(())
+    });
+    assert_eq!(system.store_dead_letters("order-placed").len(), 3);
 }
 
 fn requests(runtime: Runtime) {
@@ -228,8 +293,14 @@ fn products(runtime: Runtime) {
         ("SET", "products", "holds a string"),
     ] {
         let _: redis::Value = courier.redis(&[command, key, "hello"]);
-        let (settled, reason) = courier.deliver(&[("event".to_owned(), event.clone())]).remove(0);
-        assert_eq!(settled, Settled::Reject, "{key}: {reason}");
+        let reason = if key == "products" {
+            let data = serde_json::to_string(&event).unwrap();
+            unavailable(&mut courier, "product-changed", &[("event".to_owned(), data)])
+        } else {
+            let (settled, reason) = courier.deliver(&[("event".to_owned(), event.clone())]).remove(0);
+            assert_eq!(settled, Settled::Reject, "{key}: {reason}");
+            reason
+        };
         assert!(reason.contains(key) && reason.contains(words), "{reason}");
         let _: u64 = courier.redis(&["DEL", key]);
         let left: Vec<String> = courier.redis(&["KEYS", "product*"]);
@@ -434,9 +505,15 @@ fn warehouse_requests(runtime: Runtime) {
         for spoil in ["SET", "RPUSH"] {
             let _: redis::Value = system.warehouse_redis(&[spoil, key, "hello"]);
             let before = everything(&system);
-            let settled = courier.deliver_data(stream, &[("event".to_owned(), data.clone())]);
-            assert_eq!(settled[0].0, Settled::Reject, "{spoil} {key}");
-            assert!(settled[0].1.contains(key), "{settled:?}");
+            let events = [("event".to_owned(), data.clone())];
+            let reason = if key.starts_with("allocation") {
+                let (settled, reason) = courier.deliver_data(stream, &events).remove(0);
+                assert_eq!(settled, Settled::Reject, "{spoil} {key}");
+                reason
+            } else {
+                unavailable(&mut courier, stream, &events)
+            };
+            assert!(reason.contains(key), "{reason}");
             assert_eq!(everything(&system), before, "{spoil} {key}");
             let _: u64 = system.warehouse_redis(&["DEL", key]);
         }

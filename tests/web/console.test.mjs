@@ -157,6 +157,84 @@ for (const runtime of runtimes()) {
       await close();
     });
 
+    test('what is pressed again after a lost answer takes effect once', async () => {
+      const path = (request) => new URL(request.url()).pathname;
+      const keys = [];
+      const { page, close } = await open(browser, system.base, { hash: '#shop' });
+      // The services do what they are asked to, and their answers are lost.
+      let isLost = true;
+      await page.route((url) => /movements$|returns$|cancel$|orders$/.test(url.pathname), async (route) => {
+        const request = route.request();
+        if (request.method() !== 'POST') return route.fallback();
+        keys.push(await request.headerValue('idempotency-key'));
+        if (!isLost) return route.fallback();
+        await route.fetch();
+        return route.abort();
+      });
+      /** Presses twice; the answer to the first one is lost. */
+      const press = async (button) => {
+        isLost = true;
+        const lost = page.waitForEvent('requestfailed', (request) => request.method() === 'POST');
+        await button.click();
+        await lost;
+        isLost = false;
+        const answered = page.waitForResponse((answer) => answer.request().method() === 'POST' && answer.ok());
+        await button.click();
+        return path((await answered).request());
+      };
+      const pressed = () => keys.splice(0);
+      const orders = async () => (await system.get('/store/orders?customer_id=twice')).items;
+
+      const yours = page.getByRole('region', { name: 'Your order' });
+      await page.getByRole('textbox', { name: 'Customer' }).fill('twice');
+      await page.getByRole('spinbutton', { name: 'Quantity of Milk jug, 350 ml' }).fill('1');
+      await press(page.getByRole('button', { name: 'Place the order' }));
+      await yours.getByText('Return units').waitFor();
+      assert.equal((await orders()).length, 1, 'the order was placed twice');
+      const [first, second] = pressed();
+      assert.equal(first, second);
+      await yours.getByText('Return units').click();
+      await yours.getByRole('spinbutton', { name: 'Milk jug, 350 ml, of 1' }).fill('1');
+      await press(yours.getByRole('button', { name: 'Return', exact: true }));
+      await yours.locator('.order-head').getByText('returned').waitFor();
+      assert.equal(new Set(pressed()).size, 1);
+
+      system.signalSidecar('SIGSTOP');
+      await page.getByRole('spinbutton', { name: 'Quantity of Milk jug, 350 ml' }).fill('1');
+      await page.getByRole('button', { name: 'Place the order' }).click();
+      pressed();
+      await press(yours.getByRole('button', { name: 'Cancel this order' }));
+      await yours.locator('.order-head').getByText('cancelled').waitFor();
+      system.signalSidecar('SIGCONT');
+      assert.equal(new Set(pressed()).size, 1);
+
+      await show(page, 'Warehouse');
+      const item = page.getByRole('listitem').filter({ has: page.getByRole('heading', { name: 'Milk jug, 350 ml' }) });
+      await item.getByText('Move stock and see movements').click();
+      const jug = () => system.get('/warehouse/products/milk-jug');
+      const before = await jug();
+      const units = item.getByRole('spinbutton', { name: 'Units' });
+      await units.fill('5');
+      await press(item.getByRole('button', { name: 'Supply' }));
+      await press(item.getByRole('button', { name: 'Write off' }));
+      const after = await jug();
+      assert.deepEqual([after.supplied - before.supplied, after.written_off - before.written_off], [5, 5]);
+      assert.equal(new Set(pressed()).size, 2, 'each has a key of its own');
+      // A success ends the intent: the same once more is another one. So does a change of the form.
+      await item.getByRole('button', { name: 'Supply' }).click();
+      await eventually('once more is supplied', async () => (await jug()).supplied === before.supplied + 10);
+      isLost = true;
+      const lost = page.waitForEvent('requestfailed', (request) => request.method() === 'POST');
+      await item.getByRole('button', { name: 'Supply' }).click();
+      await lost;
+      isLost = false;
+      await units.fill('6');
+      await item.getByRole('button', { name: 'Supply' }).click();
+      await eventually('the other number is supplied', async () => (await jug()).supplied === before.supplied + 21);
+      assert.equal(new Set(pressed()).size, 3);
+      await close('ERR_FAILED');
+    });
+
     test('a dead letter is replayed, and another dropped', async () => {
       const { page, close } = await open(browser, system.base, { hash: '#dead' });
       await page.getByRole('heading', { name: 'No dead letters' }).waitFor();

@@ -2,7 +2,7 @@
 
 use bytes::Bytes;
 use contracts::events::{Event, OrderCancelRequested, OrderCompleted};
-use kit::deliveries::{Handler, read_events, refusal, unknown_stream};
+use kit::deliveries::{Handler, read_events, refusal, reject_damaged, unknown_stream};
 use kit::redis::StorageError;
 use protocol::{Delivery, Receipt};
 use spin_sdk::redis_subscriber;
@@ -28,16 +28,17 @@ pub(crate) fn handler() -> Handler<impl AsyncFn(&Delivery<'_>, &mut Receipt) -> 
 }
 
 async fn handle(delivery: &Delivery<'_>, receipt: &mut Receipt) -> Result<(), StorageError> {
+    let mut shared = Ok(());
     match &*delivery.stream {
         OrderCompleted::STREAM => {
             let (entries, orders) = read::<OrderCompleted>(delivery, receipt);
             for (entry, outcome) in entries.into_iter().zip(take_stock(orders).await?) {
                 match outcome {
                     Ok(()) => receipt.done.push(entry),
-                    Err(error) => receipt.reject.push(refusal(entry, error.to_string())),
+                    Err(error) => shared = shared.and(reject_damaged(receipt, entry, error)),
                 }
             }
-            Ok(())
+            shared
         }
         OrderCancelRequested::STREAM => {
             let (entries, events) = read::<OrderCancelRequested>(delivery, receipt);
@@ -47,10 +48,10 @@ async fn handle(delivery: &Delivery<'_>, receipt: &mut Receipt) -> Result<(), St
                     Ok(None) => receipt
                         .retry
                         .push(refusal(entry, "others kept changing the allocation")),
-                    Err(error) => receipt.reject.push(refusal(entry, error.to_string())),
+                    Err(error) => shared = shared.and(reject_damaged(receipt, entry, error)),
                 }
             }
-            Ok(())
+            shared
         }
         stream => Err(unknown_stream(stream)),
     }

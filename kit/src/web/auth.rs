@@ -5,6 +5,7 @@ use axum::http::{HeaderMap, Method};
 use subtle::ConstantTimeEq;
 
 use crate::variables;
+use crate::web::header::single;
 use crate::web::problem::{MISCONFIGURED, Problem, UNAUTHORIZED};
 
 /// The component's variable that holds the token; empty for an open service.
@@ -27,8 +28,8 @@ pub(crate) async fn check(method: &Method, headers: &HeaderMap) -> Result<(), Pr
     if token.is_empty() {
         return Ok(());
     }
-    let given = headers
-        .get(AUTHORIZATION)
+    let given = single(headers, AUTHORIZATION.as_str())
+        .map_err(|what| UNAUTHORIZED.with(what))?
         .and_then(bearer)
         .ok_or_else(|| UNAUTHORIZED.with("send a header Authorization: Bearer, followed by the service's token"))?;
     // Only the token's length shows in how long this takes.

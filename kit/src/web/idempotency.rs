@@ -4,6 +4,7 @@ use axum::http::{HeaderMap, Method};
 
 use crate::commit::IdempotencyRecord;
 use crate::redis::read_hashes;
+use crate::web::header::single;
 use crate::web::problem::{
     IDEMPOTENCY_KEY_REQUIRED, IDEMPOTENCY_KEY_REUSED, INVALID_IDEMPOTENCY_KEY, Problem, ProblemType,
 };
@@ -11,7 +12,7 @@ use crate::web::problem::{
 /// Length of a key, in characters.
 const KEY_CHARS_MAX: usize = 255;
 
-const HEADER: &str = "idempotency-key";
+const HEADER: &str = "Idempotency-Key";
 
 /// The errors of a route that takes a key.
 pub const ERRORS: [ProblemType; 2] = [INVALID_IDEMPOTENCY_KEY, IDEMPOTENCY_KEY_REUSED];
@@ -19,14 +20,15 @@ pub const ERRORS: [ProblemType; 2] = [INVALID_IDEMPOTENCY_KEY, IDEMPOTENCY_KEY_R
 /// The record of a request, from its header, method, path and canonical body; `None` without the header.
 ///
 /// # Errors
-/// 422 when the header is there and not legal.
+/// 422 when the header is there and not legal, or there with different values.
 pub fn record(
     headers: &HeaderMap,
     method: &Method,
     path: &str,
     body: &str,
 ) -> Result<Option<IdempotencyRecord>, Problem> {
-    let Some(value) = headers.get(HEADER) else {
+    let value = single(headers, HEADER).map_err(|what| INVALID_IDEMPOTENCY_KEY.with(what))?;
+    let Some(value) = value else {
         return Ok(None);
     };
     let key = value.to_str().ok().filter(|key| {

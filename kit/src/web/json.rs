@@ -1,53 +1,33 @@
 //! Request bodies, with errors that name the field.
 
-use serde::de::{DeserializeOwned, IgnoredAny};
+use contracts::json::{self, Fault, Range};
+use serde::de::DeserializeOwned;
 
+use crate::archive::{OLDER_THAN_DAYS_MAX, OLDER_THAN_DAYS_MIN};
 use crate::web::problem::{FieldError, MALFORMED_JSON, Problem};
+
+/// Items on a page at the most.
+pub const LIMIT_MAX: usize = 200;
+
+/// The integers of requests that are none of the contract.
+pub(crate) const RANGES: [Range; 3] = [
+    ("limit", 1, LIMIT_MAX as u64),
+    ("older_than_days", OLDER_THAN_DAYS_MIN, OLDER_THAN_DAYS_MAX),
+    ("older_than_s", 0, OLDER_THAN_DAYS_MAX * 24 * 60 * 60),
+];
 
 /// Parses a request body. Types that refuse unknown fields have them refused here by name.
 ///
 /// # Errors
 /// 400 when the body is no JSON, 422 naming the field when it is but has another shape.
 pub fn parse<T: DeserializeOwned>(body: &[u8]) -> Result<T, Problem> {
-    // serde would take a list of values for the fields of a record.
-    if !body.trim_ascii_start().starts_with(b"{") {
-        let IgnoredAny = serde_json::from_slice(body).map_err(|error| malformed(&error))?;
-        return Err(Problem::invalid(vec![FieldError::new("body", "must be a JSON object")]));
-    }
-    if let Ok(parsed) = serde_json::from_slice(body) {
-        return Ok(parsed);
-    }
-    // Again, and slower, to find out where it is at fault.
-    let mut deserializer = serde_json::Deserializer::from_slice(body);
-    let parsed = serde_path_to_error::deserialize(&mut deserializer).map_err(|error| {
-        let path = error.path().to_string();
-        let inner = error.into_inner();
-        if inner.is_data() {
-            Problem::invalid(vec![FieldError::new(field(path, &inner), inner.to_string())])
-        } else {
-            malformed(&inner)
+    json::parse(body, &RANGES).map_err(|fault| match fault {
+        Fault::Malformed(what) => MALFORMED_JSON.with(format!("the body must be one JSON object: {what}")),
+        Fault::Field { path, reason } => {
+            let field = if path.is_empty() { "body".to_owned() } else { path };
+            Problem::invalid(vec![FieldError::new(field, reason)])
         }
-    })?;
-    deserializer.end().map_err(|error| malformed(&error))?;
-    Ok(parsed)
-}
-
-fn malformed(error: &serde_json::Error) -> Problem {
-    MALFORMED_JSON.with(format!("the body must be one JSON object: {error}"))
-}
-
-/// The field at fault: for a missing, unknown or repeated one, serde's path ends at the object.
-fn field(path: String, error: &serde_json::Error) -> String {
-    let text = error.to_string();
-    let name = ["missing field `", "unknown field `", "duplicate field `"]
-        .iter()
-        .find_map(|start| text.strip_prefix(start))
-        .and_then(|rest| rest.split('`').next());
-    match (path.as_str(), name) {
-        (".", Some(name)) => name.to_owned(),
-        (path, Some(name)) if path != name && !path.ends_with(&format!(".{name}")) => format!("{path}.{name}"),
-        _ => path,
-    }
+    })
 }
 
 #[cfg(test)]
@@ -85,6 +65,7 @@ mod tests {
             (r#"{"lines":[{"qty":-3}]}"#, 422, Some("lines[0].qty")),
             (r#"{"lines":[{"qty":1.5}]}"#, 422, Some("lines[0].qty")),
             (r#"{"lines":[{"qty":"5"}]}"#, 422, Some("lines[0].qty")),
+            (r#"{"lines":[{"qty":1e400}]}"#, 422, Some("lines[0].qty")),
             (r#"{"lines":[{}]}"#, 422, Some("lines[0].qty")),
             (r#"{"lines":[{"qty":1,"colour":2}]}"#, 422, Some("lines[0].colour")),
         ] {

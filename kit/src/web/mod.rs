@@ -9,6 +9,8 @@ pub mod response;
 pub mod problem;
 pub mod json;
 #[cfg(target_family = "wasm")]
+pub mod header;
+#[cfg(target_family = "wasm")]
 mod auth;
 #[cfg(target_family = "wasm")]
 pub mod idempotency;

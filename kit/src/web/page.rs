@@ -2,15 +2,17 @@
 
 use axum::extract::Query;
 use axum::extract::rejection::QueryRejection;
+use contracts::json::explain;
+use contracts::limits::check_range;
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
+pub use crate::web::json::LIMIT_MAX;
+use crate::web::json::RANGES;
 use crate::web::problem::{FieldError, INVALID_QUERY, Problem};
 
 /// Items on a page when the client names no number.
 const LIMIT_DEFAULT: usize = 50;
-/// Items on a page at the most.
-pub const LIMIT_MAX: usize = 200;
 
 /// The query parameters of a list.
 #[derive(Debug, Deserialize, IntoParams)]
@@ -38,9 +40,19 @@ pub struct Page {
 /// # Errors
 /// 422 when a parameter is unknown or of another kind.
 pub fn read<T>(query: Result<Query<T>, QueryRejection>) -> Result<T, Problem> {
-    query
-        .map(|Query(query)| query)
-        .map_err(|rejection| INVALID_QUERY.with(rejection.body_text()))
+    query.map(|Query(query)| query).map_err(|rejection| {
+        let text = rejection.body_text();
+        let text = text
+            .strip_prefix("Failed to deserialize query string: ")
+            .unwrap_or(&text);
+        let is_path = |path: &str| !path.contains([' ', '`']);
+        let (path, error) = text
+            .split_once(": ")
+            .filter(|(path, _)| is_path(path))
+            .unwrap_or(("", text));
+        let (field, reason) = explain(path, error, &RANGES);
+        INVALID_QUERY.at(vec![FieldError::new(field, reason)])
+    })
 }
 
 impl Page {
@@ -67,12 +79,8 @@ impl Page {
     ) -> Result<Self, Problem> {
         let limit = limit.unwrap_or(LIMIT_DEFAULT);
         let mut errors = Vec::new();
-        if !(1..=LIMIT_MAX).contains(&limit) {
-            errors.push(FieldError::new(
-                "limit",
-                format!("must be 1 to {LIMIT_MAX}, is {limit}"),
-            ));
-        }
+        let check = check_range(limit as u64, 1, LIMIT_MAX as u64);
+        FieldError::collect(&mut errors, "limit", check);
         if let Some(cursor) = &cursor {
             FieldError::collect(&mut errors, "cursor", check_cursor(cursor));
         }

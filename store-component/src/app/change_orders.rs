@@ -7,6 +7,7 @@ use kit::commit::Commit;
 use kit::redis::StorageError;
 
 use crate::domain::order::{Cause, Contradiction, Order, Steps, Transition};
+use crate::storage::StoredOrder;
 use crate::storage::orders::{self, Loaded};
 
 /// Something that happens to an order.
@@ -57,7 +58,7 @@ pub(crate) async fn change_orders<T, A>(
                 Ok(answer)
             })
             .collect();
-        let commit = (after != loaded.order).then(|| commit(order_id, loaded, after, &now, &steps));
+        let commit = (after != loaded.order).then(|| commit(order_id, loaded, after, &now, &steps).0);
         Decision { answers, commit }
     };
     let outcomes = change_all(&ids, orders::load, decide_all).await?;
@@ -69,8 +70,14 @@ pub(crate) async fn change_orders<T, A>(
     Ok(outcomes.into_iter().map(flatten).collect())
 }
 
-/// The commit of a change, with the event that follows from it.
-fn commit(order_id: &str, before: Loaded, after: Order, now: &str, steps: &[(Transition, &str)]) -> Commit {
+/// The commit of a change, with the event that follows from it; and the order as it then is.
+pub(super) fn commit(
+    order_id: &str,
+    before: Loaded,
+    after: Order,
+    now: &str,
+    steps: &[(Transition, &str)],
+) -> (Commit, StoredOrder) {
     let mut commit = Commit::new();
     for (step, event_id) in steps {
         match step.cause {
@@ -83,8 +90,8 @@ fn commit(order_id: &str, before: Loaded, after: Order, now: &str, steps: &[(Tra
             _ => {}
         }
     }
-    orders::change(&mut commit, order_id, before, after, now, steps);
-    commit
+    let changed = orders::change(&mut commit, order_id, before, after, now, steps);
+    (commit, changed)
 }
 
 /// The event that tells the warehouse of a paid order.

@@ -4,6 +4,7 @@ use axum::extract::Path;
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Response};
 use kit::redis::StorageError;
+use kit::web::header::single;
 use kit::web::problem::{FieldError, Problem};
 use kit::web::response::json;
 use kit::web::sse::{self, Event, Look};
@@ -15,7 +16,7 @@ use super::orders::find;
 use crate::domain::order::Status;
 use crate::storage::{StoredOrder, StoredTransition, orders};
 
-const LAST_EVENT_ID: &str = "last-event-id";
+const LAST_EVENT_ID: &str = "Last-Event-ID";
 
 /// An order's history.
 #[derive(Debug, Serialize, ToSchema)]
@@ -49,13 +50,14 @@ pub(super) async fn list(Path(order_id): Path<String>) -> Result<Response, Probl
     ),
 )]
 pub(super) async fn watch(Path(order_id): Path<String>, headers: HeaderMap) -> Result<Response, Problem> {
-    let seen = match headers.get(LAST_EVENT_ID) {
+    let invalid = |what: String| Problem::invalid(vec![FieldError::new(LAST_EVENT_ID, what)]);
+    let seen = match single(&headers, LAST_EVENT_ID).map_err(invalid)? {
         None => 0,
         Some(value) => value
             .to_str()
             .ok()
             .and_then(|value| value.parse().ok())
-            .ok_or_else(|| Problem::invalid(vec![FieldError::new("Last-Event-ID", "must be a revision, from 1")]))?,
+            .ok_or_else(|| invalid("must be a revision, from 1".to_owned()))?,
     };
     let order = find(&order_id).await?;
     if seen >= order.rev && is_at_end(&order) {

@@ -54,6 +54,7 @@ fn api() -> Api {
         ],
     ]
     .concat();
+    let cancel_errors = [&idempotency::ERRORS[..], &[UNKNOWN_ORDER, NOT_CANCELLABLE, BUSY]].concat();
     Api::new(
         "store",
         "Store",
@@ -62,7 +63,7 @@ fn api() -> Api {
     .route(routes!(orders::place), &place_errors)
     .route(routes!(orders::list), &[])
     .route(routes!(orders::show), &[UNKNOWN_ORDER])
-    .route(routes!(cancel::cancel), &[UNKNOWN_ORDER, NOT_CANCELLABLE, BUSY])
+    .route(routes!(cancel::cancel), &cancel_errors)
     .route(routes!(history::list), &[UNKNOWN_ORDER])
     .route(routes!(history::watch), &[UNKNOWN_ORDER, INVALID_FIELD])
     .route(routes!(products::list), &[])

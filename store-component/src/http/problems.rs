@@ -2,7 +2,7 @@
 
 use kit::web::problem::{BUSY, FieldError, Problem, ProblemType};
 
-use crate::app::change_orders::ChangeError;
+use crate::app::cancel_order::CancelError;
 use crate::app::place_order::PlaceError;
 use crate::domain::place_order::PlaceOrderError;
 
@@ -65,11 +65,11 @@ fn refused(error: PlaceOrderError) -> Problem {
 }
 
 /// The problem of an order that was not cancelled.
-pub(super) fn not_cancelled(order_id: &str, error: ChangeError) -> Problem {
+pub(super) fn not_cancelled(order_id: &str, error: CancelError) -> Problem {
     match error {
-        ChangeError::UnknownOrder => unknown_order(order_id),
-        ChangeError::Contradiction(what) => NOT_CANCELLABLE.with(what),
-        ChangeError::Busy => BUSY.with("others kept changing the order; repeat the request"),
-        ChangeError::Storage(error) => error.into(),
+        CancelError::UnknownOrder => unknown_order(order_id),
+        CancelError::Contradiction(what) => NOT_CANCELLABLE.with(what),
+        CancelError::Busy => BUSY.with("others kept changing the order; repeat the request"),
+        CancelError::Other(problem) => problem,
     }
 }

@@ -3,7 +3,7 @@
 use axum::http::StatusCode;
 use axum::response::Response;
 use bytes::Bytes;
-use contracts::limits::check_id;
+use contracts::limits::{check_id, check_range};
 use kit::web::json;
 use kit::web::page::Page;
 use kit::web::problem::{FieldError, Problem};
@@ -51,13 +51,10 @@ pub(super) struct Resent {
 )]
 pub(super) async fn resend(body: Bytes) -> Result<Response, Problem> {
     let request: ResendCompleted = json::parse(&body)?;
-    if request.older_than_s > OLDER_THAN_S_MAX {
-        let reason = format!(
-            "must be an integer from 0 to {OLDER_THAN_S_MAX}, is {}",
-            request.older_than_s
-        );
-        return Err(Problem::invalid(vec![FieldError::new("older_than_s", reason)]));
-    }
+    let mut errors = Vec::new();
+    let check = check_range(request.older_than_s, 0, OLDER_THAN_S_MAX);
+    FieldError::collect(&mut errors, "older_than_s", check);
+    Problem::unless_valid(errors)?;
     let page = Page::new(request.limit, request.cursor, check_id)?;
     let sent = resend_completed(request.older_than_s, &page).await?;
     let answer = Resent {

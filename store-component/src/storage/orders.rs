@@ -69,7 +69,7 @@ pub(crate) fn place(commit: &mut Commit, order_id: &str, order: &StoredOrder, pr
 }
 
 /// Changes an order to what the domain made of it, if nobody else has changed it since it was read. Each transition is
-/// given with the id of the event that caused it.
+/// given with the id of the event that caused it. The result is the order as it then is.
 pub(crate) fn change(
     commit: &mut Commit,
     order_id: &str,
@@ -77,17 +77,15 @@ pub(crate) fn change(
     after: Order,
     now: &str,
     steps: &[(Transition, &str)],
-) {
+) -> StoredOrder {
     if before.order.status != after.status {
         commit.take_out(status_index(before.order.status), order_id);
         commit.insert(status_index(after.status), order_id);
     }
     let start = before.stored.start();
-    commit.replace(
-        order_key(order_id),
-        start,
-        to_json(&before.stored.changed(after, now, steps)),
-    );
+    let changed = before.stored.changed(after, now, steps);
+    commit.replace(order_key(order_id), start, to_json(&changed));
+    changed
 }
 
 /// Removes an order, if nobody has changed it since it was read.

@@ -1,8 +1,10 @@
 //! Creating a product, with its first supply if there is one.
 
 use kit::clock;
-use kit::commit::{Commit, Outcome, commit};
+use kit::commit::{Commit, IdempotencyRecord, Outcome, commit};
 use kit::redis::StorageError;
+use kit::web::idempotency;
+use kit::web::problem::Problem;
 
 use super::product_changed;
 use crate::domain::change_product::Changeable;
@@ -12,11 +14,29 @@ use crate::domain::stock::Stock;
 use crate::storage::products::{self, StoredProduct};
 use crate::storage::stock::{self, Movement, StoredStock};
 
-/// Creates a product; `None` when there is one with this id.
+/// Why a product was not created.
+pub(crate) enum CreateProductError {
+    /// There is one with this id.
+    Exists,
+    /// The idempotency key or the storage is in the way.
+    Other(Problem),
+}
+
+impl From<StorageError> for CreateProductError {
+    fn from(error: StorageError) -> Self {
+        Self::Other(error.into())
+    }
+}
+
+/// Creates a product, and gives its path and `show` of it; what the same request was answered before if it was made then.
 ///
 /// # Errors
-/// When Redis is away or full, or data in it is damaged.
-pub(crate) async fn create_product(new: &NewProduct) -> Result<Option<StoredProduct>, StorageError> {
+/// Why it was not created.
+pub(crate) async fn create_product(
+    new: &NewProduct,
+    record: Option<&IdempotencyRecord>,
+    show: impl Fn(StoredProduct) -> String,
+) -> Result<(String, String), CreateProductError> {
     let (event_id, now) = (clock::new_id(), clock::now());
     let product = StoredProduct {
         product_id: new.product_id.clone(),
@@ -52,11 +72,18 @@ pub(crate) async fn create_product(new: &NewProduct) -> Result<Option<StoredProd
         stock::record(&mut creating, &first_supply, product.stock.movements);
     }
     creating.append(&event_id, &now, &product_changed(&product));
+    let location = format!("/warehouse/products/{}", new.product_id);
+    let body = show(product);
+    if let Some(record) = record {
+        creating.answer(record, &location, &body);
+    }
     match commit(creating).await? {
-        Outcome::Committed => Ok(Some(product)),
-        _ => match products::read_one(&new.product_id).await? {
-            Some(_) => Ok(None),
-            None => Err(products::damaged(&new.product_id)),
+        Outcome::Committed => Ok((location, body)),
+        Outcome::Answered { location, body } => Ok((location, body)),
+        Outcome::KeyReused => Err(CreateProductError::Other(idempotency::reused())),
+        Outcome::Changed => match products::read_one(&new.product_id).await? {
+            Some(_) => Err(CreateProductError::Exists),
+            None => Err(products::damaged(&new.product_id).into()),
         },
     }
 }

@@ -1,6 +1,6 @@
 //! Creating a product.
 
-use contracts::limits::{check_currency, check_id, check_name, check_price};
+use contracts::limits::{check_currency, check_id, check_name, check_price, check_range};
 
 use super::stock::ON_HAND_MAX;
 
@@ -56,11 +56,7 @@ fn check_sku(sku: &str) -> Result<(), String> {
 }
 
 pub(super) fn check_units(units: u64) -> Result<(), String> {
-    if units <= ON_HAND_MAX {
-        Ok(())
-    } else {
-        Err(format!("must be 0 to {ON_HAND_MAX}, is {units}"))
-    }
+    check_range(units, 0, ON_HAND_MAX)
 }
 
 #[cfg(test)]

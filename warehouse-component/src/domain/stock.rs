@@ -1,8 +1,6 @@
 //! The stock of one product.
 
-/// Units of one product that the warehouse may hold: far above what movements of a lifetime bring in, far below what
-/// a Lua number keeps exact.
-pub const ON_HAND_MAX: u64 = 1_000_000_000_000;
+pub use contracts::limits::ON_HAND_MAX;
 
 /// Units of one product that may ever be supplied, and that may ever come back. What came in bounds what goes out, so
 /// every sum of a stock stays below 10^15: exact for Lua and for every JSON reader.

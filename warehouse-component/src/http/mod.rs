@@ -45,6 +45,11 @@ impl Guest for Service {
 
 fn api() -> Api {
     let keyed = [&idempotency::ERRORS[..], &[IDEMPOTENCY_KEY_REQUIRED]].concat();
+    let change_errors = [
+        &idempotency::ERRORS[..],
+        &[UNKNOWN_PRODUCT, BUSY, MALFORMED_IF_MATCH, STALE_REVISION],
+    ]
+    .concat();
     let move_errors = [
         &keyed[..],
         &[UNKNOWN_PRODUCT, INSUFFICIENT_STOCK, STOCK_TOO_LARGE, BUSY],
@@ -68,23 +73,17 @@ fn api() -> Api {
         "Warehouse",
         "Products and their stock, and what was decided for orders.",
     )
-    .route(routes!(products::create), &[PRODUCT_EXISTS])
+    .route(
+        routes!(products::create),
+        &[&idempotency::ERRORS[..], &[PRODUCT_EXISTS]].concat(),
+    )
     .route(routes!(products::list), &[])
     .route(routes!(products::show), &[UNKNOWN_PRODUCT])
     .route(
         routes!(products::change),
-        &[
-            UNKNOWN_PRODUCT,
-            BUSY,
-            IF_MATCH_REQUIRED,
-            MALFORMED_IF_MATCH,
-            STALE_REVISION,
-        ],
+        &[&change_errors[..], &[IF_MATCH_REQUIRED]].concat(),
     )
-    .route(
-        routes!(products::deactivate),
-        &[UNKNOWN_PRODUCT, BUSY, MALFORMED_IF_MATCH, STALE_REVISION],
-    )
+    .route(routes!(products::deactivate), &change_errors)
     .route(routes!(movements::make), &move_errors)
     .route(routes!(movements::list), &[UNKNOWN_PRODUCT])
     .route(routes!(allocations::show), &[UNKNOWN_ALLOCATION])

@@ -3,6 +3,7 @@
 use kit::web::problem::{BUSY, FieldError, Problem, ProblemType};
 
 use crate::app::change_product::ChangeProductError;
+use crate::app::create_product::CreateProductError;
 use crate::app::move_stock::MoveError;
 use crate::app::take_back::ReturnError;
 use crate::domain::move_stock::MoveStockError;
@@ -51,6 +52,16 @@ pub(super) fn unknown_allocation(order_id: &str) -> Problem {
 
 const RETRY: &str = "others kept changing the same data; repeat the request";
 
+/// The problem of a product that was not created.
+pub(super) fn not_created(product_id: &str, error: CreateProductError) -> Problem {
+    match error {
+        CreateProductError::Exists => {
+            PRODUCT_EXISTS.with(format!("the product {product_id} exists; choose another product_id"))
+        }
+        CreateProductError::Other(problem) => problem,
+    }
+}
+
 /// The problem of a product that was not changed.
 pub(super) fn not_changed(product_id: &str, error: ChangeProductError) -> Problem {
     match error {
@@ -59,7 +70,7 @@ pub(super) fn not_changed(product_id: &str, error: ChangeProductError) -> Proble
             "the product is at revision {rev}; read it again, and send its ETag as If-Match"
         )),
         ChangeProductError::Busy => BUSY.with(RETRY),
-        ChangeProductError::Storage(error) => error.into(),
+        ChangeProductError::Other(problem) => problem,
     }
 }
 

@@ -2,19 +2,21 @@
 
 use axum::extract::rejection::QueryRejection;
 use axum::extract::{Path, Query};
-use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
+use axum::http::{HeaderMap, HeaderValue, Method, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use bytes::Bytes;
+use contracts::envelope::to_json;
 use contracts::limits::check_id;
 use kit::clock;
+use kit::commit::IdempotencyRecord;
 use kit::web::if_match::{self, IfMatch};
 use kit::web::page::{self, Items, Page};
 use kit::web::problem::{FieldError, Problem};
-use kit::web::{json, response};
+use kit::web::{idempotency, json, response};
 use serde::{Deserialize, Deserializer, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
-use super::problems::{PRODUCT_EXISTS, invalid, not_changed, unknown_product};
+use super::problems::{invalid, not_changed, not_created, unknown_product};
 use crate::app::change_product::change_product;
 use crate::app::create_product::create_product;
 use crate::domain::change_product::{self, Change, Changeable};
@@ -23,13 +25,14 @@ use crate::domain::stock::Stock;
 use crate::storage::products::{self, StoredProduct};
 
 /// The body of `POST /warehouse/products`.
-#[derive(Debug, Deserialize, ToSchema)]
+#[derive(Debug, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct CreateProduct {
     /// Made by the warehouse without it.
     #[schema(example = "espresso-cup", max_length = 64, pattern = "^[A-Za-z0-9][A-Za-z0-9._-]*$")]
     product_id: Option<String>,
-    /// The stock keeping unit's code.
+    /// The stock keeping unit's code, of the warehouse's own books. Several products may have one, such as the same cup
+    /// sold in two currencies or under a new name: only `product_id` tells products apart.
     #[schema(example = "CUP-080", max_length = 64, pattern = "^[!-~]+$")]
     sku: String,
     /// The name that customers read.
@@ -53,7 +56,7 @@ pub(super) struct CreateProduct {
 }
 
 /// The body of `PATCH /warehouse/products/{product_id}`: what is not there stays as it is.
-#[derive(Debug, Deserialize, ToSchema)]
+#[derive(Debug, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct ChangeProduct {
     /// The name that customers read.
@@ -167,14 +170,18 @@ impl From<StoredProduct> for ProductView {
 }
 
 /// Creates a product, with its first supply if there is one.
-#[utoipa::path(post, path = "/warehouse/products", operation_id = "create_product", request_body = CreateProduct,
-    responses((status = 201, description = "Created", body = ProductView, headers(
+#[utoipa::path(post, path = "/warehouse/products", operation_id = "create_product",
+    params(("Idempotency-Key" = Option<String>, Header,
+        description = "1 to 255 printable ASCII characters; the same key and body give the same answer for 24 hours")),
+    request_body = CreateProduct,
+    responses((status = 201, description = "Created, now or by the same request before", body = ProductView, headers(
         ("Location" = String, description = "The product's path"),
         ("ETag" = String, description = "The product's revision, as If-Match takes it"),
     ))),
 )]
-pub(super) async fn create(body: Bytes) -> Result<Response, Problem> {
+pub(super) async fn create(headers: HeaderMap, method: Method, body: Bytes) -> Result<Response, Problem> {
     let request: CreateProduct = json::parse(&body)?;
+    let record = idempotency::record(&headers, &method, "/warehouse/products", &to_json(&request))?;
     let product = NewProduct {
         product_id: request.product_id.unwrap_or_else(clock::new_id),
         sku: request.sku,
@@ -185,24 +192,31 @@ pub(super) async fn create(body: Bytes) -> Result<Response, Problem> {
         low_stock_at: request.low_stock_at,
     };
     create_product::check(&product).map_err(invalid)?;
-    let created = create_product(&product).await?.ok_or_else(|| {
-        PRODUCT_EXISTS.with(format!(
-            "the product {} exists; choose another product_id",
-            product.product_id
-        ))
-    })?;
-    let location = format!("/warehouse/products/{}", product.product_id);
-    let mut response = with_etag(StatusCode::CREATED, &created.into());
+    let (location, body) = create_product(&product, record.as_ref(), show_product)
+        .await
+        .map_err(|error| not_created(&product.product_id, error))?;
+    let mut response = with_etag(StatusCode::CREATED, body);
     if let Ok(location) = HeaderValue::from_str(&location) {
         response.headers_mut().insert(header::LOCATION, location);
     }
     Ok(response)
 }
 
-/// A product with its revision as `ETag`.
-fn with_etag(status: StatusCode, view: &ProductView) -> Response {
-    let mut response = response::json(status, view);
-    if let Ok(tag) = HeaderValue::from_str(&format!("\"{}\"", view.rev)) {
+fn show_product(product: StoredProduct) -> String {
+    to_json(&ProductView::from(product))
+}
+
+/// What is read of a product as it was answered.
+#[derive(Deserialize)]
+struct Revision {
+    rev: u64,
+}
+
+/// A product, as it is answered, with its revision as `ETag`.
+fn with_etag(status: StatusCode, body: String) -> Response {
+    let rev = serde_json::from_str(&body).map(|Revision { rev }| rev);
+    let mut response = response::json_text(status, body);
+    if let Ok(Ok(tag)) = rev.map(|rev| HeaderValue::from_str(&format!("\"{rev}\""))) {
         response.headers_mut().insert(header::ETAG, tag);
     }
     response
@@ -218,7 +232,7 @@ pub(super) async fn show(Path(product_id): Path<String>) -> Result<Response, Pro
     check_id(&product_id).map_err(|_| unknown_product(&product_id))?;
     let product = products::read_one(&product_id).await?;
     let product = product.ok_or_else(|| unknown_product(&product_id))?;
-    Ok(with_etag(StatusCode::OK, &product.into()))
+    Ok(with_etag(StatusCode::OK, show_product(product)))
 }
 
 /// Products, by id.
@@ -246,6 +260,8 @@ pub(super) async fn list(query: Result<Query<ListProducts>, QueryRejection>) -> 
     params(
         ("product_id" = String, Path, description = "The product's id"),
         ("If-Match" = String, Header, description = "The ETag that was read, or * for any", example = "\"1\""),
+        ("Idempotency-Key" = Option<String>, Header,
+            description = "1 to 255 printable ASCII characters; the same key and body give the same answer for 24 hours"),
     ),
     request_body = ChangeProduct,
     responses((status = 200, description = "The product as it is now", body = ProductView,
@@ -254,10 +270,12 @@ pub(super) async fn list(query: Result<Query<ListProducts>, QueryRejection>) -> 
 pub(super) async fn change(
     Path(product_id): Path<String>,
     headers: HeaderMap,
+    method: Method,
     body: Bytes,
 ) -> Result<Response, Problem> {
     let expected = seen(&headers)?.ok_or_else(if_match::required)?;
     let request: ChangeProduct = json::parse(&body)?;
+    let canonical = to_json(&request);
     let wanted = Change {
         name: request.name,
         price_minor: request.price_minor,
@@ -265,8 +283,10 @@ pub(super) async fn change(
         low_stock_at: request.low_stock_at,
     };
     change_product::check(&wanted).map_err(invalid)?;
-    let product = apply(&product_id, &wanted, &expected).await?;
-    Ok(with_etag(StatusCode::OK, &product.into()))
+    let record = own_record(&product_id, &headers, &method, &canonical)?;
+    let changed = change_product(&product_id, &wanted, &expected, record.as_ref(), show_product).await;
+    let body = changed.map_err(|error| not_changed(&product_id, error))?;
+    Ok(with_etag(StatusCode::OK, body))
 }
 
 /// Takes a product off sale. It stays: orders that are paid for are fulfilled, and units may come back.
@@ -274,12 +294,28 @@ pub(super) async fn change(
     params(
         ("product_id" = String, Path, description = "The product's id"),
         ("If-Match" = Option<String>, Header, description = "The ETag that was read, or * for any"),
+        ("Idempotency-Key" = Option<String>, Header,
+            description = "1 to 255 printable ASCII characters; the same key gives the same answer for 24 hours"),
     ),
     responses((status = 204, description = "Off sale, now or from before")),
 )]
-pub(super) async fn deactivate(Path(product_id): Path<String>, headers: HeaderMap) -> Result<Response, Problem> {
+pub(super) async fn deactivate(
+    Path(product_id): Path<String>,
+    headers: HeaderMap,
+    method: Method,
+) -> Result<Response, Problem> {
     let expected = seen(&headers)?.unwrap_or(IfMatch::Any);
-    apply(&product_id, &Change::deactivation(), &expected).await?;
+    let record = own_record(&product_id, &headers, &method, "")?;
+    let nothing = |_| String::new();
+    let changed = change_product(
+        &product_id,
+        &Change::deactivation(),
+        &expected,
+        record.as_ref(),
+        nothing,
+    )
+    .await;
+    changed.map_err(|error| not_changed(&product_id, error))?;
     Ok(StatusCode::NO_CONTENT.into_response())
 }
 
@@ -288,8 +324,13 @@ fn seen(headers: &HeaderMap) -> Result<Option<IfMatch>, Problem> {
     if_match::parse(headers.get_all(header::IF_MATCH).iter().map(HeaderValue::as_bytes))
 }
 
-async fn apply(product_id: &str, wanted: &Change, expected: &IfMatch) -> Result<StoredProduct, Problem> {
+/// The record of a request to change this product.
+fn own_record(
+    product_id: &str,
+    headers: &HeaderMap,
+    method: &Method,
+    canonical: &str,
+) -> Result<Option<IdempotencyRecord>, Problem> {
     check_id(product_id).map_err(|_| unknown_product(product_id))?;
-    let changed = change_product(product_id, wanted, expected).await;
-    changed.map_err(|error| not_changed(product_id, error))
+    idempotency::record(headers, method, &format!("/warehouse/products/{product_id}"), canonical)
 }

@@ -8,8 +8,8 @@
 --       then the products' stocks
 -- ARGV: 1 time, 2 number of orders, then the products' ids; then for each order its id, the id of the event that
 --       follows, its lines as JSON, the number of products that it needs, and for each of them its id and the units
--- Returns {number, what is damaged, ...} of the orders that could not be decided, numbered from 1; all others are, now
--- or before. An order that has an allocation keeps it: run again, this changes nothing and tells nothing.
+-- Returns {number, what is damaged, ...} of the orders that could not be decided, numbered from 1, and negative where
+-- what is damaged is shared by all orders; all others are, now or before. An order that has an allocation keeps it: run again, this changes nothing and tells nothing.
 
 must_be_allowed('EXISTS', 'HMGET', 'HSET', 'MGET', 'MSET', 'TYPE', 'XADD', 'ZADD')
 
@@ -75,9 +75,10 @@ end
 -- The allocations of this run: each order's key, followed by its allocation.
 local allocations = {}
 
--- Decides on an order, whose needs are the arguments from `first` to `last`: DECIDED, or what is damaged.
+-- Decides on an order, whose needs are the arguments from `first` to `last`: DECIDED, or what is damaged and whether it is
+-- shared.
 local function decide(key, order_id, event_id, lines, first, last)
-  local fault, reason = low_stock_fault, nil
+  local fault, reason = nil, nil
   for need = first, last, 2 do
     local stock = stocks[ARGV[need]]
     fault = fault or stock.fault
@@ -88,8 +89,8 @@ local function decide(key, order_id, event_id, lines, first, last)
       reason = reason or 'insufficient_stock'
     end
   end
-  if fault then
-    return fault
+  if fault or low_stock_fault then
+    return fault or low_stock_fault, not fault
   end
   lines = reason and short_lines(lines) or lines
   local why = reason and '"reason":"' .. reason .. '",' or ''
@@ -98,7 +99,7 @@ local function decide(key, order_id, event_id, lines, first, last)
   local added = redis.pcall('XADD', reason and KEYS[2] or KEYS[1], '*', 'id', event_id, 'type', kind, 'v', '1', 'time', now,
     'data', '{"order_id":"' .. order_id .. '",' .. why .. '"lines":' .. lines .. '}')
   if added.err then
-    return 'the stream ' .. kind .. ' takes no event: ' .. added.err
+    return 'the stream ' .. kind .. ' takes no event: ' .. added.err, true
   end
   for need = first, reason and 0 or last, 2 do
     local stock = stocks[ARGV[need]]
@@ -116,9 +117,12 @@ local damaged = {}
 local at = 3 + products
 for i = 1, orders do
   local key, last = KEYS[3 + i], at + 3 + 2 * ARGV[at + 3]
-  local outcome = outcomes[key] or decide(key, ARGV[at], ARGV[at + 1], ARGV[at + 2], at + 4, last)
+  local outcome, is_shared = outcomes[key], false
+  if not outcome then
+    outcome, is_shared = decide(key, ARGV[at], ARGV[at + 1], ARGV[at + 2], at + 4, last)
+  end
   if outcome ~= DECIDED then
-    damaged[#damaged + 1] = i
+    damaged[#damaged + 1] = is_shared and -i or i
     damaged[#damaged + 1] = outcome
   end
   at = last + 1

@@ -53,15 +53,22 @@ pub(crate) async fn take_stock(orders: Vec<OrderCompleted>) -> Result<Vec<Result
     outcomes(count, &TAKE_STOCK.run(keys, arguments).await?)
 }
 
-/// The outcome of each order: the script names those that it could not decide, by their numbers from 1.
+/// The outcome of each order: the script names those that it could not decide, by their numbers from 1, and by negative ones
+/// where what is damaged is shared.
 fn outcomes(count: usize, damaged: &[Reply]) -> Result<Vec<Result<(), StorageError>>, StorageError> {
     let mut outcomes: Vec<Result<(), StorageError>> = (0..count).map(|_| Ok(())).collect();
     for pair in damaged.chunks(2) {
         let [Reply::Int64(number), what] = pair else {
             return Err(unexpected_reply());
         };
-        let index = usize::try_from(number - 1).map_err(|_| unexpected_reply())?;
-        *outcomes.get_mut(index).ok_or_else(unexpected_reply)? = Err(StorageError::Corrupt(as_text(what)));
+        let is_shared = *number < 0;
+        let index = usize::try_from(number.abs() - 1).map_err(|_| unexpected_reply())?;
+        let what = as_text(what);
+        *outcomes.get_mut(index).ok_or_else(unexpected_reply)? = Err(if is_shared {
+            StorageError::SharedCorrupt(what)
+        } else {
+            StorageError::Corrupt(what)
+        });
     }
     Ok(outcomes)
 }
