@@ -33,6 +33,7 @@ mod latency;
 mod streams;
 mod token;
 mod store_model;
+mod other_sites;
 mod warehouse_model;
 mod warehouse_api;
 mod races;
@@ -109,6 +110,7 @@ fn main() -> ExitCode {
         token::TESTS,
         store_model::TESTS,
         warehouse_model::TESTS,
+        other_sites::TESTS,
         warehouse_api::TESTS,
         races::TESTS,
         demo::TESTS,

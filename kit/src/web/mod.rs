@@ -8,6 +8,7 @@ pub mod request;
 pub mod response;
 pub mod problem;
 pub mod json;
+pub mod cross_site;
 #[cfg(target_family = "wasm")]
 mod auth;
 #[cfg(target_family = "wasm")]

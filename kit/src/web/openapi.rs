@@ -19,6 +19,7 @@ use utoipa_axum::router::UtoipaMethodRouter;
 use utoipa_axum::routes;
 
 use crate::redis;
+use crate::web::cross_site::{CROSS_SITE_REQUEST, FOREIGN_HOST};
 use crate::web::problem::{
     BODY_INCOMPLETE, BODY_TOO_LARGE, BODY_TOO_SLOW, CORRUPT_DATA, FieldError, INTERNAL, INVALID_FIELD, INVALID_QUERY,
     MALFORMED_JSON, MISCONFIGURED, Problem, ProblemType, STORAGE_FULL, STORAGE_UNAVAILABLE, UNAUTHORIZED,
@@ -30,7 +31,7 @@ use crate::web::service::with_fallbacks;
 const TOKEN: &str = "token";
 
 /// What any request may meet.
-const ALWAYS: [ProblemType; 3] = [STORAGE_UNAVAILABLE, CORRUPT_DATA, INTERNAL];
+const ALWAYS: [ProblemType; 5] = [FOREIGN_HOST, STORAGE_UNAVAILABLE, CORRUPT_DATA, INTERNAL, MISCONFIGURED];
 /// What a request that changes something may meet besides.
 const CHANGING: [ProblemType; 3] = [UNAUTHORIZED, STORAGE_FULL, MISCONFIGURED];
 /// What a request with a body may meet besides.

@@ -71,8 +71,14 @@ impl Request {
         self.head.uri.path()
     }
 
-    /// The request with its body read whole, within so many bytes and [`BODY_DEADLINE_MS`].
-    pub(crate) async fn read(self, bytes_max: usize) -> Result<axum::http::Request<Bytes>, Problem> {
+    /// The host that was asked, with its port: `Host`, which the host of the component keeps for itself.
+    pub(crate) fn host(&self) -> Option<String> {
+        self.body.get_authority()
+    }
+
+    /// The request with its body read whole, within so many bytes and [`BODY_DEADLINE_MS`]. While its client keeps it
+    /// waiting, its instance serves others.
+    pub(crate) async fn read(self, bytes_max: usize, turn: &mut Turn) -> Result<axum::http::Request<Bytes>, Problem> {
         let Self { head, body } = self;
         // What a path names is text; the router would answer this in words of its own.
         if percent_decode_str(head.uri.path()).decode_utf8().is_err() {

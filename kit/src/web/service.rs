@@ -35,7 +35,7 @@ where
         return handler.request(request).await;
     }
     let turn = Turn::begin();
-    let allowed = auth::check(&request.head.method, &request.head.headers).await;
+    let allowed = auth::check(&request).await;
     route(allowed, request, routes, turn).await
 }
 
