@@ -5,7 +5,7 @@
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use anyhow::Context;
-use axum::http::header::WWW_AUTHENTICATE;
+use axum::http::header::{ALLOW, WWW_AUTHENTICATE};
 use axum::http::{HeaderMap, HeaderValue, Method, StatusCode};
 use axum::response::{IntoResponse, Response};
 use contracts::envelope;
@@ -96,7 +96,11 @@ impl<F: AsyncFn(&Delivery<'_>, &mut Receipt) -> Result<(), StorageError>> Handle
         }
         let (parts, body) = request?.into_parts();
         if parts.method != Method::POST {
-            return Err(METHOD_NOT_ALLOWED.with(format!("{path} takes POST only")));
+            let mut response = METHOD_NOT_ALLOWED
+                .with(format!("{path} takes POST only"))
+                .into_response();
+            response.headers_mut().insert(ALLOW, HeaderValue::from_static("POST"));
+            return Ok(response);
         }
         let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
         let header = |name| header_text(&parts.headers, name);

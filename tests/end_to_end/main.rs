@@ -29,6 +29,7 @@ mod rights;
 mod storage_full;
 mod bad_requests;
 mod http_api;
+mod http_edges;
 mod latency;
 mod streams;
 mod token;
@@ -105,6 +106,7 @@ fn main() -> ExitCode {
         storage_full::TESTS,
         bad_requests::TESTS,
         http_api::TESTS,
+        http_edges::TESTS,
         latency::TESTS,
         streams::TESTS,
         token::TESTS,

@@ -33,7 +33,7 @@ const TOKEN: &str = "token";
 /// What any request may meet.
 const ALWAYS: [ProblemType; 5] = [FOREIGN_HOST, STORAGE_UNAVAILABLE, CORRUPT_DATA, INTERNAL, MISCONFIGURED];
 /// What a request that changes something may meet besides.
-const CHANGING: [ProblemType; 3] = [UNAUTHORIZED, STORAGE_FULL, MISCONFIGURED];
+const CHANGING: [ProblemType; 3] = [UNAUTHORIZED, CROSS_SITE_REQUEST, STORAGE_FULL];
 /// What a request with a body may meet besides.
 const WITH_BODY: [ProblemType; 5] = [
     MALFORMED_JSON,
@@ -195,12 +195,12 @@ pub(crate) fn below<S>(service: &str, (schemas, mut paths, handlers): UtoipaMeth
     (schemas, paths, handlers)
 }
 
-/// Whether the service and its Redis answer.
+/// Whether the service answers, and its Redis takes writes.
 #[utoipa::path(get, path = "/healthz", operation_id = "health", responses(
-    (status = 200, description = "Both answer", body = Health),
+    (status = 200, description = "All is well", body = Health),
 ))]
 async fn health() -> Result<axum::response::Response, Problem> {
-    redis::command("PING", [""; 0]).await?;
+    redis::check_writable().await?;
     let status = "ok".to_owned();
     Ok(json(StatusCode::OK, &Health { status }))
 }
