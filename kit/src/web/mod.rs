@@ -17,6 +17,8 @@ pub mod if_match;
 #[cfg(target_family = "wasm")]
 pub mod page;
 #[cfg(target_family = "wasm")]
+pub mod watchers;
+#[cfg(target_family = "wasm")]
 pub mod sse;
 #[cfg(target_family = "wasm")]
 pub mod openapi;
