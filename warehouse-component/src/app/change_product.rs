@@ -14,8 +14,11 @@ use crate::storage::products::{self, StoredProduct};
 /// Why a product was not changed.
 pub(crate) enum ChangeProductError {
     UnknownProduct,
-    /// The product is at this revision, which the client has not seen.
-    Stale(u64),
+    /// The product is at this revision, which the client has not seen, or has seen by a tag that was changed on the way.
+    Stale {
+        rev: u64,
+        altered: Option<String>,
+    },
     /// Others kept changing the product.
     Busy,
     Storage(StorageError),
@@ -40,10 +43,13 @@ pub(crate) async fn change_product(
         let product = products::read_one(product_id)
             .await?
             .ok_or(ChangeProductError::UnknownProduct)?;
-        if let IfMatch::Revisions(revisions) = expected
+        if let IfMatch::Revisions { revisions, altered } = expected
             && !revisions.contains(&product.own.rev)
         {
-            return Err(ChangeProductError::Stale(product.own.rev));
+            return Err(ChangeProductError::Stale {
+                rev: product.own.rev,
+                altered: altered.clone(),
+            });
         }
         let (own, effect) = change(&product.own, wanted);
         if effect == Effect::Nothing {
