@@ -69,8 +69,8 @@ impl<F: AsyncFn(&Delivery<'_>, &mut Receipt) -> Result<(), StorageError>> Handle
     /// # Errors
     /// When the host refuses the response.
     pub(crate) async fn request(&self, request: Request) -> Result<types::Response, types::ErrorCode> {
-        let turn = Turn::begin();
-        let response = deadline::share(DELIVERY_MS, self.receive(request)).await;
+        let mut turn = Turn::begin();
+        let response = deadline::share(DELIVERY_MS, self.receive(request, &mut turn)).await;
         let response = response.unwrap_or_else(|problem| {
             let mut response = problem.into_response();
             if response.status() == StatusCode::UNAUTHORIZED {
@@ -82,14 +82,14 @@ impl<F: AsyncFn(&Delivery<'_>, &mut Receipt) -> Result<(), StorageError>> Handle
         send(response, turn).await
     }
 
-    async fn receive(&self, request: Request) -> Result<Response, Problem> {
+    async fn receive(&self, request: Request, turn: &mut Turn) -> Result<Response, Problem> {
         let path = request.path().to_owned();
         let secret = variables::read(SECRET_VARIABLE)
             .await
             .map_err(|error| MISCONFIGURED.with(format!("the variable {SECRET_VARIABLE} is not set: {error}")))?;
         // The body is read in any case: a client that is still sending when the connection closes does not see the
         // response.
-        let request = request.read(BODY_BYTES_MAX).await;
+        let request = request.read(BODY_BYTES_MAX, turn).await;
         if secret.is_empty() {
             let detail = format!("{path} takes deliveries only where the app's variable {SECRET_VARIABLE} is set");
             return Err(UNKNOWN_ROUTE.with(detail));

@@ -33,8 +33,8 @@ mod http_edges;
 mod latency;
 mod streams;
 mod token;
-mod store_model;
 mod other_sites;
+mod store_model;
 mod warehouse_model;
 mod warehouse_api;
 mod races;
@@ -110,9 +110,9 @@ fn main() -> ExitCode {
         latency::TESTS,
         streams::TESTS,
         token::TESTS,
+        other_sites::TESTS,
         store_model::TESTS,
         warehouse_model::TESTS,
-        other_sites::TESTS,
         warehouse_api::TESTS,
         races::TESTS,
         demo::TESTS,

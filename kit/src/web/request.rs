@@ -20,6 +20,7 @@ use spin_sdk::wasip3::wit_future;
 use spin_sdk::wit_bindgen::StreamResult;
 
 use crate::web::problem::{BODY_INCOMPLETE, BODY_TOO_LARGE, BODY_TOO_SLOW, Problem, UNKNOWN_ROUTE};
+use crate::web::response::Turn;
 
 /// The largest request body that is read.
 pub const BODY_BYTES_MAX: usize = 256 * 1024;
@@ -103,7 +104,7 @@ impl Request {
             Poll::Ready(body) => body,
             Poll::Pending => {
                 let deadline = time::sleep(Duration::from_millis(BODY_DEADLINE_MS));
-                match select(body, pin!(deadline)).await {
+                match turn.lend(select(body, pin!(deadline))).await {
                     Either::Left((body, _)) => body,
                     Either::Right(((), _)) => {
                         Err(BODY_TOO_SLOW.with(format!("the body must arrive within {BODY_DEADLINE_MS} ms")))
