@@ -5,7 +5,7 @@
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use anyhow::Context;
-use axum::http::header::WWW_AUTHENTICATE;
+use axum::http::header::{ALLOW, WWW_AUTHENTICATE};
 use axum::http::{HeaderValue, Method, StatusCode};
 use axum::response::{IntoResponse, Response};
 use contracts::envelope;
@@ -70,8 +70,8 @@ impl<F: AsyncFn(&Delivery<'_>, &mut Receipt) -> Result<(), StorageError>> Handle
     /// # Errors
     /// When the host refuses the response.
     pub(crate) async fn request(&self, request: Request) -> Result<types::Response, types::ErrorCode> {
-        let turn = Turn::begin();
-        let response = deadline::share(DELIVERY_MS, self.receive(request)).await;
+        let mut turn = Turn::begin();
+        let response = deadline::share(DELIVERY_MS, self.receive(request, &mut turn)).await;
         let response = response.unwrap_or_else(|problem| {
             let mut response = problem.into_response();
             if response.status() == StatusCode::UNAUTHORIZED {
@@ -83,21 +83,25 @@ impl<F: AsyncFn(&Delivery<'_>, &mut Receipt) -> Result<(), StorageError>> Handle
         send(response, turn).await
     }
 
-    async fn receive(&self, request: Request) -> Result<Response, Problem> {
+    async fn receive(&self, request: Request, turn: &mut Turn) -> Result<Response, Problem> {
         let path = request.path().to_owned();
         let secret = variables::read(SECRET_VARIABLE)
             .await
             .map_err(|error| MISCONFIGURED.with(format!("the variable {SECRET_VARIABLE} is not set: {error}")))?;
         // The body is read in any case: a client that is still sending when the connection closes does not see the
         // response.
-        let request = request.read(BODY_BYTES_MAX).await;
+        let request = request.read(BODY_BYTES_MAX, turn).await;
         if secret.is_empty() {
             let detail = format!("{path} takes deliveries only where the app's variable {SECRET_VARIABLE} is set");
             return Err(UNKNOWN_ROUTE.with(detail));
         }
         let (parts, body) = request?.into_parts();
         if parts.method != Method::POST {
-            return Err(METHOD_NOT_ALLOWED.with(format!("{path} takes POST only")));
+            let mut response = METHOD_NOT_ALLOWED
+                .with(format!("{path} takes POST only"))
+                .into_response();
+            response.headers_mut().insert(ALLOW, HeaderValue::from_static("POST"));
+            return Ok(response);
         }
         let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
         let header = |name| {

@@ -16,6 +16,9 @@ use crate::{read_only_script, variables};
 /// The component's variable that holds the URL of its Redis database.
 const URL_VARIABLE: &str = "redis_url";
 
+/// A key that holds nothing, ever; of those that the service's user of Redis may write.
+const NEVER_KEY: &str = "idem:never";
+
 thread_local! {
     /// Kept across the requests of an instance: opening one costs more than most commands.
     static KEPT: RefCell<Option<Arc<Connection>>> = const { RefCell::new(None) };
@@ -173,6 +176,17 @@ pub async fn command<A: Into<String>>(
         StorageError::Corrupt(what) => StorageError::Corrupt(format!("the key {key}: {what}")),
         other => other,
     })
+}
+
+/// Checks that Redis would take a write now, and writes nothing.
+///
+/// Not `PING`, which Redis answers well when it is full, has too few replicas, or is a replica itself. This costs it no
+/// more: the key is never there, so `XX` sets nothing, and Redis neither logs nor replicates it.
+///
+/// # Errors
+/// When Redis is away, full, or refuses to write for another reason.
+pub(crate) async fn check_writable() -> Result<(), StorageError> {
+    command("SET", [NEVER_KEY, "", "XX"]).await.map(drop)
 }
 
 /// Opens the connection, if there is none.

@@ -9,10 +9,14 @@ use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use futures_util::future::join_all;
+use hyper::server::conn::http1;
+use hyper_util::rt::{TokioIo, TokioTimer};
+use hyper_util::service::TowerToHyperService;
 use prometheus_client::encoding::prometheus_text::CONTENT_TYPE;
-use tokio::net::TcpListener;
+use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{mpsc, oneshot};
-use tokio::time::timeout;
+use tokio::task::JoinSet;
+use tokio::time::{sleep, timeout};
 
 use crate::config::LaneName;
 use crate::driver::Input;
@@ -56,7 +60,15 @@ impl LaneHandle {
     }
 }
 
-/// Serves the listener until it is dropped.
+/// Connections at the same time; more wait until one of them ends. Far below the file descriptors that a process may
+/// have, so that those for Redis are never taken by clients of this port.
+const CONNECTIONS_MAX: usize = 64;
+/// How long a client may take for a request's head, and be silent between two requests.
+const HEAD_TIMEOUT: Duration = Duration::from_secs(2);
+/// The pause after a connection could not be accepted.
+const ACCEPT_PAUSE: Duration = Duration::from_secs(1);
+
+/// Serves the listener until it is dropped. Not by axum's own loop, which bounds neither connections nor their silence.
 pub async fn serve(listener: TcpListener, subjects: Subjects) {
     let router = Router::new()
         .route("/healthz", get(healthz))
@@ -65,9 +77,33 @@ pub async fn serve(listener: TcpListener, subjects: Subjects) {
         .route("/lanes/{service}", get(lanes_of))
         .route("/metrics", get(metrics))
         .with_state(Arc::new(subjects));
-    if let Err(err) = axum::serve(listener, router).await {
-        tracing::error!("the HTTP listener failed: {err}");
+    let mut connections = JoinSet::new();
+    loop {
+        // A client that is silent gives its place back, so this waits a while at most.
+        while connections.len() >= CONNECTIONS_MAX {
+            connections.join_next().await;
+        }
+        let accepted = tokio::select! {
+            accepted = listener.accept() => accepted,
+            Some(_) = connections.join_next() => continue,
+        };
+        match accepted {
+            Ok((stream, _)) => _ = connections.spawn_local(serve_connection(stream, router.clone())),
+            Err(err) => {
+                tracing::warn!("the HTTP listener cannot accept a connection: {err}");
+                sleep(ACCEPT_PAUSE).await;
+            }
+        }
     }
+}
+
+async fn serve_connection(stream: TcpStream, router: Router) {
+    // An error means that the client went away, was silent for too long, or does not speak HTTP.
+    let _ = http1::Builder::new()
+        .timer(TokioTimer::new())
+        .header_read_timeout(HEAD_TIMEOUT)
+        .serve_connection(TokioIo::new(stream), TowerToHyperService::new(router))
+        .await;
 }
 
 /// 200: the process is alive and answers.

@@ -10,12 +10,13 @@ use serde_json::json;
 use crate::Test;
 use crate::cancels::store;
 use crate::harness::System;
-use crate::runtime::Runtime;
+use crate::runtime::{Program, Runtime};
 use crate::shop::order_body;
 
 pub const TESTS: &[Test] = &[
     ("a client that stops in the middle of its body", silent),
     ("clients that disconnect in the middle of their bodies", gone),
+    ("hundreds of half-sent bodies", hundreds),
     ("heads without bodies, and a target without a path", heads),
 ];
 
@@ -40,6 +41,22 @@ fn silent(runtime: Runtime) {
     let answer = String::from_utf8_lossy(&answer[..length]);
     assert!(answer.starts_with("HTTP/1.1 408 "), "{answer}");
     assert_eq!(system.store_redis::<u64>(&["ZCARD", "orders"]), 1);
+}
+
+fn hundreds(runtime: Runtime) {
+    // Spin's components are in a process below the one that is started.
+    if runtime.program == Program::Spin {
+        return;
+    }
+    let (system, _) = store(runtime);
+    let before = system.runtime_memory_kib();
+    let streams: Vec<_> = (0..320).map(|_| send(&system, HALF)).collect();
+    let began = Instant::now();
+    assert_eq!(system.post("/store/orders", &order_body(&[("cup", 1)])).status, 201);
+    assert!(began.elapsed() < Duration::from_secs(2), "{:?}", began.elapsed());
+    let each = (system.runtime_memory_kib() - before) / 320;
+    assert!(each < 500, "{each} KiB for each");
+    drop(streams);
 }
 
 fn gone(runtime: Runtime) {

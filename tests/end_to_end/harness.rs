@@ -33,6 +33,8 @@ pub struct System {
     http_port: u16,
     admin_port: u16,
     agent: ureq::Agent,
+    /// File descriptors that the runtime may have.
+    descriptors: Option<u32>,
     /// The app's variables beyond those with Redis's address.
     variables: Vec<(&'static str, String)>,
     redis: Option<Process>,
@@ -48,6 +50,8 @@ pub struct Answer {
     pub location: Option<String>,
     pub etag: Option<String>,
     pub www_authenticate: Option<String>,
+    pub allow: Option<String>,
+    pub retry_after: Option<String>,
     pub text: String,
 }
 
@@ -90,6 +94,7 @@ impl System {
             http_port: free_port(),
             admin_port: free_port(),
             agent,
+            descriptors: None,
             variables: Vec::new(),
             redis: None,
             runtime: None,
@@ -114,6 +119,12 @@ impl System {
         let listen = format!("127.0.0.1:{}", self.http_port);
         let manifest = project().join("spin.toml");
         let mut command = self.kind.command(&manifest, Some(&listen), &self.folder.join("logs"));
+        if let Some(descriptors) = self.descriptors {
+            let mut limited = Command::new("sh");
+            limited.args(["-c", &format!("ulimit -n {descriptors}; exec \"$@\""), "sh"]);
+            limited.arg(command.get_program()).args(command.get_args());
+            command = limited;
+        }
         command
             .envs(self.runtime_variables())
             .envs(self.variables.iter().map(|(name, value)| (name, value)))
@@ -125,6 +136,24 @@ impl System {
     /// Sets a variable of the app, for when the runtime is started.
     pub fn set_variable(&mut self, name: &'static str, value: &str) {
         self.variables.push((name, value.to_owned()));
+    }
+
+    /// Limits the file descriptors of the runtime, for when it is started.
+    pub fn limit_descriptors(&mut self, descriptors: u32) {
+        self.descriptors = Some(descriptors);
+    }
+
+    /// Whether the runtime has ended by itself.
+    pub fn has_runtime_ended(&mut self) -> bool {
+        self.runtime.as_mut().is_none_or(Process::has_ended)
+    }
+
+    /// Memory that the runtime's process has, in KiB.
+    pub fn runtime_memory_kib(&self) -> u64 {
+        let status = format!("/proc/{}/status", self.runtime.as_ref().unwrap().id());
+        let status = std::fs::read_to_string(status).unwrap();
+        let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).unwrap();
+        line.split_whitespace().next().unwrap().parse().unwrap()
     }
 
     /// The app's variables with the address of this test's Redis.
@@ -394,6 +423,8 @@ fn answer(mut response: ureq::http::Response<ureq::Body>) -> Answer {
         location: header("location"),
         etag: header("etag"),
         www_authenticate: header("www-authenticate"),
+        allow: header("allow"),
+        retry_after: header("retry-after"),
         text: response.body_mut().read_to_string().unwrap(),
     }
 }

@@ -30,9 +30,11 @@ mod storage_full;
 mod bad_requests;
 mod repeats;
 mod http_api;
+mod http_edges;
 mod latency;
 mod streams;
 mod token;
+mod other_sites;
 mod store_model;
 mod warehouse_model;
 mod warehouse_api;
@@ -106,9 +108,11 @@ fn main() -> ExitCode {
         bad_requests::TESTS,
         repeats::TESTS,
         http_api::TESTS,
+        http_edges::TESTS,
         latency::TESTS,
         streams::TESTS,
         token::TESTS,
+        other_sites::TESTS,
         store_model::TESTS,
         warehouse_model::TESTS,
         warehouse_api::TESTS,

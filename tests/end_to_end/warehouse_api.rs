@@ -97,6 +97,16 @@ fn changing(runtime: Runtime) {
     for stale in ["\"2\"", "\"01\"", "W/\"1\"", "\"\"", "\"2\", \"3\""] {
         assert_problem(&patch(stale, r#"{"name":"Mug"}"#), 412, "stale_revision");
     }
+    for (altered, told) in [
+        ("W/\"1\"", "W/\"1\" is none"),
+        ("\"1-gzip\"", "\"1-gzip\" is none"),
+        ("\"7\"", "read it again, and"),
+    ] {
+        let answer = patch(altered, r#"{"name":"Mug"}"#);
+        assert_problem(&answer, 412, "stale_revision");
+        let detail = answer.json()["detail"].as_str().unwrap().to_owned();
+        assert!(detail.contains(told), "{altered}: {detail}");
+    }
     let changed = patch("\"1\"", r#"{"name":"Mug \"Ä\"","price_minor":0}"#);
     assert_eq!(
         (changed.status, changed.etag.as_deref()),

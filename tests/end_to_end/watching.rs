@@ -16,6 +16,9 @@ use crate::runtime::Runtime;
 pub const TESTS: &[Test] = &[
     ("a watched order", watched),
     ("watching goes on where it broke off", goes_on),
+    ("what a watcher says to have seen", seen),
+    ("watching goes on while Redis is away", away),
+    ("a bound on watchers", bound),
     ("fifty watchers, half of whom go away", fifty),
 ];
 
@@ -23,6 +26,8 @@ pub const TESTS: &[Test] = &[
 struct Watcher {
     lines: BufReader<TcpStream>,
     status: u16,
+    /// Lower case.
+    head: String,
 }
 
 impl Watcher {
@@ -38,10 +43,14 @@ impl Watcher {
         let mut watcher = Self {
             lines: BufReader::new(stream),
             status: 0,
+            head: String::new(),
         };
         let status = watcher.line().unwrap();
         watcher.status = status.split(' ').nth(1).unwrap().parse().unwrap();
-        while watcher.line().is_some_and(|line| !line.is_empty()) {}
+        while let Some(line) = watcher.line().filter(|line| !line.is_empty()) {
+            watcher.head += &line.to_lowercase();
+            watcher.head.push('\n');
+        }
         watcher
     }
 
@@ -78,6 +87,13 @@ fn watched(runtime: Runtime) {
     let order = system.order(&[("cup", 1)]);
     let mut watcher = Watcher::start(&system, &order, None);
     assert_eq!(watcher.status, 200);
+    // Without it nginx keeps events back.
+    assert!(watcher.head.contains("x-accel-buffering: no\n"), "{}", watcher.head);
+    let first: Vec<_> = std::iter::from_fn(|| watcher.line())
+        .filter(|line| line.contains(':'))
+        .take(1)
+        .collect();
+    assert_eq!(first, ["retry: 1000"]);
     let mut events = vec![watcher.next().unwrap()];
     finish(&mut courier, &order);
     while let Some(event) = watcher.next() {
@@ -109,9 +125,100 @@ fn goes_on(runtime: Runtime) {
     assert_eq!(late.next().map(|(id, _)| id), Some(3));
     assert_eq!(late.next(), None);
     assert_eq!(Watcher::start(&system, &order, Some("3")).status, 204);
-    for bad in ["-1", "x", "1.5", "99999999999999999999"] {
+}
+
+fn seen(runtime: Runtime) {
+    let (system, mut courier) = store(runtime);
+    let order = system.order(&[("cup", 1)]);
+    for bad in ["-1", "x", "1.5", "99999999999999999999", "0", "01", "+1", "1 1"] {
         assert_eq!(Watcher::start(&system, &order, Some(bad)).status, 422, "{bad}");
     }
+    let ids = |watcher: &mut Watcher| -> Vec<u64> { std::iter::from_fn(|| watcher.next()).map(|(id, _)| id).collect() };
+    // Nothing, and more than there is, as before Redis was restored from a backup.
+    let mut early = [Some(""), Some("999")].map(|seen| Watcher::start(&system, &order, seen));
+    for watcher in &mut early {
+        assert_eq!(watcher.next().map(|(id, _)| id), Some(1));
+    }
+    finish(&mut courier, &order);
+    for watcher in &mut early {
+        assert_eq!(ids(watcher), [2, 3]);
+    }
+    for seen in ["", "999"] {
+        assert_eq!(ids(&mut Watcher::start(&system, &order, Some(seen))), [1, 2, 3]);
+    }
+}
+
+fn away(runtime: Runtime) {
+    let (system, mut courier) = store(runtime);
+    let order = system.order(&[("cup", 1)]);
+    let ended = system.order(&[("cup", 1)]);
+    finish(&mut courier, &ended);
+    let mut watcher = Watcher::start(&system, &order, None);
+    assert_eq!(watcher.next().map(|(id, _)| id), Some(1));
+    let _: String = system.store_redis(&["CLIENT", "PAUSE", "16000", "ALL"]);
+    let began = Instant::now();
+    // As a browser comes back.
+    let again = |order: &str, seen: &'static str| {
+        let watcher = Watcher::start(&system, order, Some(seen));
+        assert_eq!(watcher.status, 200, "{seen}");
+        watcher
+    };
+    let mut others = [again(&order, "1"), again(&ended, "1"), again(&ended, "3")];
+    assert!(began.elapsed() < Duration::from_millis(15_900), "Redis is back");
+    finish(&mut courier, &order);
+    assert!(began.elapsed() > Duration::from_millis(15_900), "Redis was not away");
+    let ids = |watcher: &mut Watcher| -> Vec<u64> { std::iter::from_fn(|| watcher.next()).map(|(id, _)| id).collect() };
+    assert_eq!(ids(&mut watcher), [2, 3]);
+    assert_eq!(others.each_mut().map(ids), [vec![2, 3], vec![2, 3], vec![]]);
+    assert_eq!(Watcher::start(&system, &ended, Some("3")).status, 204);
+}
+
+fn bound(runtime: Runtime) {
+    let (system, mut courier) = store(runtime);
+    let order = system.order(&[("cup", 1)]);
+    let now = u64::try_from(std::time::UNIX_EPOCH.elapsed().unwrap().as_millis()).unwrap();
+    let key = "orders:watching";
+    let take = |places: std::ops::Range<u32>, end: u64| {
+        let places: Vec<_> = places
+            .flat_map(|place| [end.to_string(), format!("place-{place}")])
+            .collect();
+        let command: Vec<_> = ["ZADD", key]
+            .into_iter()
+            .chain(places.iter().map(String::as_str))
+            .collect();
+        let _: u64 = system.store_redis(&command);
+    };
+    // Places of those who went away without a word end by themselves.
+    take(0..1_500, now - 1);
+    take(2_000..2_999, now + 60_000);
+    let mut last = Watcher::start(&system, &order, None);
+    assert_eq!(last.next().map(|(id, _)| id), Some(1));
+    let path = format!("/store/orders/{order}/events");
+    let refused = system.get(&path);
+    assert_eq!(
+        (refused.status, &refused.json()["type"], refused.retry_after.as_deref()),
+        (503, &json!("too_many_watchers"), Some("10")),
+        "{refused:?}"
+    );
+    assert_eq!(system.show(&order)["status"], "pending");
+
+    // A watcher who is told nothing for a while costs little.
+    let looks = |courier: &mut Courier| -> u64 {
+        let info: String = courier.redis(&["INFO", "commandstats"]);
+        let line = info.lines().find(|line| line.starts_with("cmdstat_getrange:"));
+        line.map_or(0, |line| line.split(['=', ',']).nth(1).unwrap().parse().unwrap())
+    };
+    let (before, began) = (looks(&mut courier), Instant::now());
+    eventually("eight seconds are over", || {
+        (began.elapsed() > Duration::from_secs(8)).then_some(())
+    });
+    let cost = looks(&mut courier) - before;
+    assert!((4..=25).contains(&cost), "{cost} looks in eight seconds");
+
+    finish(&mut courier, &order);
+    let ids: Vec<_> = std::iter::from_fn(|| last.next()).map(|(id, _)| id).collect();
+    assert_eq!(ids, [2, 3]);
+    assert_eq!(system.store_redis::<u64>(&["ZCARD", key]), 999);
 }
 
 fn fifty(runtime: Runtime) {

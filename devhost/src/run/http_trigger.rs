@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::time::Duration;
 
 use anyhow::{Context, Result};
 use bytes::Bytes;
@@ -11,15 +12,24 @@ use hyper::body::Incoming;
 use hyper::header::{CONNECTION, HOST, HeaderValue};
 use hyper::http::uri::{Authority, PathAndQuery, Scheme};
 use hyper::service::service_fn;
-use hyper::{Request, Response, StatusCode, Uri};
-use hyper_util::rt::{TokioExecutor, TokioIo};
+use hyper::{Request, Response, StatusCode, Uri, Version};
+use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use hyper_util::server::conn::auto::Builder;
 use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::time::sleep;
 use wasmtime_wasi_http::WasiBody;
 
 use super::Components;
 use super::instances::{InstanceSource, Instances};
 use crate::app::{Route, Router};
+
+/// Connections at the same time; more wait until one of them ends.
+const CONNECTIONS_MAX: usize = 4_096;
+/// How long a client may take for a request's head, and be silent between two requests. Spin gives it any time.
+const HEAD_MS_MAX: u64 = 60_000;
+/// The pause after a connection could not be accepted.
+const ACCEPT_PAUSE_MS: u64 = 100;
 
 /// Answered by the host before any route.
 const WELL_KNOWN_PREFIX: &str = "/.well-known/spin/";
@@ -41,7 +51,7 @@ impl Server {
         Ok(Self { routes, instances })
     }
 
-    /// Serves until a connection cannot be accepted, as Spin does.
+    /// Serves as long as it is polled. Spin ends when a connection cannot be accepted, where this waits and goes on.
     pub(crate) async fn serve(self, listener: TcpListener) -> Result<()> {
         let address = listener.local_addr()?;
         println!("\nServing http://{address}");
@@ -50,23 +60,45 @@ impl Server {
             println!("  {id}: http://{address}{route}");
         }
         let server = Arc::new(self);
+        let free = Arc::new(Semaphore::new(CONNECTIONS_MAX));
+        let mut has_failed = false;
         loop {
-            let (connection, client) = listener.accept().await.context("cannot accept an HTTP connection")?;
+            let place = Arc::clone(&free).acquire_owned().await?;
+            let (connection, client) = match listener.accept().await {
+                Ok(accepted) => accepted,
+                Err(error) => {
+                    // Mostly no file descriptor is left, and some client's end gives one back.
+                    if !std::mem::replace(&mut has_failed, true) {
+                        eprintln!("cannot accept an HTTP connection, and goes on trying: {error}");
+                    }
+                    sleep(Duration::from_millis(ACCEPT_PAUSE_MS)).await;
+                    continue;
+                }
+            };
+            has_failed = false;
             // TCP_NODELAY stays off, as in Spin: a component that sends its body late after its head has to show the
             // same 40 ms here.
-            tokio::spawn(Arc::clone(&server).serve_connection(connection, client));
+            tokio::spawn(Arc::clone(&server).serve_connection(connection, client, place));
         }
     }
 
-    async fn serve_connection(self: Arc<Self>, connection: TcpStream, client: SocketAddr) {
+    async fn serve_connection(
+        self: Arc<Self>,
+        connection: TcpStream,
+        client: SocketAddr,
+        _place: OwnedSemaphorePermit,
+    ) {
         let service = service_fn(move |request| {
             let server = Arc::clone(&self);
             async move { Ok::<_, std::convert::Infallible>(server.answer(request, client).await) }
         });
-        // An error means that the client went away or does not speak HTTP.
-        let _ = Builder::new(TokioExecutor::new())
-            .serve_connection(TokioIo::new(connection), service)
-            .await;
+        let mut builder = Builder::new(TokioExecutor::new());
+        builder
+            .http1()
+            .timer(TokioTimer::new())
+            .header_read_timeout(Duration::from_millis(HEAD_MS_MAX));
+        // An error means that the client went away, was silent for too long, or does not speak HTTP.
+        let _ = builder.serve_connection(TokioIo::new(connection), service).await;
     }
 
     async fn answer(&self, request: Request<Incoming>, client: SocketAddr) -> Response<WasiBody> {
@@ -99,7 +131,12 @@ fn prepare(request: Request<Incoming>, route: &Route, client: SocketAddr) -> Res
     let target = request.uri();
     let host = match request.headers().get(HOST) {
         Some(value) => Authority::try_from(value.as_bytes()).map_err(|_| "the Host header is no host")?,
-        None => target.authority().cloned().ok_or("the request has no Host header")?,
+        None => match target.authority() {
+            Some(authority) => authority.clone(),
+            // HTTP/1.0 has no Host header.
+            None if request.version() <= Version::HTTP_10 => Authority::from_static("localhost"),
+            None => return Err("the request has no Host header"),
+        },
     };
     let path_and_query = target
         .path_and_query()

@@ -14,8 +14,13 @@ pub const IF_MATCH_REQUIRED: ProblemType =
 pub enum IfMatch {
     /// Whatever there is.
     Any,
-    /// One of these. Tags that no resource here ever has, such as weak ones, are not among them.
-    Revisions(Vec<u64>),
+    /// One of these.
+    Revisions {
+        /// What the tags say that a resource here may have.
+        revisions: Vec<u64>,
+        /// A tag that no resource here ever has, such as a weak one: it was changed on the way, and never matches.
+        altered: Option<String>,
+    },
 }
 
 /// Reads all values of the header; `None` without it.
@@ -52,8 +57,18 @@ pub fn required() -> Problem {
         .with("send a header If-Match with the ETag that you read, so that nobody's change is lost; or * for any")
 }
 
+/// Why a tag that was changed on the way does not match, and what changes it.
+#[must_use]
+pub fn why_altered(tag: &str) -> String {
+    format!(
+        "the tag {tag} is none that the service gives, and never matches, however often it is read again: a proxy or a \
+         client that compresses answers has added W/ or -gzip to it. Send the tag as \"3\", by the product's rev, or \
+         have the proxy leave these answers uncompressed"
+    )
+}
+
 fn revisions(list: &[u8]) -> Option<IfMatch> {
-    let mut revisions = Vec::new();
+    let (mut revisions, mut altered) = (Vec::new(), None);
     let mut tags = 0;
     let mut rest = list.trim_ascii();
     while !rest.is_empty() {
@@ -71,15 +86,19 @@ fn revisions(list: &[u8]) -> Option<IfMatch> {
         }
         tags += 1;
         // If-Match compares strongly: a weak tag never matches.
-        if strong.is_none() {
-            revisions.extend(revision(tag));
+        match revision(tag).filter(|_| strong.is_none()) {
+            Some(revision) => revisions.push(revision),
+            None => {
+                let whole = &rest[..rest.len() - after.len() + 1];
+                altered.get_or_insert_with(|| String::from_utf8_lossy(whole).into_owned());
+            }
         }
         rest = after[1..].trim_ascii_start();
         if !rest.is_empty() && !rest.starts_with(b",") {
             return None;
         }
     }
-    (tags > 0).then_some(IfMatch::Revisions(revisions))
+    (tags > 0).then_some(IfMatch::Revisions { revisions, altered })
 }
 
 /// The revision that is written exactly like this.
@@ -99,15 +118,22 @@ mod tests {
 
     #[test]
     fn what_is_legal() {
-        let revisions = |list: &[u64]| Ok(Some(IfMatch::Revisions(list.to_vec())));
+        let revisions = |list: &[u64]| {
+            Ok(Some(IfMatch::Revisions {
+                revisions: list.to_vec(),
+                altered: None,
+            }))
+        };
         assert_eq!(parse([]), Ok(None));
         assert_eq!(one("*"), Ok(Some(IfMatch::Any)));
         assert_eq!(one(" * "), Ok(Some(IfMatch::Any)));
         assert_eq!(one("\"3\""), revisions(&[3]));
         assert_eq!(one("\"3\", \"17\""), revisions(&[3, 17]));
         assert_eq!(one(",, \"3\" ,"), revisions(&[3]));
-        assert_eq!(one("W/\"3\""), revisions(&[]));
-        for never in [
+        for altered in [
+            "W/\"3\"",
+            "\"3-gzip\"",
+            "\"3;br\"",
             "\"\"",
             "\"abc\"",
             "\"03\"",
@@ -115,10 +141,17 @@ mod tests {
             "\"-1\"",
             "\"99999999999999999999\"",
         ] {
-            assert_eq!(one(never), revisions(&[]), "{never}");
+            let of = |revisions: &[u64]| {
+                Ok(Some(IfMatch::Revisions {
+                    revisions: revisions.to_vec(),
+                    altered: Some(altered.to_owned()),
+                }))
+            };
+            assert_eq!(one(altered), of(&[]), "{altered}");
+            assert_eq!(one(&format!("\"4\", {altered} , \"5\"")), of(&[4, 5]), "{altered}");
         }
         let two = parse([&b"\"3\""[..], b"\"4\""]);
-        assert_eq!(two, Ok(Some(IfMatch::Revisions(vec![3, 4]))));
+        assert_eq!(two.map_err(|problem| problem.status), revisions(&[3, 4]));
     }
 
     #[test]

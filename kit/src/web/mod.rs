@@ -8,6 +8,7 @@ pub mod request;
 pub mod response;
 pub mod problem;
 pub mod json;
+pub mod cross_site;
 #[cfg(target_family = "wasm")]
 pub mod header;
 #[cfg(target_family = "wasm")]
@@ -17,6 +18,8 @@ pub mod idempotency;
 pub mod if_match;
 #[cfg(target_family = "wasm")]
 pub mod page;
+#[cfg(target_family = "wasm")]
+pub mod watchers;
 #[cfg(target_family = "wasm")]
 pub mod sse;
 #[cfg(target_family = "wasm")]

@@ -19,6 +19,7 @@ use utoipa_axum::router::UtoipaMethodRouter;
 use utoipa_axum::routes;
 
 use crate::redis;
+use crate::web::cross_site::{CROSS_SITE_REQUEST, FOREIGN_HOST};
 use crate::web::problem::{
     BODY_INCOMPLETE, BODY_TOO_LARGE, BODY_TOO_SLOW, CORRUPT_DATA, FieldError, INTERNAL, INVALID_FIELD, INVALID_QUERY,
     MALFORMED_JSON, MISCONFIGURED, Problem, ProblemType, STORAGE_FULL, STORAGE_UNAVAILABLE, UNAUTHORIZED,
@@ -30,9 +31,9 @@ use crate::web::service::with_fallbacks;
 const TOKEN: &str = "token";
 
 /// Problems of any request.
-const ALWAYS: [ProblemType; 3] = [STORAGE_UNAVAILABLE, CORRUPT_DATA, INTERNAL];
+const ALWAYS: [ProblemType; 5] = [FOREIGN_HOST, STORAGE_UNAVAILABLE, CORRUPT_DATA, INTERNAL, MISCONFIGURED];
 /// Further problems of a request that changes something.
-const CHANGING: [ProblemType; 3] = [UNAUTHORIZED, STORAGE_FULL, MISCONFIGURED];
+const CHANGING: [ProblemType; 3] = [UNAUTHORIZED, CROSS_SITE_REQUEST, STORAGE_FULL];
 /// Further problems of a request with a body.
 const WITH_BODY: [ProblemType; 5] = [
     MALFORMED_JSON,
@@ -194,12 +195,12 @@ pub(crate) fn below<S>(service: &str, (schemas, mut paths, handlers): UtoipaMeth
     (schemas, paths, handlers)
 }
 
-/// The service's health: it and its Redis answer.
+/// The service's health: it answers, and its Redis takes writes.
 #[utoipa::path(get, path = "/healthz", operation_id = "health", responses(
-    (status = 200, description = "Both answer", body = Health),
+    (status = 200, description = "All is well", body = Health),
 ))]
 async fn health() -> Result<axum::response::Response, Problem> {
-    redis::command("PING", [""; 0]).await?;
+    redis::check_writable().await?;
     let status = "ok".to_owned();
     Ok(json(StatusCode::OK, &Health { status }))
 }

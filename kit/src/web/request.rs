@@ -20,6 +20,7 @@ use spin_sdk::wasip3::wit_future;
 use spin_sdk::wit_bindgen::StreamResult;
 
 use crate::web::problem::{BODY_INCOMPLETE, BODY_TOO_LARGE, BODY_TOO_SLOW, Problem, UNKNOWN_ROUTE};
+use crate::web::response::Turn;
 
 /// The largest request body that is read.
 pub const BODY_BYTES_MAX: usize = 256 * 1024;
@@ -71,8 +72,14 @@ impl Request {
         self.head.uri.path()
     }
 
-    /// The request with its body read whole, within so many bytes and [`BODY_DEADLINE_MS`].
-    pub(crate) async fn read(self, bytes_max: usize) -> Result<axum::http::Request<Bytes>, Problem> {
+    /// The host that was asked, with its port: `Host`, which the host of the component keeps for itself.
+    pub(crate) fn host(&self) -> Option<String> {
+        self.body.get_authority()
+    }
+
+    /// The request with its body read whole, within so many bytes and [`BODY_DEADLINE_MS`]. While its client keeps it
+    /// waiting, its instance serves others.
+    pub(crate) async fn read(self, bytes_max: usize, turn: &mut Turn) -> Result<axum::http::Request<Bytes>, Problem> {
         let Self { head, body } = self;
         // The router would answer this in words of its own.
         if percent_decode_str(head.uri.path()).decode_utf8().is_err() {
@@ -97,7 +104,7 @@ impl Request {
             Poll::Ready(body) => body,
             Poll::Pending => {
                 let deadline = time::sleep(Duration::from_millis(BODY_DEADLINE_MS));
-                match select(body, pin!(deadline)).await {
+                match turn.lend(select(body, pin!(deadline))).await {
                     Either::Left((body, _)) => body,
                     Either::Right(((), _)) => {
                         Err(BODY_TOO_SLOW.with(format!("the body must arrive within {BODY_DEADLINE_MS} ms")))

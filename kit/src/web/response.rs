@@ -57,18 +57,35 @@ impl IntoResponse for Problem {
 }
 
 /// Keeps an instance to one request as long as this value lives: others wait, or go to another instance.
-pub(crate) struct Turn;
+pub(crate) struct Turn {
+    is_held: bool,
+}
 
 impl Turn {
     pub(crate) fn begin() -> Self {
         wit_bindgen::backpressure_inc();
-        Self
+        Self { is_held: true }
+    }
+
+    /// Lets others in while the request waits for its client.
+    pub(crate) async fn lend<T>(&mut self, wait: impl Future<Output = T>) -> T {
+        self.end();
+        let outcome = wait.await;
+        wit_bindgen::backpressure_inc();
+        self.is_held = true;
+        outcome
+    }
+
+    fn end(&mut self) {
+        if std::mem::take(&mut self.is_held) {
+            wit_bindgen::backpressure_dec();
+        }
     }
 }
 
 impl Drop for Turn {
     fn drop(&mut self) {
-        wit_bindgen::backpressure_dec();
+        self.end();
     }
 }
 

@@ -35,7 +35,7 @@ where
         return handler.request(request).await;
     }
     let turn = Turn::begin();
-    let allowed = auth::check(&request.head.method, &request.head.headers).await;
+    let allowed = auth::check(&request).await;
     route(allowed, request, routes, turn).await
 }
 
@@ -53,10 +53,10 @@ async fn route(
     allowed: Result<(), Problem>,
     request: Request,
     mut routes: Router,
-    turn: Turn,
+    mut turn: Turn,
 ) -> Result<types::Response, types::ErrorCode> {
     // The body is read in any case: a client that is still sending when the connection closes does not see the response.
-    let response = match (allowed, request.read(BODY_BYTES_MAX).await) {
+    let response = match (allowed, request.read(BODY_BYTES_MAX, &mut turn).await) {
         (Ok(()), Ok(request)) => match deadline::share(REQUEST_MS, routes.call(request.map(Body::from))).await {
             Ok(response) => response,
             Err(never) => match never {},

@@ -383,6 +383,11 @@ impl Sidecar {
         std::fs::read_to_string(&self.log).unwrap_or_default()
     }
 
+    /// Where it listens, once it does.
+    pub(crate) fn address(&self) -> String {
+        std::fs::read_to_string(&self.address_file).unwrap().trim().to_owned()
+    }
+
     /// Status and body of a GET on its listener; 0 while it does not listen.
     pub(crate) async fn get(&self, path: &str) -> (u16, String) {
         let Ok(address) = std::fs::read_to_string(&self.address_file) else {

@@ -39,6 +39,29 @@ async fn metrics_tell_what_waits_and_what_happened() {
 }
 
 #[tokio::test]
+async fn silent_clients_of_the_admin_port_take_no_descriptors() {
+    let mut rig = Rig::new().await;
+    let (_component, sidecar) = rig.ready(&[]).await;
+    let descriptors = || {
+        let folder = format!("/proc/{}/fd", sidecar.id());
+        std::fs::read_dir(folder).unwrap().count()
+    };
+    let before = descriptors();
+    let mut silent = Vec::new();
+    for _ in 0..200 {
+        silent.push(tokio::net::TcpStream::connect(sidecar.address()).await.unwrap());
+    }
+    tokio::time::sleep(std::time::Duration::from_millis(500)).await;
+    let taken = descriptors() - before;
+    assert!(taken <= 64, "{taken} descriptors are taken");
+    // Whoever is silent is sent away, so a probe gets its turn.
+    eventually("a probe is answered", async || sidecar.get("/healthz").await.0 == 200).await;
+    rig.append(0..3).await;
+    rig.until_settled().await;
+    drop(silent);
+}
+
+#[tokio::test]
 async fn a_lane_that_stalls_answers_503_with_the_reason() {
     let mut rig = Rig::new().await;
     let (component, sidecar) = rig.ready(&[("LIMITS__RELEASE_MS", "300")]).await;

@@ -15,6 +15,7 @@ use kit::web::idempotency;
 use kit::web::openapi::Api;
 use kit::web::problem::{BUSY, INVALID_FIELD};
 use kit::web::service;
+use kit::web::watchers::TOO_MANY_WATCHERS;
 use spin_sdk::wasip3::exports::http::handler::Guest;
 use spin_sdk::wasip3::http::types;
 use utoipa_axum::routes;
@@ -65,7 +66,10 @@ fn api() -> Api {
     .route(routes!(orders::show), &[UNKNOWN_ORDER])
     .route(routes!(cancel::cancel), &cancel_errors)
     .route(routes!(history::list), &[UNKNOWN_ORDER])
-    .route(routes!(history::watch), &[UNKNOWN_ORDER, INVALID_FIELD])
+    .route(
+        routes!(history::watch),
+        &[UNKNOWN_ORDER, INVALID_FIELD, TOO_MANY_WATCHERS],
+    )
     .route(routes!(products::list), &[])
     .route(routes!(repair::resend), &[])
     .route(routes!(archive::read), &[])

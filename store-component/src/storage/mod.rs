@@ -14,6 +14,9 @@ const ORDERS: &str = "orders";
 /// All products that the store knows, by id. Every member has the score 0.
 const PRODUCTS: &str = "products";
 
+/// The places of those who watch orders, by when they end.
+pub(crate) const WATCHING: &str = "orders:watching";
+
 /// An order: a [`StoredOrder`] as JSON.
 fn order_key(order_id: &str) -> String {
     format!("order:{order_id}")

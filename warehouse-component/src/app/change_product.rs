@@ -15,8 +15,11 @@ use crate::storage::products::{self, StoredProduct};
 /// Why a product was not changed.
 pub(crate) enum ChangeProductError {
     UnknownProduct,
-    /// The product is at this revision, which the client has not seen.
-    Stale(u64),
+    /// The product is at this revision, which the client has not seen, or has seen by a tag that was changed on the way.
+    Stale {
+        rev: u64,
+        altered: Option<String>,
+    },
     /// Others kept changing the product.
     Busy,
     /// The idempotency key or the storage is in the way.
@@ -97,8 +100,11 @@ async fn read_expected(product_id: &str, expected: &IfMatch) -> Result<StoredPro
         .await?
         .ok_or(ChangeProductError::UnknownProduct)?;
     match expected {
-        IfMatch::Revisions(revisions) if !revisions.contains(&product.own.rev) => {
-            Err(ChangeProductError::Stale(product.own.rev))
+        IfMatch::Revisions { revisions, altered } if !revisions.contains(&product.own.rev) => {
+            Err(ChangeProductError::Stale {
+                rev: product.own.rev,
+                altered: altered.clone(),
+            })
         }
         _ => Ok(product),
     }

@@ -1,5 +1,6 @@
 //! The warehouse's problems, and which of them each error of the domain and the use cases is.
 
+use kit::web::if_match::why_altered;
 use kit::web::problem::{BUSY, FieldError, Problem, ProblemType};
 
 use crate::app::change_product::ChangeProductError;
@@ -66,9 +67,13 @@ pub(super) fn not_created(product_id: &str, error: CreateProductError) -> Proble
 pub(super) fn not_changed(product_id: &str, error: ChangeProductError) -> Problem {
     match error {
         ChangeProductError::UnknownProduct => unknown_product(product_id),
-        ChangeProductError::Stale(rev) => STALE_REVISION.with(format!(
+        ChangeProductError::Stale { rev, altered: None } => STALE_REVISION.with(format!(
             "the product is at revision {rev}; read it again, and send its ETag as If-Match"
         )),
+        ChangeProductError::Stale {
+            rev,
+            altered: Some(tag),
+        } => STALE_REVISION.with(format!("the product is at revision {rev}; {}", why_altered(&tag))),
         ChangeProductError::Busy => BUSY.with(RETRY),
         ChangeProductError::Other(problem) => problem,
     }
