@@ -1,13 +1,14 @@
 //! `stream-sidecar`: configuration, signals, run, drain. Exits with 64 for a bad configuration, 1 when it cannot
 //! start or must not go on.
 
+use std::io::Write;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
 use anyhow::Context;
 use clap::{Parser, Subcommand};
 use stream_sidecar::cli::{DeadCommand, StatusArguments, health};
-use stream_sidecar::config::{BadConfig, Config};
+use stream_sidecar::config::{BadConfig, Config, own_variables};
 use stream_sidecar::logging::{self, LogFormat};
 use stream_sidecar::supervisor::run;
 use tokio::signal::unix::{SignalKind, signal};
@@ -76,14 +77,16 @@ enum ConfigCommand {
 const BAD_CONFIG: u8 = 64;
 
 fn main() -> ExitCode {
+    // Before the command line, whose parser takes some of the variables.
+    let variables = match own_variables(std::env::vars_os()) {
+        Ok(variables) => variables,
+        Err(err) => return bad_config(&err),
+    };
     let arguments = Arguments::parse();
     logging::start(arguments.log_format);
-    let config = match read_config(&arguments.config) {
+    let config = match read_config(&arguments.config, variables) {
         Ok(config) => config,
-        Err(err) => {
-            eprintln!("{err}");
-            return ExitCode::from(BAD_CONFIG);
-        }
+        Err(err) => return bad_config(&err),
     };
     let result = match arguments.command {
         Command::Run { address_file } => block_on(deliver(config, address_file)),
@@ -101,10 +104,16 @@ fn main() -> ExitCode {
     }
 }
 
-fn read_config(path: &std::path::Path) -> Result<Config, BadConfig> {
+fn bad_config(err: &BadConfig) -> ExitCode {
+    // Whoever has closed the standard error learns the exit code at least.
+    let _ = writeln!(std::io::stderr(), "{err}");
+    ExitCode::from(BAD_CONFIG)
+}
+
+fn read_config(path: &std::path::Path, variables: Vec<(String, String)>) -> Result<Config, BadConfig> {
     let name = path.display().to_string();
     let text = std::fs::read_to_string(path).map_err(|err| BadConfig(format!("{name}: {err}")))?;
-    Config::parse(&name, &text, std::env::vars())
+    Config::parse(&name, &text, variables)
 }
 
 /// One thread: the work is small and shares its data, and the other cores are Redis's and the components'.

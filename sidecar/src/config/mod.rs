@@ -11,7 +11,7 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 
 pub use limits::Limits;
-pub use overlay::PREFIX;
+pub use overlay::{PREFIX, own_variables};
 
 /// The values of `sidecar.toml` and of the environment, checked. `sidecar.toml` explains each.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]

@@ -1,3 +1,6 @@
+use std::ffi::OsString;
+use std::os::unix::ffi::OsStringExt;
+
 use super::*;
 
 const FILE: &str = r#"instance = "local"
@@ -80,6 +83,24 @@ fn variables_set_every_value() {
     assert_eq!(config.admin.listen, "");
     assert_eq!(config.streams["x"].required_groups, ["a", "b"]);
     assert_eq!(config.idle_services().collect::<Vec<_>>(), ["stor"]);
+}
+
+#[test]
+fn own_variables_must_be_text_and_the_rest_may_be_anything() {
+    let own = |name: &[u8], value: &[u8]| {
+        let text = |bytes: &[u8]| OsString::from_vec(bytes.to_vec());
+        own_variables([(text(name), text(value))])
+    };
+    let lease = (b"STREAM_SIDECAR__LIMITS__LEASE_MS", "STREAM_SIDECAR__LIMITS__LEASE_MS");
+    assert_eq!(own(lease.0, b"1"), Ok(vec![(lease.1.to_owned(), "1".to_owned())]));
+    for name in [lease.1, "STREAM_SIDECAR_LOG_FORMAT"] {
+        let BadConfig(message) = own(name.as_bytes(), b"\xff").unwrap_err();
+        assert_eq!(message, format!("{name}: is not UTF-8 text"));
+    }
+    assert!(own(b"STREAM_SIDECAR__\xff", b"1").is_err());
+    for name in [&b"PATH"[..], b"\xff", b"STREAM_SIDECAR_CONFIG"] {
+        assert_eq!(own(name, b"\xff"), Ok(vec![]));
+    }
 }
 
 #[test]

@@ -1,5 +1,7 @@
 //! SIGTERM, bad configurations, and what they leave behind.
 
+use std::ffi::OsStr;
+use std::os::unix::ffi::OsStrExt;
 use std::time::Instant;
 
 use crate::component::all_done;
@@ -113,6 +115,27 @@ async fn a_bad_configuration_exits_64() {
         let mut sidecar = Sidecar::start(&rig, &config, variables);
         assert_eq!(sidecar.exit_code().await, 64);
         assert!(sidecar.log().contains(expected), "{}", sidecar.log());
+    }
+}
+
+#[tokio::test]
+async fn a_variable_that_is_no_text_is_refused_if_it_is_our_own() {
+    let rig = Rig::new().await;
+    let sidecar = rig.sidecar(&[]);
+    let garbage = OsStr::from_bytes(b"\xff");
+    let check = |name: &OsStr| {
+        let mut command = sidecar.prepare(&rig, &["config", "check"]);
+        command.env(name, garbage).output().unwrap()
+    };
+    for unrelated in [OsStr::new("LS_COLORS"), garbage] {
+        let output = check(unrelated);
+        assert_eq!(output.status.code(), Some(0), "{output:?}");
+    }
+    for own in ["STREAM_SIDECAR__LIMITS__LEASE_MS", "STREAM_SIDECAR_LOG_FORMAT"] {
+        let output = check(OsStr::new(own));
+        let said = String::from_utf8(output.stderr).unwrap();
+        assert_eq!(output.status.code(), Some(64), "{said}");
+        assert!(said.contains(own), "{said}");
     }
 }
 
