@@ -1,9 +1,13 @@
 //! `devhost run` runs a Spin app without Spin; `devhost up` starts the whole system for development; `devhost seed` and
 //! `devhost play` load demo products and place orders.
 
+// They panic when the output is a pipe that has closed.
+#![warn(clippy::print_stdout, clippy::print_stderr)]
+
 mod cli;
 mod environment;
 mod exit;
+mod output;
 mod signals;
 
 mod app;
@@ -29,7 +33,7 @@ fn main() -> ExitCode {
     match checked.and_then(|()| run(Cli::parse().command)) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            eprintln!("devhost: {error:#}");
+            output::print_error(format_args!("devhost: {error:#}"));
             exit::code(&error)
         }
     }

@@ -25,3 +25,11 @@ fn a_token_that_is_no_text_is_refused_and_what_is_unrelated_is_ignored() {
     let said = String::from_utf8(unrelated.stderr).unwrap();
     assert!(said.contains("cannot read the manifest"), "{said}");
 }
+
+#[test]
+fn a_closed_standard_error_changes_no_exit_code() {
+    let (reader, writer) = std::io::pipe().unwrap();
+    drop(reader);
+    let status = devhost(&["run", "--from", "/nowhere"]).stderr(writer).status().unwrap();
+    assert_eq!(status.code(), Some(64));
+}

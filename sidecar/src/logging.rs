@@ -29,6 +29,8 @@ pub fn start(format: LogFormat) {
     let builder = tracing_subscriber::fmt()
         .with_env_filter(filter)
         .with_writer(std::io::stderr)
+        // It would be told on the standard error, with a panic where that is closed: the entries flow without a log too.
+        .log_internal_errors(false)
         .with_target(false);
     let terminal = std::io::stderr().is_terminal();
     if format == LogFormat::Json || (format == LogFormat::Auto && !terminal) {

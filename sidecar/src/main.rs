@@ -1,17 +1,20 @@
 //! `stream-sidecar`: configuration, signals, run, drain. Exits with 64 for a bad configuration, 1 when it cannot
 //! start or must not go on.
 
+// They panic when the output is a pipe that has closed.
+#![warn(clippy::print_stdout, clippy::print_stderr)]
+
 use std::io::Write;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
 use anyhow::Context;
 use clap::{Parser, Subcommand};
-use stream_sidecar::cli::{DeadCommand, StatusArguments, health};
+use stream_sidecar::cli::{DeadCommand, StatusArguments, health, is_closed_output, print};
 use stream_sidecar::config::{BadConfig, Config, own_variables};
 use stream_sidecar::logging::{self, LogFormat};
 use stream_sidecar::supervisor::run;
-use tokio::signal::unix::{SignalKind, signal};
+use tokio::signal::unix::{Signal, SignalKind, signal};
 
 /// A batch is read into thousands of small strings, and the C library's allocator took a third of the processor.
 #[global_allocator]
@@ -39,7 +42,7 @@ struct Arguments {
 
 #[derive(Subcommand)]
 enum Command {
-    /// Deliver, until SIGTERM or SIGINT; a second signal stops at once.
+    /// Deliver, until SIGTERM, SIGINT or SIGHUP; a second SIGTERM or SIGINT stops at once.
     Run {
         /// Write the address of the HTTP listener to this file once it listens.
         #[arg(long)]
@@ -97,6 +100,8 @@ fn main() -> ExitCode {
     };
     match result {
         Ok(()) => ExitCode::SUCCESS,
+        // Whoever read the output has had enough of it, as behind `| head`.
+        Err(err) if is_closed_output(&err) => ExitCode::SUCCESS,
         Err(err) => {
             tracing::error!("{err:#}");
             ExitCode::FAILURE
@@ -128,28 +133,29 @@ fn look_at(command: ConfigCommand, config: Config) -> anyhow::Result<()> {
     match command {
         ConfigCommand::Check => {
             for name in config.idle_services() {
-                println!("services.{name}: no route leads from it or to it: is its name right?");
+                print(format_args!("services.{name}: no route leads from it or to it: is its name right?"))?;
             }
-            println!("the configuration is good: {} routes", config.routes.len());
+            print(format_args!("the configuration is good: {} routes", config.routes.len()))
         }
-        ConfigCommand::Show => print!("{}", toml::to_string(&config.masked())?),
+        ConfigCommand::Show => print(toml::to_string(&config.masked())?.trim_end()),
     }
-    Ok(())
 }
 
 async fn deliver(config: Config, address_file: Option<PathBuf>) -> anyhow::Result<()> {
     for name in config.idle_services() {
         tracing::warn!("services.{name}: no route leads from it or to it: is its name right?");
     }
-    let mut terminate = signal(SignalKind::terminate()).context("SIGTERM cannot be handled")?;
-    let mut interrupt = signal(SignalKind::interrupt()).context("SIGINT cannot be handled")?;
+    let (mut terminate, mut interrupt) = (signal_of(SignalKind::terminate())?, signal_of(SignalKind::interrupt())?);
+    let mut hang_up = signal_of(SignalKind::hangup())?;
     let (second, stopped_at_once) = tokio::sync::oneshot::channel();
     let shutdown = async move {
         tokio::select! {
             _ = terminate.recv() => {}
             _ = interrupt.recv() => {}
+            _ = hang_up.recv() => {}
         }
         tokio::task::spawn_local(async move {
+            // Not SIGHUP: a terminal that closes may send it twice, and that is one wish to stop.
             tokio::select! {
                 _ = terminate.recv() => {}
                 _ = interrupt.recv() => {}
@@ -169,4 +175,8 @@ async fn deliver(config: Config, address_file: Option<PathBuf>) -> anyhow::Resul
         result = run(config, listening, shutdown) => result,
         Ok(()) = stopped_at_once => anyhow::bail!("stopped at once by a second signal"),
     }
+}
+
+fn signal_of(kind: SignalKind) -> anyhow::Result<Signal> {
+    signal(kind).with_context(|| format!("signal {} cannot be handled", kind.as_raw_value()))
 }

@@ -8,6 +8,7 @@ use std::net::SocketAddr;
 
 use anyhow::Result;
 
+use crate::output::print;
 use crate::cli::PlayArguments;
 use crate::http::Client;
 
@@ -16,7 +17,7 @@ pub(crate) use products::add_products;
 
 /// `devhost seed`.
 pub(crate) async fn seed(app: SocketAddr) -> Result<()> {
-    println!("{}", add_products(&Client::new(app)).await?);
+    print(add_products(&Client::new(app)).await?);
     Ok(())
 }
 

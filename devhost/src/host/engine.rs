@@ -11,6 +11,7 @@ use super::output::Output;
 use super::redis::{RedisHost, RedisView};
 use super::state::State;
 use super::variables::VariablesHost;
+use crate::output::print_error;
 use crate::app::Component;
 
 /// Instances at once, of all components; Spin's default.
@@ -89,7 +90,7 @@ fn engine() -> Result<wasmtime::Engine> {
         Ok(cache) => {
             config.cache(Some(cache));
         }
-        Err(error) => eprintln!("without a cache, every start compiles the components anew: {error:#}"),
+        Err(error) => print_error(format_args!("without a cache, every start compiles the components anew: {error:#}")),
     }
 
     let mut pool = PoolingAllocationConfig::new();

@@ -19,6 +19,7 @@ use wasmtime_wasi_http::WasiBody;
 
 use super::Components;
 use super::instances::{InstanceSource, Instances};
+use crate::output::{print, print_error};
 use crate::app::{Route, Router};
 
 /// Answered by the host before any route.
@@ -44,10 +45,10 @@ impl Server {
     /// Serves until a connection cannot be accepted, as Spin does.
     pub(crate) async fn serve(self, listener: TcpListener) -> Result<()> {
         let address = listener.local_addr()?;
-        println!("\nServing http://{address}");
-        println!("Available Routes:");
+        print(format_args!("\nServing http://{address}"));
+        print("Available Routes:");
         for (route, id) in self.routes.iter() {
-            println!("  {id}: http://{address}{route}");
+            print(format_args!("  {id}: http://{address}{route}"));
         }
         let server = Arc::new(self);
         loop {
@@ -86,7 +87,7 @@ impl Server {
         match self.instances[id].handle((), request).await {
             Ok(response) => response,
             Err(error) => {
-                eprintln!("component {id}: no answer to a request: {error:#}");
+                print_error(format_args!("component {id}: no answer to a request: {error:#}"));
                 respond(StatusCode::INTERNAL_SERVER_ERROR, "")
             }
         }

@@ -8,8 +8,9 @@ use protocol::{REPLAY_DEAD_LETTERS, Replay, dead_stream, parse_answer};
 use redis::Script;
 use serde_json::json;
 
+use super::output::say;
 use super::select::{Letter, Selection};
-use super::{connection_to, table};
+use super::{connection_to, print, table};
 use crate::config::Config;
 use crate::redis::Connection;
 
@@ -84,7 +85,7 @@ async fn list(config: &Config, selection: &Selection, limit: usize, json: bool) 
     let each = |letter: Letter| {
         count += 1;
         if json {
-            print_json(&letter);
+            print_json(&letter)?;
         } else {
             let Letter { id, stream, header, .. } = letter;
             let reason = header.reason.replace('\n', " ");
@@ -98,15 +99,16 @@ async fn list(config: &Config, selection: &Selection, limit: usize, json: bool) 
                 reason,
             ]);
         }
+        Ok(())
     };
     selection.visit(config, limit, each).await?;
     if !json {
         match count {
-            0 => println!("no dead letters"),
-            _ => println!("{}", table.trim_fmt()),
+            0 => print("no dead letters")?,
+            _ => print(table.trim_fmt())?,
         }
         if count == limit {
-            println!("({limit} shown; --limit shows more)");
+            print(format_args!("({limit} shown; --limit shows more)"))?;
         }
     }
     Ok(())
@@ -117,10 +119,9 @@ async fn show(config: &Config, ids: Vec<String>, json: bool) -> anyhow::Result<(
     let each = |letter: Letter| {
         found = true;
         if json {
-            print_json(&letter);
-            return;
+            return print_json(&letter);
         }
-        println!("{} in {}", letter.id, dead_stream(&letter.stream));
+        print(format_args!("{} in {}", letter.id, dead_stream(&letter.stream)))?;
         let header = &letter.header;
         for (name, value) in [
             ("cause", &header.cause),
@@ -130,22 +131,20 @@ async fn show(config: &Config, ids: Vec<String>, json: bool) -> anyhow::Result<(
             ("group", &header.group),
             ("at", &header.at),
         ] {
-            println!("  {name:<10}{value}");
+            print(format_args!("  {name:<10}{value}"))?;
         }
         for (name, value) in &letter.fields {
-            println!("    {name} = {value}");
+            print(format_args!("    {name} = {value}"))?;
         }
+        Ok(())
     };
     Selection::of_ids(ids).visit(config, usize::MAX, each).await?;
     anyhow::ensure!(found, "no such dead letter");
     Ok(())
 }
 
-fn print_json(letter: &Letter) {
-    match serde_json::to_string(letter) {
-        Ok(json) => println!("{json}"),
-        Err(err) => eprintln!("{}: {err}", letter.id),
-    }
+fn print_json(letter: &Letter) -> anyhow::Result<()> {
+    print(serde_json::to_string(letter)?)
 }
 
 /// The dead letters to change.
@@ -170,11 +169,12 @@ impl Chosen {
             *chosen.by_cause.entry(letter.header.cause).or_default() += 1;
             let stream = (letter.stream, letter.service);
             chosen.by_stream.entry(stream).or_default().push(letter.id);
+            Ok(())
         };
         change.selection.visit(config, usize::MAX, each).await?;
         if !change.json {
             let prefix = if change.dry_run { "would be " } else { "" };
-            println!("{prefix}{to_do}: {}", chosen.describe());
+            say(format_args!("{prefix}{to_do}: {}", chosen.describe()));
         }
         Ok(chosen)
     }
@@ -234,14 +234,15 @@ async fn replay(config: &Config, change: Change) -> anyhow::Result<()> {
         let counts = json!({
             "selected": selected, "replayed": replayed, "gone": gone, "lost": lost, "dry_run": dry_run,
         });
-        println!("{counts}");
+        say(counts);
     } else if !change.dry_run {
-        println!("replayed {replayed}");
+        say(format_args!("replayed {replayed}"));
         if gone > 0 {
-            println!("{gone} had been replayed or dropped meanwhile");
+            say(format_args!("{gone} had been replayed or dropped meanwhile"));
         }
         if lost > 0 {
-            println!("{lost} cannot be replayed: nothing of the original is left, or no sidecar wrote it; they stay");
+            let why = "nothing of the original is left, or no sidecar wrote it; they stay";
+            say(format_args!("{lost} cannot be replayed: {why}"));
         }
     }
     Ok(())
@@ -259,12 +260,9 @@ async fn drop_letters(config: &Config, change: Change) -> anyhow::Result<()> {
         chosen.for_each_page(config, drop_page).await?;
     }
     if change.json {
-        println!(
-            "{}",
-            json!({ "selected": chosen.count, "dropped": dropped, "dry_run": change.dry_run })
-        );
+        say(json!({ "selected": chosen.count, "dropped": dropped, "dry_run": change.dry_run }));
     } else if !change.dry_run {
-        println!("dropped {dropped}");
+        say(format_args!("dropped {dropped}"));
     }
     Ok(())
 }

@@ -2,6 +2,7 @@
 
 pub mod health;
 mod dead;
+mod output;
 mod select;
 mod status;
 
@@ -11,6 +12,7 @@ use anyhow::Context;
 use comfy_table::{Table, presets};
 
 pub use dead::DeadCommand;
+pub use output::{is_closed_output, print};
 pub use status::StatusArguments;
 
 use crate::config::Config;

@@ -100,12 +100,12 @@ impl Selection {
     ///
     /// # Errors
     ///
-    /// Redis is away, or refused; the stream is in no route.
+    /// Redis is away, or refused; the stream is in no route; or `each` failed.
     pub(super) async fn visit(
         &self,
         config: &Config,
         letters_max: usize,
-        mut each: impl FnMut(Letter),
+        mut each: impl FnMut(Letter) -> anyhow::Result<()>,
     ) -> anyhow::Result<()> {
         /// Dead letters fetched at a time; each may be as large as an entry.
         const PAGE: usize = 32;
@@ -129,7 +129,7 @@ impl Selection {
                     let died_ms = letter.id.parse().map_or(0, |id: EntryId| id.ms);
                     if left > 0 && self.includes(&letter, now.saturating_sub(Duration::from_millis(died_ms))) {
                         left -= 1;
-                        each(letter);
+                        each(letter)?;
                     }
                 }
                 if is_last {

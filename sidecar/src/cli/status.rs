@@ -6,7 +6,7 @@ use clap::Args;
 use futures_util::future::join_all;
 use serde::Serialize;
 
-use super::{connection_to, table};
+use super::{connection_to, print, table};
 use crate::config::{Config, Route};
 use crate::inspect::{RouteState, route_state};
 
@@ -45,14 +45,12 @@ impl StatusArguments {
             let routes = routes.into_iter().collect::<anyhow::Result<Vec<_>>>()?;
             if self.json {
                 for route in &routes {
-                    println!("{}", serde_json::to_string(route)?);
+                    print(serde_json::to_string(route)?)?;
                 }
             } else {
-                if self.watch {
-                    // To the top left, and clear what is below.
-                    print!("\x1b[H\x1b[J");
-                }
-                println!("{}", render(&routes));
+                // To the top left, and clear what is below.
+                let clear = if self.watch { "\x1b[H\x1b[J" } else { "" };
+                print(format_args!("{clear}{}", render(&routes)))?;
             }
             if !self.watch {
                 let failed = routes.iter().filter(|route| route.error.is_some()).count();

@@ -277,6 +277,60 @@ async fn status_shows_each_route() {
 }
 
 #[tokio::test]
+async fn a_pipe_that_closes_ends_commands_quietly() {
+    let mut rig = Rig::new().await;
+    let (component, sidecar) = rig.ready(&[]).await;
+    component.on_delivery(|delivery| Some(sorted(delivery, |_| 'x')));
+    rig.append(0..3).await;
+    rig.until_settled().await;
+    for command in [
+        "status",
+        "status --json",
+        "status --watch",
+        "dead list",
+        "dead list --json",
+        "config check",
+        "config show",
+        // Done, though nobody reads of it.
+        "dead drop --all",
+    ] {
+        let (reader, writer) = std::io::pipe().unwrap();
+        drop(reader);
+        let words: Vec<&str> = command.split(' ').collect();
+        let output = sidecar.prepare(&rig, &words).stdout(writer).output().unwrap();
+        assert!(output.status.success() && output.stderr.is_empty(), "{command}: {output:?}");
+    }
+    assert!(rig.dead().await.is_empty());
+}
+
+#[tokio::test]
+async fn without_a_log_to_write_to_entries_flow() {
+    let mut rig = Rig::new().await;
+    let (component, sidecar) = rig.ready(&[]).await;
+    component.on_delivery(|delivery| Some(sorted(delivery, |_| 'x')));
+    let (reader, writer) = std::io::pipe().unwrap();
+    let variables = [("STREAM_SIDECAR__INSTANCE", "two"), ("STREAM_SIDECAR__ADMIN__LISTEN", "")];
+    let mut second = sidecar.prepare(&rig, &["run"]).envs(variables).stderr(writer).spawn().unwrap();
+    drop(reader);
+    // Each dead letter is logged, by whichever of the two has it.
+    let second_component = crate::component::Component::subscribe(rig.redis.port, "app.0.two").await;
+    second_component.on_delivery(|delivery| Some(sorted(delivery, |_| 'x')));
+    for number in 0..200 {
+        rig.append(number..number + 1).await;
+    }
+    rig.until_settled().await;
+    eventually("the second one delivers", async || {
+        rig.append(0..10).await;
+        !second_component.seen().is_empty()
+    })
+    .await;
+    rig.until_settled().await;
+    assert!(second.try_wait().unwrap().is_none(), "it has ended");
+    second.kill().unwrap();
+    second.wait().unwrap();
+}
+
+#[tokio::test]
 async fn the_configuration_is_checked_and_shown_with_its_defaults() {
     let rig = Rig::new().await;
     let config = CONFIG.replace("redis://127", "redis://default:hunter2@127");

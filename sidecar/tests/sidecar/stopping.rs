@@ -42,6 +42,26 @@ async fn sigterm_waits_for_what_is_in_flight_and_lets_go_of_the_rest() {
     assert_eq!(component.numbers().len(), 100);
 }
 
+/// A terminal that closes sends it, often twice.
+#[tokio::test]
+async fn sighup_waits_for_what_is_in_flight_however_often_it_comes() {
+    let mut rig = Rig::new().await;
+    let (component, mut sidecar) = rig.ready(&[("LIMITS__LEASE_MS", "60000")]).await;
+    component.hang(true);
+    rig.append(0..1).await;
+    let in_flight = "stream_sidecar_in_flight_entries{service=\"app\",lane=\"1\"} 1\n";
+    eventually("it is in flight", async || {
+        sidecar.get("/metrics").await.1.contains(in_flight)
+    })
+    .await;
+    sidecar.signal("HUP");
+    sidecar.until_logged("stopping").await;
+    sidecar.signal("HUP");
+    component.hang(false);
+    assert_eq!(sidecar.exit_code().await, 0);
+    assert_eq!(rig.pending().await, 0);
+}
+
 #[tokio::test]
 async fn the_grace_period_ends() {
     let mut rig = Rig::new().await;
