@@ -25,3 +25,4 @@ pub mod admin;
 
 pub mod cli;
 pub mod logging;
+pub mod printable;

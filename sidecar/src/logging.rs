@@ -8,9 +8,12 @@ use std::time::{Duration, Instant};
 
 use clap::ValueEnum;
 use tracing_subscriber::EnvFilter;
+use tracing_subscriber::field::MakeExt;
+use tracing_subscriber::fmt::format::debug_fn;
 
 use crate::config::LaneName;
 use crate::lane::{DeadLetter, LogEvent, RouteIndex};
+use crate::printable::printable;
 
 /// Format of log messages.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -36,7 +39,12 @@ pub fn start(format: LogFormat) {
     if format == LogFormat::Json || (format == LogFormat::Auto && !terminal) {
         builder.json().flatten_event(true).init();
     } else {
-        builder.with_ansi(terminal).init();
+        // What others have written reaches the log: names of streams, reasons of components, answers of Redis.
+        let fields = debug_fn(|writer, field, value| match (field.name(), &format!("{value:?}")) {
+            ("message", text) => write!(writer, "{}", printable(text)),
+            (name, text) => write!(writer, "{name}={}", printable(text)),
+        });
+        builder.with_ansi(terminal).fmt_fields(fields.delimited(" ")).init();
     }
 }
 

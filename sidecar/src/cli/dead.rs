@@ -12,6 +12,7 @@ use super::output::say;
 use super::select::{Letter, Selection};
 use super::{connection_to, print, table};
 use crate::config::Config;
+use crate::printable::printable;
 use crate::redis::Connection;
 
 static REPLAY: LazyLock<Script> = LazyLock::new(|| Script::new(REPLAY_DEAD_LETTERS));
@@ -80,7 +81,7 @@ impl DeadCommand {
 }
 
 async fn list(config: &Config, selection: &Selection, limit: usize, json: bool) -> anyhow::Result<()> {
-    let mut table = table("ID STREAM GROUP CAUSE ATTEMPTS AT REASON");
+    let mut rows = Vec::new();
     let mut count = 0;
     let each = |letter: Letter| {
         count += 1;
@@ -88,16 +89,8 @@ async fn list(config: &Config, selection: &Selection, limit: usize, json: bool) 
             print_json(&letter)?;
         } else {
             let Letter { id, stream, header, .. } = letter;
-            let reason = header.reason.replace('\n', " ");
-            table.add_row([
-                id,
-                stream,
-                header.group,
-                header.cause,
-                header.attempts,
-                header.at,
-                reason,
-            ]);
+            let [group, cause, attempts] = [header.group, header.cause, header.attempts];
+            rows.push(vec![id, stream, group, cause, attempts, header.at, header.reason]);
         }
         Ok(())
     };
@@ -105,7 +98,7 @@ async fn list(config: &Config, selection: &Selection, limit: usize, json: bool) 
     if !json {
         match count {
             0 => print("no dead letters")?,
-            _ => print(table.trim_fmt())?,
+            _ => print(table("ID STREAM GROUP CAUSE ATTEMPTS AT REASON", rows))?,
         }
         if count == limit {
             print(format_args!("({limit} shown; --limit shows more)"))?;
@@ -121,7 +114,7 @@ async fn show(config: &Config, ids: Vec<String>, json: bool) -> anyhow::Result<(
         if json {
             return print_json(&letter);
         }
-        print(format_args!("{} in {}", letter.id, dead_stream(&letter.stream)))?;
+        print(format_args!("{} in {}", letter.id, printable(&dead_stream(&letter.stream))))?;
         let header = &letter.header;
         for (name, value) in [
             ("cause", &header.cause),
@@ -131,10 +124,10 @@ async fn show(config: &Config, ids: Vec<String>, json: bool) -> anyhow::Result<(
             ("group", &header.group),
             ("at", &header.at),
         ] {
-            print(format_args!("  {name:<10}{value}"))?;
+            print(format_args!("  {name:<10}{}", printable(value)))?;
         }
         for (name, value) in &letter.fields {
-            print(format_args!("    {name} = {value}"))?;
+            print(format_args!("    {} = {}", printable(name), printable(value)))?;
         }
         Ok(())
     };
@@ -174,7 +167,7 @@ impl Chosen {
         change.selection.visit(config, usize::MAX, each).await?;
         if !change.json {
             let prefix = if change.dry_run { "would be " } else { "" };
-            say(format_args!("{prefix}{to_do}: {}", chosen.describe()));
+            say(format_args!("{prefix}{to_do}: {}", printable(&chosen.describe())));
         }
         Ok(chosen)
     }

@@ -9,6 +9,7 @@ use serde::Serialize;
 use super::{connection_to, print, table};
 use crate::config::{Config, Route};
 use crate::inspect::{RouteState, route_state};
+use crate::printable::printable;
 
 #[derive(Debug, Args)]
 pub struct StatusArguments {
@@ -99,7 +100,7 @@ fn age(ms: u64) -> String {
 }
 
 fn render(routes: &[RouteStatus<'_>]) -> String {
-    let mut table = table("ROUTE STREAM GROUP TO SUBSCRIBERS LENGTH LAG PENDING WAITING OLDEST CONSUMERS DEAD");
+    let mut rows = Vec::new();
     let unknown = || "?".to_owned();
     let mut errors = String::new();
     for route in routes {
@@ -122,10 +123,14 @@ fn render(routes: &[RouteStatus<'_>]) -> String {
             ]),
             None => row.resize_with(12, unknown),
         }
-        table.add_row(row);
+        rows.push(row);
         if let Some(error) = &route.error {
-            errors.push_str(&format!("\n{}: {error}", route.route));
+            errors.push_str(&format!("\n{}: {}", printable(route.route), printable(error)));
         }
     }
-    format!("{}{errors}", table.trim_fmt())
+    let table = table(
+        "ROUTE STREAM GROUP TO SUBSCRIBERS LENGTH LAG PENDING WAITING OLDEST CONSUMERS DEAD",
+        rows,
+    );
+    format!("{table}{errors}")
 }

@@ -190,6 +190,52 @@ async fn dead_letters_are_listed_shown_replayed_and_dropped() {
     assert!(rig.dead().await.is_empty());
 }
 
+/// Escape sequences, carriage returns, C1 controls and changes of direction are shown and not obeyed.
+#[tokio::test]
+async fn what_others_wrote_cannot_speak_to_the_terminal() {
+    const HOSTILE: &str = "a\u{1b}]0;owned\u{7}b\rc\nd\u{9b}31me\u{202e}f";
+    const ESCAPED: &str = "a\\u{1b}]0;owned\\u{7}b\\rc\\nd\\u{9b}31me\\u{202e}f";
+    let mut rig = Rig::new().await;
+    let component = rig.component().await;
+    component.on_delivery(|delivery| {
+        let mut receipt = sorted(delivery, |_| 'x');
+        for refusal in &mut receipt.reject {
+            refusal.reason = format!("why {HOSTILE}");
+        }
+        Some(receipt)
+    });
+    let config = format!(
+        "{CONFIG}[routes.other]\nstream = {stream}\nfrom = \"app\"\nto = \"app\"\ngroup = {stream}\n",
+        stream = "\"s-a\\u001b]0;owned\\u0007b\\rc\\nd\\u009b31me\\u202ef\""
+    );
+    let sidecar = crate::harness::Sidecar::start(&rig, &config, &[]);
+    sidecar.until_ready().await;
+    let mut add = redis::cmd("XADD");
+    add.arg("work").arg("*").arg("n").arg("0");
+    add.arg(format!("name {HOSTILE}")).arg(format!("value {HOSTILE}"));
+    let id: String = add.query_async(&mut rig.connection).await.unwrap();
+    rig.until_settled().await;
+    let is_safe = |text: &str| !text.contains(|c: char| (c.is_control() && c != '\n') || c == '\u{202e}');
+
+    let shown = sidecar.command(&rig, &["dead", "show", &id]);
+    assert!(is_safe(&shown), "{shown:?}");
+    for line in [format!("  reason    why {ESCAPED}\n"), format!("    name {ESCAPED} = value {ESCAPED}\n")] {
+        assert!(shown.contains(&line), "{shown}");
+    }
+    for (command, expected) in [
+        (&["dead", "list"][..], format!("why {ESCAPED}\n")),
+        (&["status"], format!("s-{ESCAPED}")),
+        (&["--log-format", "human", "dead", "show", HOSTILE], "no such dead letter".to_owned()),
+        (&["--log-format", "human", "dead", "list", "--stream", HOSTILE], ESCAPED.to_owned()),
+    ] {
+        let (_, said) = sidecar.try_command(&rig, command);
+        assert!(is_safe(&said) && said.contains(&expected), "{command:?}: {said:?}");
+    }
+    let json = sidecar.command(&rig, &["dead", "list", "--json"]);
+    let letter: serde_json::Value = serde_json::from_str(&json).unwrap();
+    assert_eq!(letter["fields"][1], serde_json::json!([format!("name {HOSTILE}"), format!("value {HOSTILE}")]));
+}
+
 #[tokio::test]
 async fn letters_that_no_sidecar_wrote_stay_as_they_are() {
     let mut rig = Rig::new().await;
