@@ -12,7 +12,7 @@ use tracing_subscriber::field::MakeExt;
 use tracing_subscriber::fmt::format::debug_fn;
 
 use crate::config::LaneName;
-use crate::lane::{DeadLetter, LogEvent, RouteIndex};
+use crate::lane::{DeadLetter, LogEvent, RouteIndex, RouteName};
 use crate::printable::printable;
 
 /// Format of log messages.
@@ -156,13 +156,12 @@ impl Throttle {
 pub struct LaneLog {
     lane: LaneName,
     channel: String,
-    /// Stream and group of each route.
-    routes: Vec<(String, String)>,
+    routes: Vec<RouteName>,
     throttles: HashMap<Discriminant<LogEvent>, Throttle>,
 }
 
 impl LaneLog {
-    pub fn new(lane: LaneName, channel: String, routes: Vec<(String, String)>) -> Self {
+    pub fn new(lane: LaneName, channel: String, routes: Vec<RouteName>) -> Self {
         Self {
             lane,
             channel,
@@ -189,7 +188,7 @@ impl LaneLog {
         let channel = self.channel.as_str();
         let names = |route: RouteIndex| {
             let names = self.routes.get(route);
-            names.map_or(("", ""), |(stream, group)| (stream, group))
+            names.map_or(("", ""), |name| (name.stream.as_str(), name.group.as_str()))
         };
         match event {
             LogEvent::Ready { receivers } => {

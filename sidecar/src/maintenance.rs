@@ -21,6 +21,8 @@ const PAGE_ENTRIES: u64 = 20_000;
 /// A stream that the sidecar reads.
 pub struct MaintainedStream {
     pub connection: Arc<Connection>,
+    /// The service in whose database it is.
+    pub service: String,
     pub stream: String,
     /// Without all of these groups the stream is not trimmed.
     pub required_groups: Vec<String>,
@@ -43,16 +45,19 @@ pub struct TrimStatus {
 
 /// The trim status of each stream, shared with the metrics.
 #[derive(Default)]
-pub struct TrimStatuses(Mutex<BTreeMap<String, TrimStatus>>);
+pub struct TrimStatuses(Mutex<BTreeMap<StreamName, TrimStatus>>);
+
+/// A service, and a stream in its database.
+pub type StreamName = (String, String);
 
 impl TrimStatuses {
-    pub fn by_stream(&self) -> BTreeMap<String, TrimStatus> {
+    pub fn by_stream(&self) -> BTreeMap<StreamName, TrimStatus> {
         self.lock().clone()
     }
 
-    fn add(&self, stream: &str, pass: TrimStatus) {
+    fn add(&self, stream: StreamName, pass: TrimStatus) {
         let mut streams = self.lock();
-        let status = streams.entry(stream.to_owned()).or_default();
+        let status = streams.entry(stream).or_default();
         let removed = status.removed + pass.removed;
         *status = TrimStatus { removed, ..pass };
     }
@@ -81,7 +86,7 @@ pub async fn maintain(streams: Vec<MaintainedStream>, limits: Limits, statuses: 
                     if pass.holding_ms > limits.holding_ms_max {
                         holding.failed(&format!("the group {} has not acknowledged an old entry", pass.holder));
                     }
-                    statuses.add(&stream.stream, pass);
+                    statuses.add((stream.service.clone(), stream.stream.clone()), pass);
                 }
                 Err(err) => failing.failed(&err),
             }

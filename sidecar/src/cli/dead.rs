@@ -41,9 +41,9 @@ pub enum DeadCommand {
         json: bool,
     },
     /// Append dead letters to their streams again, for the group that they died in, and remove them. Doing it twice
-    /// is harmless.
+    /// is harmless. Exits with 1 if none was replayed.
     Replay(Change),
-    /// Remove dead letters for good.
+    /// Remove dead letters for good. Exits with 1 if there was none.
     Drop(Change),
 }
 
@@ -69,7 +69,7 @@ const PAGE: usize = 64;
 impl DeadCommand {
     /// # Errors
     ///
-    /// Redis is away, or refused; or nothing says which dead letters are meant.
+    /// Redis is away, or refused; nothing says which dead letters are meant; or nothing was done.
     pub async fn run(self, config: &Config) -> anyhow::Result<()> {
         match self {
             DeadCommand::List { selection, limit, json } => list(config, &selection, limit, json).await,
@@ -88,9 +88,15 @@ async fn list(config: &Config, selection: &Selection, limit: usize, json: bool) 
         if json {
             print_json(&letter)?;
         } else {
-            let Letter { id, stream, header, .. } = letter;
+            let Letter {
+                id,
+                stream,
+                from,
+                header,
+                ..
+            } = letter;
             let [group, cause, attempts] = [header.group, header.cause, header.attempts];
-            rows.push(vec![id, stream, group, cause, attempts, header.at, header.reason]);
+            rows.push(vec![id, stream, from, group, cause, attempts, header.at, header.reason]);
         }
         Ok(())
     };
@@ -98,7 +104,7 @@ async fn list(config: &Config, selection: &Selection, limit: usize, json: bool) 
     if !json {
         match count {
             0 => print("no dead letters")?,
-            _ => print(table("ID STREAM GROUP CAUSE ATTEMPTS AT REASON", rows))?,
+            _ => print(table("ID STREAM FROM GROUP CAUSE ATTEMPTS AT REASON", rows))?,
         }
         if count == limit {
             print(format_args!("({limit} shown; --limit shows more)"))?;
@@ -114,7 +120,8 @@ async fn show(config: &Config, ids: Vec<String>, json: bool) -> anyhow::Result<(
         if json {
             return print_json(&letter);
         }
-        print(format_args!("{} in {}", letter.id, printable(&dead_stream(&letter.stream))))?;
+        let stream = dead_stream(&letter.stream);
+        print(format_args!("{} in {} of {}", letter.id, printable(&stream), letter.from))?;
         let header = &letter.header;
         for (name, value) in [
             ("cause", &header.cause),
@@ -160,7 +167,7 @@ impl Chosen {
         let each = |letter: Letter| {
             chosen.count += 1;
             *chosen.by_cause.entry(letter.header.cause).or_default() += 1;
-            let stream = (letter.stream, letter.service);
+            let stream = (letter.stream, letter.from);
             chosen.by_stream.entry(stream).or_default().push(letter.id);
             Ok(())
         };
@@ -183,8 +190,9 @@ impl Chosen {
             .iter()
             .map(|(cause, count)| format!("{count} {cause}"))
             .collect();
-        let streams: Vec<&str> = self.by_stream.keys().map(|(stream, _)| stream.as_str()).collect();
-        format!("{letters} ({}) of {}", causes.join(", "), streams.join(", "))
+        let streams = self.by_stream.keys();
+        let streams: Vec<String> = streams.map(|(stream, from)| format!("{stream} of {from}")).collect();
+        format!("{letters} ({}) in {}", causes.join(", "), streams.join(", "))
     }
 
     /// Calls `change` with a connection, the stream and a page of ids at a time.
@@ -238,6 +246,7 @@ async fn replay(config: &Config, change: Change) -> anyhow::Result<()> {
             say(format_args!("{lost} cannot be replayed: {why}"));
         }
     }
+    anyhow::ensure!(change.dry_run || replayed > 0, "nothing was replayed");
     Ok(())
 }
 
@@ -257,5 +266,6 @@ async fn drop_letters(config: &Config, change: Change) -> anyhow::Result<()> {
     } else if !change.dry_run {
         say(format_args!("dropped {dropped}"));
     }
+    anyhow::ensure!(change.dry_run || dropped > 0, "nothing was dropped");
     Ok(())
 }

@@ -27,6 +27,8 @@ const WATCH_INTERVAL: Duration = Duration::from_secs(2);
 struct RouteStatus<'a> {
     route: &'a str,
     stream: &'a str,
+    /// The service in whose database the stream is.
+    from: &'a str,
     group: &'a str,
     to: &'a str,
     /// The number of subscribers to the component's channel of each lane.
@@ -79,6 +81,7 @@ async fn look<'a>(config: &'a Config, name: &'a str, route: &'a Route) -> anyhow
     Ok(RouteStatus {
         route: name,
         stream: &route.stream,
+        from: &route.from,
         group: &route.group,
         to: &route.to,
         subscribers: counted.map(|channels| channels.into_iter().map(|(_, count)| count).collect()),
@@ -105,7 +108,7 @@ fn render(routes: &[RouteStatus<'_>]) -> String {
     let mut errors = String::new();
     for route in routes {
         let subscribers = route.subscribers.clone().map_or_else(unknown, by_lane);
-        let mut row = [route.route, route.stream, route.group, route.to, &subscribers]
+        let mut row = [route.route, route.stream, route.from, route.group, route.to, &subscribers]
             .map(str::to_owned)
             .to_vec();
         match &route.state {
@@ -121,7 +124,7 @@ fn render(routes: &[RouteStatus<'_>]) -> String {
                 state.group.consumers.to_string(),
                 state.dead.to_string(),
             ]),
-            None => row.resize_with(12, unknown),
+            None => row.resize_with(13, unknown),
         }
         rows.push(row);
         if let Some(error) = &route.error {
@@ -129,7 +132,7 @@ fn render(routes: &[RouteStatus<'_>]) -> String {
         }
     }
     let table = table(
-        "ROUTE STREAM GROUP TO SUBSCRIBERS LENGTH LAG PENDING WAITING OLDEST CONSUMERS DEAD",
+        "ROUTE STREAM FROM GROUP TO SUBSCRIBERS LENGTH LAG PENDING WAITING OLDEST CONSUMERS DEAD",
         rows,
     );
     format!("{table}{errors}")

@@ -10,13 +10,13 @@ use super::queue::{HeldEntry, Queue};
 use super::reading::Reading;
 use super::recovery::{Recovery, is_due};
 use super::report::{RouteCounters, RouteReport};
+use super::RouteName;
 use crate::entry::{Body, Entry, EntryId};
 
 #[derive(Default)]
 pub(super) struct Route {
     index: RouteIndex,
-    stream: String,
-    group: String,
+    name: RouteName,
     /// Entries at their first attempt. They are never mixed with those that failed before.
     fresh: Queue,
     /// Entries that have failed before.
@@ -32,11 +32,10 @@ pub(super) struct Route {
 }
 
 impl Route {
-    pub(super) fn new(index: RouteIndex, stream: String, group: String) -> Self {
+    pub(super) fn new(index: RouteIndex, name: RouteName) -> Self {
         Self {
             index,
-            stream,
-            group,
+            name,
             ..Self::default()
         }
     }
@@ -46,11 +45,11 @@ impl Route {
     }
 
     pub(super) fn stream(&self) -> &str {
-        &self.stream
+        &self.name.stream
     }
 
     pub(super) fn group(&self) -> &str {
-        &self.group
+        &self.name.group
     }
 
     pub(super) fn queue(&mut self, again: bool) -> &mut Queue {
@@ -69,8 +68,7 @@ impl Route {
 
     pub(super) fn report(&self) -> RouteReport {
         RouteReport {
-            stream: self.stream.clone(),
-            group: self.group.clone(),
+            name: self.name.clone(),
             buffered: self.buffered(),
             counters: self.counters.clone(),
         }
@@ -78,7 +76,7 @@ impl Route {
 
     /// Why nothing flows on this route, as far as it is its own fault.
     pub(super) fn not_ready(&self) -> impl Iterator<Item = String> {
-        let Self { stream, group, .. } = self;
+        let RouteName { stream, group, .. } = &self.name;
         let unread = if !self.recovery.is_prepared() {
             Some(format!(
                 "the group of {stream} for {group} has not been found or created"
@@ -190,7 +188,7 @@ impl Route {
         for Entry { id, attempt, body } in entries {
             let (cause, reason) = match body {
                 // A replay is meant for one group; for the others it is done as it is.
-                Body::Text { fields, .. } if fields.get("replay_group").is_some_and(|group| group != self.group) => {
+                Body::Text { fields, .. } if fields.get("replay_group").is_some_and(|group| group != self.group()) => {
                     self.counters.done += 1;
                     settlement.done.push(id);
                     continue;

@@ -13,15 +13,15 @@ async fn metrics_tell_what_waits_and_what_happened() {
     eventually("the metrics tell it", async || {
         let (status, page) = sidecar.get("/metrics").await;
         assert_eq!(status, 200);
-        let route = "{stream=\"work\",group=\"crew\"}";
-        let of_lane = "{stream=\"work\",group=\"crew\",lane=\"1\"}";
+        let route = "{stream=\"work\",group=\"crew\",from=\"app\"}";
+        let of_lane = "{stream=\"work\",group=\"crew\",lane=\"1\",from=\"app\"}";
         let lines = [
             format!("stream_sidecar_lag{route} 0"),
             format!("stream_sidecar_pending{route} 0"),
             format!("stream_sidecar_done_entries_total{of_lane} 6"),
-            "stream_sidecar_dead_lettered_total{stream=\"work\",group=\"crew\",lane=\"1\",cause=\"rejected\"} 3"
+            "stream_sidecar_dead_lettered_total{stream=\"work\",group=\"crew\",lane=\"1\",from=\"app\",cause=\"rejected\"} 3"
                 .to_owned(),
-            "stream_sidecar_dead_letters{stream=\"work\"} 3".to_owned(),
+            "stream_sidecar_dead_letters{stream=\"work\",from=\"app\"} 3".to_owned(),
             "stream_sidecar_ready{service=\"app\",lane=\"1\"} 1".to_owned(),
             format!("stream_sidecar_settle_seconds_count{of_lane}"),
             "stream_sidecar_answer_seconds_bucket{service=\"app\",lane=\"1\",le=\"0.0005\"}".to_owned(),
@@ -79,7 +79,7 @@ async fn streams_are_trimmed_behind_every_group_and_never_without_a_required_one
     rig.append(0..3000).await;
     let (_component, mut sidecar) = rig.ready(&lacking).await;
     rig.until_settled().await;
-    let passes = "stream_sidecar_trimmed_total{stream=\"work\"} 0";
+    let passes = "stream_sidecar_trimmed_total{stream=\"work\",from=\"app\"} 0";
     eventually("a pass over the stream is over", async || {
         sidecar.get("/metrics").await.1.contains(passes)
     })
@@ -107,7 +107,7 @@ async fn streams_are_trimmed_behind_every_group_and_never_without_a_required_one
     assert!(length >= 2000, "{length}");
     let (_, page) = sidecar.get("/metrics").await;
     assert!(
-        page.contains("stream_sidecar_holding_seconds{stream=\"work\",group=\"audit\"}"),
+        page.contains("stream_sidecar_holding_seconds{stream=\"work\",group=\"audit\",from=\"app\"}"),
         "{page}"
     );
     let rest: Vec<(String, redis::Value)> = rig.redis("XRANGE work - +").await;
@@ -163,7 +163,7 @@ async fn dead_letters_are_listed_shown_replayed_and_dropped() {
     let refused = sidecar.try_command(&rig, &["dead", "replay"]);
     assert!(refused.1.contains("--all") && refused.0 == 1, "{refused:?}");
     let dry = sidecar.command(&rig, &["dead", "replay", "--all", "--dry-run"]);
-    assert_eq!(dry, "would be to replay: 4 dead letters (4 rejected) of work\n");
+    assert_eq!(dry, "would be to replay: 4 dead letters (4 rejected) in work of app\n");
     assert_eq!(rig.dead().await.len(), 4);
 
     component.on_delivery(|delivery| Some(all_done(delivery)));
@@ -179,8 +179,10 @@ async fn dead_letters_are_listed_shown_replayed_and_dropped() {
         .unwrap();
     assert_eq!(again.fields.get("replay_of"), Some(ids[1].as_str()));
     assert_eq!(again.fields.get("replay_group"), Some("crew"));
-    let twice = sidecar.command(&rig, &["dead", "replay", "--id", &ids[1]]);
-    assert!(twice.contains("no dead letters"), "{twice}");
+    for change in ["replay", "drop"] {
+        let (code, said) = sidecar.try_command(&rig, &["dead", change, "--id", &ids[1]]);
+        assert!(code == 1 && said.contains("no dead letters"), "{code} {said}");
+    }
 
     let dropped = sidecar.command(
         &rig,
@@ -234,6 +236,43 @@ async fn what_others_wrote_cannot_speak_to_the_terminal() {
     let json = sidecar.command(&rig, &["dead", "list", "--json"]);
     let letter: serde_json::Value = serde_json::from_str(&json).unwrap();
     assert_eq!(letter["fields"][1], serde_json::json!([format!("name {HOSTILE}"), format!("value {HOSTILE}")]));
+}
+
+/// The services `app` and `more` have a stream of the same name in two databases.
+#[tokio::test]
+async fn streams_of_one_name_in_two_databases_are_told_apart() {
+    let mut rig = Rig::new().await;
+    let component = rig.component().await;
+    component.on_delivery(|delivery| Some(sorted(delivery, |_| 'x')));
+    let config = format!(
+        "{CONFIG}[services.more]\nredis_url = \"redis://127.0.0.1:6379\"\ndatabase = 1\n\
+         [routes.more]\nstream = \"work\"\nfrom = \"more\"\nto = \"app\"\ngroup = \"crew\"\n"
+    );
+    let sidecar = crate::harness::Sidecar::start(&rig, &config, &[("LIMITS__TRIM_MS", "50")]);
+    sidecar.until_ready().await;
+    rig.append(0..1).await;
+    rig.until_settled().await;
+    let _: () = rig.redis("SELECT 1").await;
+    rig.append(1..3).await;
+    rig.until_settled().await;
+
+    let page = sidecar.get("/metrics").await.1;
+    let series = page.lines().filter(|line| !line.starts_with('#'));
+    let series: Vec<&str> = series.filter_map(|line| Some(line.rsplit_once(' ')?.0)).collect();
+    let different: std::collections::BTreeSet<&&str> = series.iter().collect();
+    assert_eq!(different.len(), series.len(), "{page}");
+    for (from, count) in [("app", 1), ("more", 2)] {
+        assert!(page.contains(&format!("stream_sidecar_dead_letters{{stream=\"work\",from=\"{from}\"}} {count}\n")));
+    }
+    let (code, said) = sidecar.try_command(&rig, &["dead", "drop", "--stream", "work"]);
+    assert!(code == 1 && said.contains("app and more") && said.contains("--from"), "{code} {said}");
+    let listed = sidecar.command(&rig, &["dead", "list", "--stream", "work", "--from", "more", "--json"]);
+    assert_eq!(listed.matches(r#""from":"more""#).count(), 2, "{listed}");
+    let said = sidecar.command(&rig, &["dead", "drop", "--from", "more"]);
+    assert!(said.ends_with("dropped 2\n"), "{said}");
+    assert!(rig.dead().await.is_empty());
+    let _: () = rig.redis("SELECT 0").await;
+    assert_eq!(rig.dead().await.len(), 1);
 }
 
 #[tokio::test]
@@ -314,8 +353,8 @@ async fn status_shows_each_route() {
     let table = sidecar.command(&rig, &["status"]);
     let row: Vec<&str> = table.lines().nth(1).unwrap().split_whitespace().collect();
     assert_eq!(
-        &row[..9],
-        ["work", "work", "crew", "app", "1", "3", "0", "3", "0"],
+        &row[..10],
+        ["work", "work", "app", "crew", "app", "1", "3", "0", "3", "0"],
         "{table}"
     );
     let json: serde_json::Value = serde_json::from_str(&sidecar.command(&rig, &["status", "--json"])).unwrap();

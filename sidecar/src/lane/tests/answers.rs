@@ -257,3 +257,25 @@ fn a_lane_that_has_nothing_to_do_does_not_stay_unavailable() {
     bench.after_ms(bench.limits().backoff_ms_max);
     assert!(bench.lane.report().not_ready.is_empty());
 }
+
+/// Streams of two databases may have the same names, and an entry of one the id of one of the other.
+#[test]
+fn a_late_receipt_that_two_routes_may_mean_acknowledges_nothing() {
+    let route = |from: &str| RouteName {
+        from: from.into(),
+        stream: "work".into(),
+        group: "crew".into(),
+    };
+    for (routes, settled) in [(vec![route("a")], 1), (vec![route("a"), route("b")], 0)] {
+        let mut bench = Bench::with_routes(limits(), routes);
+        bench.channel(ChannelEvent::Receipt(Receipt {
+            delivery: "earlier".into(),
+            stream: "work".into(),
+            group: "crew".into(),
+            done: vec!["7-0".into()],
+            ..Receipt::default()
+        }));
+        assert_eq!(bench.settled.len(), settled);
+        assert_eq!(bench.lane.report().counters.odd_receipts, 1 - settled as u64);
+    }
+}

@@ -20,10 +20,19 @@ struct Bench {
 
 impl Bench {
     fn new(limits: Limits) -> Self {
+        let route = RouteName {
+            from: "app".into(),
+            stream: "work".into(),
+            group: "crew".into(),
+        };
+        Self::with_routes(limits, vec![route])
+    }
+
+    fn with_routes(limits: Limits, routes: Vec<RouteName>) -> Self {
         let lane = Lane::new(LaneSetup {
             receipts: "receipts".into(),
             follows: false,
-            routes: vec![("work".into(), "crew".into())],
+            routes,
             limits,
             started_unix_ms: 1_764_000_000_000,
             seed: 1,
