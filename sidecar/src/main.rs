@@ -132,18 +132,21 @@ fn block_on(work: impl Future<Output = anyhow::Result<()>>) -> anyhow::Result<()
 fn look_at(command: ConfigCommand, config: Config) -> anyhow::Result<()> {
     match command {
         ConfigCommand::Check => {
-            for name in config.idle_services() {
-                print(format_args!("services.{name}: no route leads from it or to it: is its name right?"))?;
+            for remark in config.remarks() {
+                print(remark)?;
             }
-            print(format_args!("the configuration is good: {} routes", config.routes.len()))
+            print(format_args!(
+                "the configuration is good: {} routes",
+                config.routes.len()
+            ))
         }
         ConfigCommand::Show => print(toml::to_string(&config.masked())?.trim_end()),
     }
 }
 
 async fn deliver(config: Config, address_file: Option<PathBuf>) -> anyhow::Result<()> {
-    for name in config.idle_services() {
-        tracing::warn!("services.{name}: no route leads from it or to it: is its name right?");
+    for remark in config.remarks() {
+        tracing::warn!("{remark}");
     }
     let (mut terminate, mut interrupt) = (signal_of(SignalKind::terminate())?, signal_of(SignalKind::interrupt())?);
     let mut hang_up = signal_of(SignalKind::hangup())?;

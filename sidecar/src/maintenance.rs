@@ -43,12 +43,12 @@ pub struct TrimStatus {
     pub holding_ms: u64,
 }
 
+/// A service, and a stream in its database.
+pub type StreamName = (String, String);
+
 /// The trim status of each stream, shared with the metrics.
 #[derive(Default)]
 pub struct TrimStatuses(Mutex<BTreeMap<StreamName, TrimStatus>>);
-
-/// A service, and a stream in its database.
-pub type StreamName = (String, String);
 
 impl TrimStatuses {
     pub fn by_stream(&self) -> BTreeMap<StreamName, TrimStatus> {
@@ -63,7 +63,7 @@ impl TrimStatuses {
     }
 
     /// A panic cannot leave the map half changed, so a poisoned lock is as good as any.
-    fn lock(&self) -> MutexGuard<'_, BTreeMap<String, TrimStatus>> {
+    fn lock(&self) -> MutexGuard<'_, BTreeMap<StreamName, TrimStatus>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

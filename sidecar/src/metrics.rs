@@ -114,7 +114,9 @@ type Labels<'a> = Vec<(&'static str, Cow<'a, str>)>;
 /// one name in two databases are two series.
 fn of_stream<'a>(stream: &str, more: &[(&'static str, &str)], from: &str) -> Labels<'a> {
     let labels = [&[("stream", stream)], more, &[("from", from)]].concat();
-    let owned = labels.into_iter().map(|(name, value)| (name, Cow::Owned(value.to_owned())));
+    let owned = labels
+        .into_iter()
+        .map(|(name, value)| (name, Cow::Owned(value.to_owned())));
     owned.collect()
 }
 
@@ -266,7 +268,10 @@ mod tests {
             trimmed: trimmed.into(),
         });
         let series = page.lines().filter(|line| !line.starts_with('#'));
-        let series: Vec<&str> = series.filter_map(|line| line.rsplit_once(' ')).map(|(series, _)| series).collect();
+        let series: Vec<&str> = series
+            .filter_map(|line| line.rsplit_once(' '))
+            .map(|(series, _)| series)
+            .collect();
         let different: std::collections::BTreeSet<_> = series.iter().collect();
         assert_eq!(different.len(), series.len(), "{page}");
         for family in ["pending", "dead_letters", "trimmed_total", "holding_seconds"] {

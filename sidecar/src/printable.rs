@@ -45,7 +45,10 @@ mod tests {
             ("\u{202e}gpj\u{2066}\u{200f}", "\\u{202e}gpj\\u{2066}\\u{200f}"),
             ("a\u{200b}\u{feff}b\u{2028}", "a\\u{200b}\\u{feff}b\\u{2028}"),
             // A family and a Persian word.
-            ("\u{1f468}\u{200d}\u{1f469} می\u{200c}خواهم", "\u{1f468}\u{200d}\u{1f469} می\u{200c}خواهم"),
+            (
+                "\u{1f468}\u{200d}\u{1f469} می\u{200c}خواهم",
+                "\u{1f468}\u{200d}\u{1f469} می\u{200c}خواهم",
+            ),
         ] {
             assert_eq!(printable(text), expected);
         }

@@ -287,15 +287,13 @@ fn streams_to_maintain(config: &Config, connections: &mut Connections) -> anyhow
         let key = (config.services[&route.from].address(), route.stream.as_str());
         let one = match streams.entry(key) {
             Entry::Occupied(entry) => entry.into_mut(),
-            Entry::Vacant(entry) => {
-                entry.insert(MaintainedStream {
-                    connection: connections.to(config, &route.from)?,
-                    service: route.from.clone(),
-                    stream: route.stream.clone(),
-                    required_groups: config.required_groups(route),
-                    groups: Vec::new(),
-                })
-            }
+            Entry::Vacant(entry) => entry.insert(MaintainedStream {
+                connection: connections.to(config, &route.from)?,
+                service: route.from.clone(),
+                stream: route.stream.clone(),
+                required_groups: config.required_groups(route),
+                groups: Vec::new(),
+            }),
         };
         one.required_groups.push(route.group.clone());
         let own_consumers = config.lanes(&route.to).map(|lane| config.consumer(&lane));

@@ -35,10 +35,15 @@ fn a_commit_names_all_commands_that_it_runs() {
 
 #[test]
 fn no_other_script_of_a_component_writes() {
-    let writers = ["kit/src/commit.lua", "kit/src/prelude.lua", "warehouse-component/src/storage/take_stock.lua"];
+    let writers = [
+        "kit/src/commit.lua",
+        "kit/src/prelude.lua",
+        "warehouse-component/src/storage/take_stock.lua",
+    ];
     let of_a_component = ["kit/", "store-component/", "warehouse-component/"];
     for file in tracked_files() {
-        let is_other = !writers.contains(&file.as_str()) && of_a_component.iter().any(|folder| file.starts_with(folder));
+        let is_other =
+            !writers.contains(&file.as_str()) && of_a_component.iter().any(|folder| file.starts_with(folder));
         if file.ends_with(".lua") && is_other {
             let lua = read(&file);
             let reading = BTreeSet::from(["HMGET", "TYPE", "ZMSCORE", "ZRANGE"]);

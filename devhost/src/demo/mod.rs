@@ -8,9 +8,9 @@ use std::net::SocketAddr;
 
 use anyhow::Result;
 
-use crate::output::print;
 use crate::cli::PlayArguments;
 use crate::http::Client;
+use crate::output::print;
 
 pub(crate) use examples::example_commands;
 pub(crate) use products::add_products;

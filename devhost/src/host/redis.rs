@@ -7,8 +7,8 @@ use wasmtime::component::{Accessor, HasData, Resource, ResourceTable};
 use super::bindings::redis::{
     Error, Host, HostConnection, HostConnectionWithStore, Payload, RedisParameter, RedisResult,
 };
-use crate::output::print_error;
 use crate::app::{Component, Refused};
+use crate::output::print_error;
 
 /// One TCP connection. As with Spin, it has no timeouts and never reconnects: once it is lost, every command fails.
 #[expect(unreachable_pub, reason = "the generated code re-exports it")]
@@ -158,7 +158,9 @@ fn check_allowed(component: &Component, address: &str) -> Result<(), Error> {
     component.allowed_hosts.check(address).map_err(|refused| {
         let id = &component.id;
         match refused {
-            Refused::NotAnAddress => print_error(format_args!("component {id}: a connection was refused: it is to no Redis address")),
+            Refused::NotAnAddress => print_error(format_args!(
+                "component {id}: a connection was refused: it is to no Redis address"
+            )),
             Refused::NotAllowed(entry) => print_error(format_args!(
                 "component {id}: a connection to {entry} was refused; to allow it, add \"{entry}\" to \
                  allowed_outbound_hosts of [component.{id}]"

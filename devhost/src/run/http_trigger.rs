@@ -19,8 +19,8 @@ use wasmtime_wasi_http::WasiBody;
 
 use super::Components;
 use super::instances::{InstanceSource, Instances};
-use crate::output::{print, print_error};
 use crate::app::{Route, Router};
+use crate::output::{print, print_error};
 
 /// Answered by the host before any route.
 const WELL_KNOWN_PREFIX: &str = "/.well-known/spin/";

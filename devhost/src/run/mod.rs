@@ -13,11 +13,11 @@ use futures::future::select_all;
 use tokio::net::TcpListener;
 use tokio::runtime::{Builder, Handle, Runtime};
 
-use crate::output::print_error;
 use crate::app::{App, Component};
 use crate::cli::RunArguments;
 use crate::exit::BadConfiguration;
 use crate::host::{Engine, LoadedComponent, Output};
+use crate::output::print_error;
 use crate::signals::stop_signal;
 
 pub(crate) use self::instances::REQUESTS_MAX;

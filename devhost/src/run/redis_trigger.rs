@@ -8,10 +8,10 @@ use futures::StreamExt;
 use futures::future::join_all;
 
 use super::Components;
-use crate::output::{print, print_error};
 use crate::app::Subscription;
 use crate::host::bindings::RedisComponentPre;
 use crate::host::{LoadedComponent, State};
+use crate::output::{print, print_error};
 
 pub(crate) struct Subscriber {
     client: redis::Client,
@@ -65,7 +65,9 @@ impl Subscriber {
             let handled = handlers.iter().map(async |handler| {
                 if let Err(error) = handler.handle(message.get_payload_bytes().to_vec()).await {
                     let id = handler.component.id();
-                    print_error(format_args!("component {id}: a message on {channel} was dropped: {error:#}"));
+                    print_error(format_args!(
+                        "component {id}: a message on {channel} was dropped: {error:#}"
+                    ));
                 }
             });
             join_all(handled).await;

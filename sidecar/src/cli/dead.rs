@@ -121,7 +121,12 @@ async fn show(config: &Config, ids: Vec<String>, json: bool) -> anyhow::Result<(
             return print_json(&letter);
         }
         let stream = dead_stream(&letter.stream);
-        print(format_args!("{} in {} of {}", letter.id, printable(&stream), letter.from))?;
+        print(format_args!(
+            "{} in {} of {}",
+            letter.id,
+            printable(&stream),
+            letter.from
+        ))?;
         let header = &letter.header;
         for (name, value) in [
             ("cause", &header.cause),

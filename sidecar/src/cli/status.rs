@@ -108,9 +108,16 @@ fn render(routes: &[RouteStatus<'_>]) -> String {
     let mut errors = String::new();
     for route in routes {
         let subscribers = route.subscribers.clone().map_or_else(unknown, by_lane);
-        let mut row = [route.route, route.stream, route.from, route.group, route.to, &subscribers]
-            .map(str::to_owned)
-            .to_vec();
+        let mut row = [
+            route.route,
+            route.stream,
+            route.from,
+            route.group,
+            route.to,
+            &subscribers,
+        ]
+        .map(str::to_owned)
+        .to_vec();
         match &route.state {
             Some(state) => row.extend([
                 state.length.to_string(),

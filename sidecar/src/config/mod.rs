@@ -27,7 +27,7 @@ pub struct Config {
     pub services: BTreeMap<String, Service>,
     #[serde(default)]
     pub routes: BTreeMap<String, Route>,
-    /// By the name of a stream, or by any name where they say themselves which is theirs.
+    /// By the name of a stream, or by any name where the settings name the stream.
     #[serde(default)]
     pub streams: BTreeMap<String, Stream>,
 }
@@ -155,7 +155,7 @@ pub struct Route {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Stream {
-    /// The stream; by default the section's name is its. Streams of one name may be in several databases.
+    /// The stream's name; by default the section's. Streams of one name may be in several databases.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub stream: Option<String>,
     /// The service in whose database the stream is.
@@ -236,8 +236,13 @@ impl Config {
 
     /// Groups, beyond that of the route, without which its stream is not trimmed.
     pub fn required_groups(&self, route: &Route) -> Vec<String> {
-        let settings = self.streams.iter().filter(|(name, stream)| self.is_about(name, stream, route));
-        settings.flat_map(|(_, stream)| stream.required_groups.clone()).collect()
+        let settings = self
+            .streams
+            .iter()
+            .filter(|(name, stream)| self.is_about(name, stream, route));
+        settings
+            .flat_map(|(_, stream)| stream.required_groups.clone())
+            .collect()
     }
 
     /// The settings of a stream are about the stream of this route.
@@ -258,13 +263,24 @@ impl Config {
         self
     }
 
-    /// Services that no route leads from or to: mostly a slip in a name, so that their settings have no effect.
-    pub fn idle_services(&self) -> impl Iterator<Item = &str> {
-        let is_idle = |name: &&String| {
+    /// What looks like a slip, and may be meant: services that no route leads from or to, so that their settings have no
+    /// effect, and services that share a database.
+    pub fn remarks(&self) -> Vec<String> {
+        let mut remarks = Vec::new();
+        let mut first_in = BTreeMap::new();
+        for (name, service) in &self.services {
             let mut ends = self.routes.values().flat_map(|route| [&route.from, &route.to]);
-            !ends.any(|end| end == *name)
-        };
-        self.services.keys().filter(is_idle).map(String::as_str)
+            if !ends.any(|end| end == name) {
+                remarks.push(format!(
+                    "services.{name}: no route leads from it or to it: is its name right?"
+                ));
+            } else if let Some(other) = first_in.insert(service.address(), name) {
+                remarks.push(format!(
+                    "services.{name}.database: `{name}` and `{other}` share a database: do their keys differ?"
+                ));
+            }
+        }
+        remarks
     }
 }
 

@@ -94,9 +94,7 @@ impl Lane {
             context,
             handshake: Handshake::default(),
             window: Window::default(),
-            routes: routes
-                .map(|(index, name)| Route::new(index, name))
-                .collect(),
+            routes: routes.map(|(index, name)| Route::new(index, name)).collect(),
         }
     }
 

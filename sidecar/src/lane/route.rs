@@ -2,6 +2,7 @@
 
 use std::collections::{HashMap, HashSet};
 
+use super::RouteName;
 use super::action::{Action, DeadLetter, LogEvent, Parked, RouteIndex, Settlement, StreamAction, Time};
 use super::context::Context;
 use super::leases::Leases;
@@ -10,7 +11,6 @@ use super::queue::{HeldEntry, Queue};
 use super::reading::Reading;
 use super::recovery::{Recovery, is_due};
 use super::report::{RouteCounters, RouteReport};
-use super::RouteName;
 use crate::entry::{Body, Entry, EntryId};
 
 #[derive(Default)]

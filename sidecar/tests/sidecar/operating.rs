@@ -221,21 +221,33 @@ async fn what_others_wrote_cannot_speak_to_the_terminal() {
 
     let shown = sidecar.command(&rig, &["dead", "show", &id]);
     assert!(is_safe(&shown), "{shown:?}");
-    for line in [format!("  reason    why {ESCAPED}\n"), format!("    name {ESCAPED} = value {ESCAPED}\n")] {
+    for line in [
+        format!("  reason    why {ESCAPED}\n"),
+        format!("    name {ESCAPED} = value {ESCAPED}\n"),
+    ] {
         assert!(shown.contains(&line), "{shown}");
     }
     for (command, expected) in [
         (&["dead", "list"][..], format!("why {ESCAPED}\n")),
         (&["status"], format!("s-{ESCAPED}")),
-        (&["--log-format", "human", "dead", "show", HOSTILE], "no such dead letter".to_owned()),
-        (&["--log-format", "human", "dead", "list", "--stream", HOSTILE], ESCAPED.to_owned()),
+        (
+            &["--log-format", "human", "dead", "show", HOSTILE],
+            "no such dead letter".to_owned(),
+        ),
+        (
+            &["--log-format", "human", "dead", "list", "--stream", HOSTILE],
+            ESCAPED.to_owned(),
+        ),
     ] {
         let (_, said) = sidecar.try_command(&rig, command);
         assert!(is_safe(&said) && said.contains(&expected), "{command:?}: {said:?}");
     }
     let json = sidecar.command(&rig, &["dead", "list", "--json"]);
     let letter: serde_json::Value = serde_json::from_str(&json).unwrap();
-    assert_eq!(letter["fields"][1], serde_json::json!([format!("name {HOSTILE}"), format!("value {HOSTILE}")]));
+    assert_eq!(
+        letter["fields"][1],
+        serde_json::json!([format!("name {HOSTILE}"), format!("value {HOSTILE}")])
+    );
 }
 
 /// The services `app` and `more` have a stream of the same name in two databases.
@@ -262,10 +274,15 @@ async fn streams_of_one_name_in_two_databases_are_told_apart() {
     let different: std::collections::BTreeSet<&&str> = series.iter().collect();
     assert_eq!(different.len(), series.len(), "{page}");
     for (from, count) in [("app", 1), ("more", 2)] {
-        assert!(page.contains(&format!("stream_sidecar_dead_letters{{stream=\"work\",from=\"{from}\"}} {count}\n")));
+        assert!(page.contains(&format!(
+            "stream_sidecar_dead_letters{{stream=\"work\",from=\"{from}\"}} {count}\n"
+        )));
     }
     let (code, said) = sidecar.try_command(&rig, &["dead", "drop", "--stream", "work"]);
-    assert!(code == 1 && said.contains("app and more") && said.contains("--from"), "{code} {said}");
+    assert!(
+        code == 1 && said.contains("app and more") && said.contains("--from"),
+        "{code} {said}"
+    );
     let listed = sidecar.command(&rig, &["dead", "list", "--stream", "work", "--from", "more", "--json"]);
     assert_eq!(listed.matches(r#""from":"more""#).count(), 2, "{listed}");
     let said = sidecar.command(&rig, &["dead", "drop", "--from", "more"]);
@@ -383,7 +400,10 @@ async fn a_pipe_that_closes_ends_commands_quietly() {
         drop(reader);
         let words: Vec<&str> = command.split(' ').collect();
         let output = sidecar.prepare(&rig, &words).stdout(writer).output().unwrap();
-        assert!(output.status.success() && output.stderr.is_empty(), "{command}: {output:?}");
+        assert!(
+            output.status.success() && output.stderr.is_empty(),
+            "{command}: {output:?}"
+        );
     }
     assert!(rig.dead().await.is_empty());
 }
@@ -394,8 +414,16 @@ async fn without_a_log_to_write_to_entries_flow() {
     let (component, sidecar) = rig.ready(&[]).await;
     component.on_delivery(|delivery| Some(sorted(delivery, |_| 'x')));
     let (reader, writer) = std::io::pipe().unwrap();
-    let variables = [("STREAM_SIDECAR__INSTANCE", "two"), ("STREAM_SIDECAR__ADMIN__LISTEN", "")];
-    let mut second = sidecar.prepare(&rig, &["run"]).envs(variables).stderr(writer).spawn().unwrap();
+    let variables = [
+        ("STREAM_SIDECAR__INSTANCE", "two"),
+        ("STREAM_SIDECAR__ADMIN__LISTEN", ""),
+    ];
+    let mut second = sidecar
+        .prepare(&rig, &["run"])
+        .envs(variables)
+        .stderr(writer)
+        .spawn()
+        .unwrap();
     drop(reader);
     // Each dead letter is logged, by whichever of the two has it.
     let second_component = crate::component::Component::subscribe(rig.redis.port, "app.0.two").await;
