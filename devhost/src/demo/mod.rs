@@ -12,7 +12,7 @@ use crate::cli::PlayArguments;
 use crate::http::Client;
 use crate::output::print;
 
-pub(crate) use examples::example_commands;
+pub(crate) use examples::{Situation, example_commands};
 pub(crate) use products::add_products;
 
 /// `devhost seed`.
