@@ -19,7 +19,7 @@ mod streams;
 
 pub use dead_letters::{
     DEAD_FIELDS, DeadLetter, DeadLetterHeader, DeadLetterPage, LIST_DEAD_LETTERS, ListedDeadLetter,
-    REPLAY_DEAD_LETTERS, Replay, dead_stream,
+    REPLAY_DEAD_LETTERS, REPLAY_FIELDS, Replay, dead_stream, replay_group,
 };
 pub use entry_id::{EntryId, NotAnEntryId};
 pub use fields::Fields;

@@ -185,14 +185,15 @@ impl Route {
     /// process was stopped meanwhile.
     fn take_in(&mut self, context: &mut Context, entries: Vec<Entry>, asked_at: Time) {
         let mut settlement = Settlement::default();
-        for Entry { id, attempt, body } in entries {
+        for entry in entries {
+            let Entry { id, attempt, body, .. } = entry;
+            // A replay is meant for one group; for the others it is done as it is, whatever is in it.
+            if entry.replay_group.is_some_and(|group| group != self.group()) {
+                self.counters.done += 1;
+                settlement.done.push(id);
+                continue;
+            }
             let (cause, reason) = match body {
-                // A replay is meant for one group; for the others it is done as it is.
-                Body::Text { fields, .. } if fields.get("replay_group").is_some_and(|group| group != self.group()) => {
-                    self.counters.done += 1;
-                    settlement.done.push(id);
-                    continue;
-                }
                 Body::Text { fields, bytes } => {
                     self.queue(attempt > 1).push_back(HeldEntry {
                         id,

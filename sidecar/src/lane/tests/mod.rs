@@ -148,6 +148,7 @@ impl Bench {
         Entry {
             id: id(self.entries),
             attempt,
+            replay_group: None,
             body: Body::Text { fields, bytes: 100 },
         }
     }
