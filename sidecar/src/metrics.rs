@@ -55,8 +55,8 @@ const GROUPS: [Family<RouteState>; 6] = [
         |s| s.group.lag.map_or(Unknown, Count)),
     ("pending", Gauge, "Entries delivered and not acknowledged.", |s| Count(s.group.pending)),
     ("waiting", Gauge, "Pending entries that wait for their next attempt or for an owner.", |s| Count(s.group.waiting)),
-    ("oldest_pending_seconds", Gauge, "Age of the oldest pending entry; 0 without one.",
-        |s| Ms(s.group.oldest_pending_ms.unwrap_or(0))),
+    ("oldest_pending_seconds", Gauge, "Age of the oldest pending entry; 0 without one, absent where its id tells none.",
+        |s| s.group.oldest_pending_ms.map_or(if s.group.pending == 0 { Ms(0) } else { Unknown }, Ms)),
     ("consumers", Gauge, "Consumers in the group.", |s| Count(s.group.consumers)),
     ("group_exists", Gauge, "1 if the group exists.", |s| Count(s.exists.into())),
 ];
@@ -72,7 +72,7 @@ const TRIMMED: [Family<TrimStatus>; 1] = [
 #[rustfmt::skip]
 const HOLDERS: [Family<TrimStatus>; 1] = [
     ("holding_seconds", Gauge, "Age of the entry behind which a group keeps the stream from being trimmed.",
-        |s| Ms(s.holding_ms)),
+        |s| s.holding_ms.map_or(Unknown, Ms)),
 ];
 #[rustfmt::skip]
 const LANES: [Family<Option<Report>>; 1] = [
@@ -261,7 +261,11 @@ mod tests {
     /// Prometheus refuses a page with the same series twice.
     #[test]
     fn streams_of_one_name_in_two_databases_are_two_series() {
-        let trimmed = ["a", "b"].map(|from| ((from.to_owned(), "s".to_owned()), TrimStatus::default()));
+        let status = TrimStatus {
+            holding_ms: Some(1),
+            ..TrimStatus::default()
+        };
+        let trimmed = ["a", "b"].map(|from| ((from.to_owned(), "s".to_owned()), status.clone()));
         let page = render(Snapshot {
             lanes: Vec::new(),
             groups: ["a", "b"].map(|from| (route(from, "s"), RouteState::default())).into(),

@@ -127,7 +127,10 @@ fn render(routes: &[RouteStatus<'_>]) -> String {
                 },
                 state.group.pending.to_string(),
                 state.group.waiting.to_string(),
-                state.group.oldest_pending_ms.map_or_else(|| "-".to_owned(), age),
+                match state.group.oldest_pending_ms {
+                    None if state.group.pending > 0 => unknown(),
+                    oldest_ms => oldest_ms.map_or_else(|| "-".to_owned(), age),
+                },
                 state.group.consumers.to_string(),
                 state.dead.to_string(),
             ]),

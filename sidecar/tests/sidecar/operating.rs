@@ -123,6 +123,42 @@ async fn streams_are_trimmed_behind_every_group_and_never_without_a_required_one
     sidecar.kill();
 }
 
+/// A producer that takes microseconds for milliseconds.
+#[tokio::test]
+async fn a_stream_with_ids_from_the_future_is_trimmed_and_its_ages_are_unknown() {
+    let mut rig = Rig::new().await;
+    let trim = [
+        ("LIMITS__TRIM_MS", "50"),
+        ("LIMITS__HISTORY_MS_MIN", "3600000"),
+        ("LIMITS__HISTORY_ENTRIES_MIN", "500"),
+    ];
+    let (component, sidecar) = rig.ready(&trim).await;
+    let _: String = rig.redis("XADD work 1795443979434000-0 n 0").await;
+    rig.append(1..3000).await;
+    rig.until_settled().await;
+    eventually("it is trimmed down to the history", async || {
+        rig.redis::<usize>("XLEN work").await <= 600
+    })
+    .await;
+    assert!(rig.redis::<usize>("XLEN work").await >= 500);
+    component.hang(true);
+    rig.append(3000..3001).await;
+    eventually("it is pending", async || rig.pending().await == 1).await;
+    eventually("another pass is over", async || {
+        let page = sidecar.get("/metrics").await.1;
+        let is_known = |name: &str| page.contains(&format!("\nstream_sidecar_{name}{{"));
+        is_known("pending") && !is_known("oldest_pending_seconds") && !is_known("holding_seconds")
+    })
+    .await;
+    assert!(!sidecar.command(&rig, &["status"]).contains(" 0s "));
+    assert_eq!(
+        sidecar.log().matches("ids from the future").count(),
+        1,
+        "{}",
+        sidecar.log()
+    );
+}
+
 #[tokio::test]
 async fn idle_consumers_are_removed_unless_something_is_pending_on_them() {
     let mut rig = Rig::new().await;
