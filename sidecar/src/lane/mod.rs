@@ -176,7 +176,7 @@ impl Lane {
             StreamEvent::Failed { group_missing } => route.recovery_failed(context, group_missing),
             StreamEvent::Renewed { lost } => route.renewed(context, lost, self.window.entries_mut(index)),
             StreamEvent::RenewFailed => route.renew_failed(),
-            StreamEvent::Settled { id, refused } => route.settled(context, id, refused),
+            StreamEvent::Settled { id, refused, dead } => route.settled(context, id, refused, &dead),
         }
         if self.context.is_draining() {
             self.routes[index].release(&mut self.context);

@@ -39,6 +39,31 @@ async fn metrics_tell_what_waits_and_what_happened() {
     assert!(!page.contains("stream_sidecar_lag{"), "{page}");
 }
 
+/// A full Redis takes no dead letter, and the entry comes again and again.
+#[tokio::test]
+async fn a_dead_letter_that_cannot_be_written_is_not_counted() {
+    let mut rig = Rig::new().await;
+    let (component, sidecar) = rig.ready(&[]).await;
+    component.on_delivery(|delivery| Some(sorted(delivery, |_| 'x')));
+    component.hang(true);
+    rig.append(0..1).await;
+    eventually("it is pending", async || rig.pending().await == 1).await;
+    let _: () = rig.redis("CONFIG SET maxmemory 1").await;
+    component.hang(false);
+    eventually("it comes again", async || component.attempts(0).len() >= 3).await;
+    let series =
+        "stream_sidecar_dead_lettered_total{stream=\"work\",group=\"crew\",lane=\"1\",from=\"app\",cause=\"rejected\"}";
+    let page = sidecar.get("/metrics").await.1;
+    assert!(page.contains(&format!("{series} 0\n")), "{page}");
+    let _: () = rig.redis("CONFIG SET maxmemory 0").await;
+    rig.until_settled().await;
+    assert_eq!(rig.dead().await.len(), 1);
+    eventually("it is counted", async || {
+        sidecar.get("/metrics").await.1.contains(&format!("{series} 1\n"))
+    })
+    .await;
+}
+
 #[tokio::test]
 async fn a_lane_that_stalls_answers_503_with_the_reason() {
     let mut rig = Rig::new().await;

@@ -279,3 +279,24 @@ fn a_late_receipt_that_two_routes_may_mean_acknowledges_nothing() {
         assert_eq!(bench.lane.report().counters.odd_receipts, 1 - settled as u64);
     }
 }
+
+#[test]
+fn a_dead_letter_is_counted_and_logged_when_it_was_written() {
+    let mut bench = Bench::ready(limits());
+    for (refuses, counted) in [(true, 0), (false, 1)] {
+        bench.refuses = refuses;
+        bench.others.clear();
+        bench.read(1);
+        let delivery = bench.deliveries().remove(0);
+        bench.receipt(&delivery, |receipt| {
+            receipt.reject = vec![Refusal {
+                entry: receipt.done.remove(0),
+                reason: String::new(),
+            }];
+        });
+        let count = bench.lane.report().routes[0].counters.dead[Cause::Rejected as usize];
+        assert_eq!(count, counted);
+        let is_logged = |action: &&Action| matches!(action, Action::Log(LogEvent::DeadLettered { .. }));
+        assert_eq!(bench.others.iter().filter(is_logged).count() as u64, counted);
+    }
+}
