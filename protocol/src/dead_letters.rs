@@ -2,6 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::EntryId;
+
 /// The fields that the sidecar puts before those of the original, in this order. The script that writes dead letters
 /// and [`REPLAY_DEAD_LETTERS`] name them too.
 pub const DEAD_FIELDS: [&str; 6] = [
@@ -12,6 +14,25 @@ pub const DEAD_FIELDS: [&str; 6] = [
     "dead_group",
     "dead_at",
 ];
+
+/// The mark of a replay: the last fields of its entry, in this order. The id of the original; the only group that is
+/// meant; and the stream, so that a copy in another stream is no replay. The script [`REPLAY_DEAD_LETTERS`] names them too.
+pub const REPLAY_FIELDS: [&str; 3] = ["replay_of", "replay_group", "replay_stream"];
+
+/// The only group that an entry is meant for, if it is a replay: if it ends with [`REPLAY_FIELDS`] as the script writes
+/// them. Fields of these names elsewhere are a producer's own. An earlier version did not write the stream.
+pub fn replay_group<'a>(stream: &str, entry: EntryId, values: &[&'a [u8]]) -> Option<&'a [u8]> {
+    let [of_name, group_name, stream_name] = REPLAY_FIELDS.map(str::as_bytes);
+    let mark = match values {
+        [mark @ .., name, value] if *name == stream_name && *value == stream.as_bytes() => mark,
+        mark => mark,
+    };
+    let [.., name, of, next_name, group] = mark else {
+        return None;
+    };
+    let original: EntryId = std::str::from_utf8(of).ok()?.parse().ok()?;
+    (*name == of_name && *next_name == group_name && original < entry).then_some(group)
+}
 
 /// Appends dead letters to their stream again and removes them; answers with a [`Replay`] for each.
 ///
@@ -141,5 +162,38 @@ mod tests {
     fn the_script_names_the_same_fields() {
         let names = DEAD_FIELDS.map(|name| format!("'{name}'")).join(", ");
         assert!(REPLAY_DEAD_LETTERS.contains(&format!("{{{names}}}")));
+        for name in REPLAY_FIELDS {
+            assert!(REPLAY_DEAD_LETTERS.contains(&format!("'{name}', ")), "{name}");
+        }
+    }
+
+    #[test]
+    fn only_the_mark_at_the_end_makes_a_replay() {
+        let is_replay = |words: &str| {
+            let values: Vec<&[u8]> = words.split(' ').map(str::as_bytes).collect();
+            let group = replay_group("work", EntryId { ms: 9, seq: 0 }, &values);
+            assert!(group.is_none_or(|group| group == b"crew"), "{words}");
+            group.is_some()
+        };
+        for words in [
+            "n 1 replay_of 1-1 replay_group crew replay_stream work",
+            "replay_group other n 1 replay_of 8-9 replay_group crew replay_stream work",
+            // As an earlier version marked it.
+            "n 1 replay_of 1-1 replay_group crew",
+        ] {
+            assert!(is_replay(words), "{words}");
+        }
+        for words in [
+            "replay_group crew",
+            "n 1 replay_group crew",
+            "replay_of 1-1 replay_group crew n 1",
+            "replay_group crew replay_of 1-1",
+            "n 1 replay_of me replay_group crew replay_stream work",
+            // Later than the entry itself, and a copy of a replay from another stream.
+            "n 1 replay_of 9-0 replay_group crew",
+            "n 1 replay_of 1-1 replay_group crew replay_stream other",
+        ] {
+            assert!(!is_replay(words), "{words}");
+        }
     }
 }

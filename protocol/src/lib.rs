@@ -17,7 +17,9 @@ mod signature;
 mod dead_letters;
 mod streams;
 
-pub use dead_letters::{DEAD_FIELDS, DeadLetter, DeadLetterHeader, REPLAY_DEAD_LETTERS, Replay, dead_stream};
+pub use dead_letters::{
+    DEAD_FIELDS, DeadLetter, DeadLetterHeader, REPLAY_DEAD_LETTERS, REPLAY_FIELDS, Replay, dead_stream, replay_group,
+};
 pub use entry_id::{EntryId, NotAnEntryId};
 pub use fields::Fields;
 pub use messages::{Delivery, Entry, Receipt, Refusal};

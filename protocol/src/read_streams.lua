@@ -27,7 +27,11 @@ local function group_state(stream, info)
   end
   if info.pending > 0 then
     local oldest = redis.call('XPENDING', stream, info.name)[2]
-    state.oldest_pending_ms = math.max(now_ms - oldest:match('^%d+'), 0)
+    local age_ms = now_ms - oldest:match('^%d+')
+    -- An id so far ahead is its producer's own, and tells no age. Redis's clock is not set back by this much.
+    if age_ms > -3600000 then
+      state.oldest_pending_ms = math.max(age_ms, 0)
+    end
   end
   return state
 end

@@ -39,7 +39,7 @@ pub struct GroupState {
     pub pending: u64,
     /// Of the pending ones, those that wait for their next attempt or for a sidecar to take them.
     pub waiting: u64,
-    /// Milliseconds since the oldest pending entry was appended; absent without one.
+    /// Milliseconds since the oldest pending entry was appended; absent without one, and where its id is from the future.
     pub oldest_pending_ms: Option<u64>,
     /// Consumers, [`WAITING_CONSUMER`] left out.
     pub consumers: u64,

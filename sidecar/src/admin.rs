@@ -21,7 +21,7 @@ use tokio::time::{sleep, timeout};
 use crate::config::LaneName;
 use crate::driver::Input;
 use crate::inspect::route_state;
-use crate::lane::Report;
+use crate::lane::{Report, RouteName};
 use crate::maintenance::TrimStatuses;
 use crate::metrics::{Snapshot, render};
 use crate::redis::Connection;
@@ -29,8 +29,8 @@ use crate::redis::Connection;
 /// Everything that the listener answers about.
 pub struct Subjects {
     pub lanes: Vec<LaneHandle>,
-    /// The stream and the group of each route.
-    pub groups: Vec<(Arc<Connection>, String, String)>,
+    /// Each route, and where its stream is.
+    pub groups: Vec<(Arc<Connection>, RouteName)>,
     pub trim_statuses: Arc<TrimStatuses>,
 }
 
@@ -160,9 +160,9 @@ async fn reports(lanes: impl IntoIterator<Item = &LaneHandle>) -> Vec<(LaneName,
 }
 
 async fn metrics(State(subjects): State<Arc<Subjects>>) -> impl IntoResponse {
-    let states = subjects.groups.iter().map(async |(connection, stream, group)| {
-        let state = timeout(REDIS_TIMEOUT, route_state(connection, stream, group)).await;
-        Some((stream.clone(), group.clone(), state.ok()?.ok()?))
+    let states = subjects.groups.iter().map(async |(connection, name)| {
+        let state = timeout(REDIS_TIMEOUT, route_state(connection, &name.stream, &name.group)).await;
+        Some((name.clone(), state.ok()?.ok()?))
     });
     let snapshot = Snapshot {
         lanes: reports(&subjects.lanes).await,

@@ -9,6 +9,8 @@ pub struct Entry {
     pub id: EntryId,
     /// The delivery counter: which attempt comes next, from 1.
     pub attempt: u32,
+    /// The only group that is meant, if the entry is the replay of a dead letter.
+    pub replay_group: Option<String>,
     pub body: Body,
 }
 

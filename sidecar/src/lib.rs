@@ -4,6 +4,9 @@
 //! In reading order: what is decided, purely; then those who perform it; then what puts them together. A library only
 //! for the sake of its tests.
 
+// They panic when the output is a pipe that has closed.
+#![warn(clippy::print_stdout, clippy::print_stderr)]
+
 pub mod config;
 pub mod entry;
 pub mod lane;
@@ -22,3 +25,4 @@ pub mod admin;
 
 pub mod cli;
 pub mod logging;
+pub mod printable;

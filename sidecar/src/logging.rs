@@ -8,9 +8,12 @@ use std::time::{Duration, Instant};
 
 use clap::ValueEnum;
 use tracing_subscriber::EnvFilter;
+use tracing_subscriber::field::MakeExt;
+use tracing_subscriber::fmt::format::debug_fn;
 
 use crate::config::LaneName;
-use crate::lane::{DeadLetter, LogEvent, RouteIndex};
+use crate::lane::{DeadLetter, LogEvent, RouteIndex, RouteName};
+use crate::printable::printable;
 
 /// Format of log messages.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -29,12 +32,19 @@ pub fn start(format: LogFormat) {
     let builder = tracing_subscriber::fmt()
         .with_env_filter(filter)
         .with_writer(std::io::stderr)
+        // It would be told on the standard error, with a panic where that is closed: the entries flow without a log too.
+        .log_internal_errors(false)
         .with_target(false);
     let terminal = std::io::stderr().is_terminal();
     if format == LogFormat::Json || (format == LogFormat::Auto && !terminal) {
         builder.json().flatten_event(true).init();
     } else {
-        builder.with_ansi(terminal).init();
+        // What others have written reaches the log: names of streams, reasons of components, answers of Redis.
+        let fields = debug_fn(|writer, field, value| match (field.name(), &format!("{value:?}")) {
+            ("message", text) => write!(writer, "{}", printable(text)),
+            (name, text) => write!(writer, "{name}={}", printable(text)),
+        });
+        builder.with_ansi(terminal).fmt_fields(fields.delimited(" ")).init();
     }
 }
 
@@ -146,13 +156,12 @@ impl Throttle {
 pub struct LaneLog {
     lane: LaneName,
     channel: String,
-    /// Stream and group of each route.
-    routes: Vec<(String, String)>,
+    routes: Vec<RouteName>,
     throttles: HashMap<Discriminant<LogEvent>, Throttle>,
 }
 
 impl LaneLog {
-    pub fn new(lane: LaneName, channel: String, routes: Vec<(String, String)>) -> Self {
+    pub fn new(lane: LaneName, channel: String, routes: Vec<RouteName>) -> Self {
         Self {
             lane,
             channel,
@@ -179,7 +188,7 @@ impl LaneLog {
         let channel = self.channel.as_str();
         let names = |route: RouteIndex| {
             let names = self.routes.get(route);
-            names.map_or(("", ""), |(stream, group)| (stream, group))
+            names.map_or(("", ""), |name| (name.stream.as_str(), name.group.as_str()))
         };
         match event {
             LogEvent::Ready { receivers } => {

@@ -1,16 +1,20 @@
 //! `stream-sidecar`: configuration, signals, run, drain. Exits with 64 for a bad configuration, 1 when it cannot
 //! start or must not go on.
 
+// They panic when the output is a pipe that has closed.
+#![warn(clippy::print_stdout, clippy::print_stderr)]
+
+use std::io::Write;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
 use anyhow::Context;
 use clap::{Parser, Subcommand};
-use stream_sidecar::cli::{DeadCommand, StatusArguments, health};
-use stream_sidecar::config::{BadConfig, Config};
+use stream_sidecar::cli::{DeadCommand, StatusArguments, health, is_closed_output, print};
+use stream_sidecar::config::{BadConfig, Config, own_variables};
 use stream_sidecar::logging::{self, LogFormat};
 use stream_sidecar::supervisor::run;
-use tokio::signal::unix::{SignalKind, signal};
+use tokio::signal::unix::{Signal, SignalKind, signal};
 
 /// A batch is read into thousands of small strings, and the C library's allocator took a third of the processor.
 #[global_allocator]
@@ -38,7 +42,7 @@ struct Arguments {
 
 #[derive(Subcommand)]
 enum Command {
-    /// Deliver, until SIGTERM or SIGINT; a second signal stops at once.
+    /// Deliver, until SIGTERM, SIGINT or SIGHUP; a second SIGTERM or SIGINT stops at once.
     Run {
         /// Write the address of the HTTP listener to this file once it listens.
         #[arg(long)]
@@ -76,14 +80,16 @@ enum ConfigCommand {
 const BAD_CONFIG: u8 = 64;
 
 fn main() -> ExitCode {
+    // Before the command line, whose parser takes some of the variables.
+    let variables = match own_variables(std::env::vars_os()) {
+        Ok(variables) => variables,
+        Err(err) => return bad_config(&err),
+    };
     let arguments = Arguments::parse();
     logging::start(arguments.log_format);
-    let config = match read_config(&arguments.config) {
+    let config = match read_config(&arguments.config, variables) {
         Ok(config) => config,
-        Err(err) => {
-            eprintln!("{err}");
-            return ExitCode::from(BAD_CONFIG);
-        }
+        Err(err) => return bad_config(&err),
     };
     let result = match arguments.command {
         Command::Run { address_file } => block_on(deliver(config, address_file)),
@@ -94,6 +100,8 @@ fn main() -> ExitCode {
     };
     match result {
         Ok(()) => ExitCode::SUCCESS,
+        // Whoever read the output has had enough of it, as behind `| head`.
+        Err(err) if is_closed_output(&err) => ExitCode::SUCCESS,
         Err(err) => {
             tracing::error!("{err:#}");
             ExitCode::FAILURE
@@ -101,10 +109,16 @@ fn main() -> ExitCode {
     }
 }
 
-fn read_config(path: &std::path::Path) -> Result<Config, BadConfig> {
+fn bad_config(err: &BadConfig) -> ExitCode {
+    // Whoever has closed the standard error learns the exit code at least.
+    let _ = writeln!(std::io::stderr(), "{err}");
+    ExitCode::from(BAD_CONFIG)
+}
+
+fn read_config(path: &std::path::Path, variables: Vec<(String, String)>) -> Result<Config, BadConfig> {
     let name = path.display().to_string();
     let text = std::fs::read_to_string(path).map_err(|err| BadConfig(format!("{name}: {err}")))?;
-    Config::parse(&name, &text, std::env::vars())
+    Config::parse(&name, &text, variables)
 }
 
 /// One thread: the work is small and shares its data, and the other cores are Redis's and the components'.
@@ -118,29 +132,33 @@ fn block_on(work: impl Future<Output = anyhow::Result<()>>) -> anyhow::Result<()
 fn look_at(command: ConfigCommand, config: Config) -> anyhow::Result<()> {
     match command {
         ConfigCommand::Check => {
-            for name in config.idle_services() {
-                println!("services.{name}: no route leads from it or to it: is its name right?");
+            for remark in config.remarks() {
+                print(remark)?;
             }
-            println!("the configuration is good: {} routes", config.routes.len());
+            print(format_args!(
+                "the configuration is good: {} routes",
+                config.routes.len()
+            ))
         }
-        ConfigCommand::Show => print!("{}", toml::to_string(&config.masked())?),
+        ConfigCommand::Show => print(toml::to_string(&config.masked())?.trim_end()),
     }
-    Ok(())
 }
 
 async fn deliver(config: Config, address_file: Option<PathBuf>) -> anyhow::Result<()> {
-    for name in config.idle_services() {
-        tracing::warn!("services.{name}: no route leads from it or to it: is its name right?");
+    for remark in config.remarks() {
+        tracing::warn!("{remark}");
     }
-    let mut terminate = signal(SignalKind::terminate()).context("SIGTERM cannot be handled")?;
-    let mut interrupt = signal(SignalKind::interrupt()).context("SIGINT cannot be handled")?;
+    let (mut terminate, mut interrupt) = (signal_of(SignalKind::terminate())?, signal_of(SignalKind::interrupt())?);
+    let mut hang_up = signal_of(SignalKind::hangup())?;
     let (second, stopped_at_once) = tokio::sync::oneshot::channel();
     let shutdown = async move {
         tokio::select! {
             _ = terminate.recv() => {}
             _ = interrupt.recv() => {}
+            _ = hang_up.recv() => {}
         }
         tokio::task::spawn_local(async move {
+            // Not SIGHUP: a terminal that closes may send it twice, and that is one wish to stop.
             tokio::select! {
                 _ = terminate.recv() => {}
                 _ = interrupt.recv() => {}
@@ -160,4 +178,8 @@ async fn deliver(config: Config, address_file: Option<PathBuf>) -> anyhow::Resul
         result = run(config, listening, shutdown) => result,
         Ok(()) = stopped_at_once => anyhow::bail!("stopped at once by a second signal"),
     }
+}
+
+fn signal_of(kind: SignalKind) -> anyhow::Result<Signal> {
+    signal(kind).with_context(|| format!("signal {} cannot be handled", kind.as_raw_value()))
 }

@@ -21,6 +21,8 @@ const PAGE_ENTRIES: u64 = 20_000;
 /// A stream that the sidecar reads.
 pub struct MaintainedStream {
     pub connection: Arc<Connection>,
+    /// The service in whose database it is.
+    pub service: String,
     pub stream: String,
     /// Without all of these groups the stream is not trimmed.
     pub required_groups: Vec<String>,
@@ -37,28 +39,33 @@ pub struct TrimStatus {
     /// The group that kept most of the stream from being trimmed in the last pass; empty if none did, or if a required
     /// group does not exist.
     pub holder: String,
-    /// The age of the oldest entry that it has not acknowledged.
-    pub holding_ms: u64,
+    /// The age of the oldest entry that it has not acknowledged, if its id tells one.
+    pub holding_ms: Option<u64>,
+    /// There are ids from the future, which tell no age.
+    pub from_future: bool,
 }
+
+/// A service, and a stream in its database.
+pub type StreamName = (String, String);
 
 /// The trim status of each stream, shared with the metrics.
 #[derive(Default)]
-pub struct TrimStatuses(Mutex<BTreeMap<String, TrimStatus>>);
+pub struct TrimStatuses(Mutex<BTreeMap<StreamName, TrimStatus>>);
 
 impl TrimStatuses {
-    pub fn by_stream(&self) -> BTreeMap<String, TrimStatus> {
+    pub fn by_stream(&self) -> BTreeMap<StreamName, TrimStatus> {
         self.lock().clone()
     }
 
-    fn add(&self, stream: &str, pass: TrimStatus) {
+    fn add(&self, stream: StreamName, pass: TrimStatus) {
         let mut streams = self.lock();
-        let status = streams.entry(stream.to_owned()).or_default();
+        let status = streams.entry(stream).or_default();
         let removed = status.removed + pass.removed;
         *status = TrimStatus { removed, ..pass };
     }
 
     /// A panic cannot leave the map half changed, so a poisoned lock is as good as any.
-    fn lock(&self) -> MutexGuard<'_, BTreeMap<String, TrimStatus>> {
+    fn lock(&self) -> MutexGuard<'_, BTreeMap<StreamName, TrimStatus>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -69,19 +76,27 @@ pub async fn maintain(streams: Vec<MaintainedStream>, limits: Limits, statuses: 
         let place = format!("{} at {}", stream.stream, stream.connection.address());
         let failing = ErrorLog::new(format!("trimming {place}"));
         let holding = ErrorLog::new(format!("{place} cannot be trimmed"));
-        (stream, failing, holding)
+        (stream, failing, holding, false)
     };
     let mut streams: Vec<_> = streams.into_iter().map(with_logs).collect();
     loop {
         tokio::time::sleep(Duration::from_millis(limits.trim_ms)).await;
-        for (stream, failing, holding) in &mut streams {
+        for (stream, failing, holding, told) in &mut streams {
             match stream.pass(&limits).await {
                 Ok(pass) => {
                     failing.recovered();
-                    if pass.holding_ms > limits.holding_ms_max {
+                    if pass.from_future && !*told {
+                        tracing::warn!(
+                            "{} has ids from the future, chosen by a producer: their age is unknown, and what is \
+                             acknowledged is trimmed down to history_entries_min",
+                            stream.stream
+                        );
+                    }
+                    *told = pass.from_future;
+                    if pass.holding_ms > Some(limits.holding_ms_max) {
                         holding.failed(&format!("the group {} has not acknowledged an old entry", pass.holder));
                     }
-                    statuses.add(&stream.stream, pass);
+                    statuses.add((stream.service.clone(), stream.stream.clone()), pass);
                 }
                 Err(err) => failing.failed(&err),
             }
@@ -115,7 +130,8 @@ impl MaintainedStream {
         script.arg(PAGE_ENTRIES).arg(&self.required_groups);
         let mut total = 0;
         loop {
-            let (removed, holder, holding_ms): (u64, String, u64) = self.connection.run(&script).await?;
+            let (removed, holder, holding_ms, from_future): (u64, String, Option<u64>, bool) =
+                self.connection.run(&script).await?;
             total += removed;
             // Nodes hold a hundred entries: a page that brought less than half was the last.
             if removed < PAGE_ENTRIES / 2 {
@@ -123,6 +139,7 @@ impl MaintainedStream {
                     removed: total,
                     holder,
                     holding_ms,
+                    from_future,
                 });
             }
         }

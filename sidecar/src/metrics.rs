@@ -12,8 +12,8 @@ use prometheus_client::registry::Registry;
 use crate::config::LaneName;
 use crate::inspect::RouteState;
 use crate::lane::Cause;
-use crate::lane::{Histogram, Report, RouteReport};
-use crate::maintenance::TrimStatus;
+use crate::lane::{Histogram, Report, RouteName, RouteReport};
+use crate::maintenance::{StreamName, TrimStatus};
 use Value::{Count, Ms, Unknown};
 
 /// Everything that the page shows, gathered at one time.
@@ -21,9 +21,9 @@ use Value::{Count, Ms, Unknown};
 pub struct Snapshot {
     /// Without a report for a lane that does not run yet.
     pub lanes: Vec<(LaneName, Option<Report>)>,
-    /// By stream and group. A state that Redis did not tell in time is left out.
-    pub groups: Vec<(String, String, RouteState)>,
-    pub trimmed: BTreeMap<String, TrimStatus>,
+    /// A state that Redis did not tell in time is left out.
+    pub groups: Vec<(RouteName, RouteState)>,
+    pub trimmed: BTreeMap<StreamName, TrimStatus>,
 }
 
 /// The page in Prometheus' text format, of the type [`prometheus_text::CONTENT_TYPE`]: OpenMetrics would take the gauge
@@ -55,8 +55,8 @@ const GROUPS: [Family<RouteState>; 6] = [
         |s| s.group.lag.map_or(Unknown, Count)),
     ("pending", Gauge, "Entries delivered and not acknowledged.", |s| Count(s.group.pending)),
     ("waiting", Gauge, "Pending entries that wait for their next attempt or for an owner.", |s| Count(s.group.waiting)),
-    ("oldest_pending_seconds", Gauge, "Age of the oldest pending entry; 0 without one.",
-        |s| Ms(s.group.oldest_pending_ms.unwrap_or(0))),
+    ("oldest_pending_seconds", Gauge, "Age of the oldest pending entry; 0 without one, absent where its id tells none.",
+        |s| s.group.oldest_pending_ms.map_or(if s.group.pending == 0 { Ms(0) } else { Unknown }, Ms)),
     ("consumers", Gauge, "Consumers in the group.", |s| Count(s.group.consumers)),
     ("group_exists", Gauge, "1 if the group exists.", |s| Count(s.exists.into())),
 ];
@@ -72,7 +72,7 @@ const TRIMMED: [Family<TrimStatus>; 1] = [
 #[rustfmt::skip]
 const HOLDERS: [Family<TrimStatus>; 1] = [
     ("holding_seconds", Gauge, "Age of the entry behind which a group keeps the stream from being trimmed.",
-        |s| Ms(s.holding_ms)),
+        |s| s.holding_ms.map_or(Unknown, Ms)),
 ];
 #[rustfmt::skip]
 const LANES: [Family<Option<Report>>; 1] = [
@@ -109,6 +109,17 @@ const CAUSES: [Family<u64>; 1] = [
 ];
 
 type Labels<'a> = Vec<(&'static str, Cow<'a, str>)>;
+
+/// The labels of what concerns a stream. The service in whose database it is comes last, since it came last: streams of
+/// one name in two databases are two series.
+fn of_stream<'a>(stream: &str, more: &[(&'static str, &str)], from: &str) -> Labels<'a> {
+    let labels = [&[("stream", stream)], more, &[("from", from)]].concat();
+    let owned = labels
+        .into_iter()
+        .map(|(name, value)| (name, Cow::Owned(value.to_owned())));
+    owned.collect()
+}
+
 /// The things that a family has lines for.
 type Subjects<'a, T> = Vec<(Labels<'a>, &'a T)>;
 
@@ -161,21 +172,18 @@ impl Collector for Snapshot {
 impl Snapshot {
     fn redis(&self, page: &mut Page<'_>) -> fmt::Result {
         let (mut groups, mut by_stream) = (Vec::new(), BTreeMap::new());
-        for (stream, group, state) in &self.groups {
-            groups.push((vec![("stream", stream.into()), ("group", group.into())], state));
-            by_stream.insert(stream, state);
+        for (RouteName { from, stream, group }, state) in &self.groups {
+            groups.push((of_stream(stream, &[("group", group)], from), state));
+            by_stream.insert((from, stream), state);
         }
         let by_stream = by_stream.into_iter();
         let streams = by_stream
-            .map(|(stream, state)| (vec![("stream", stream.into())], state))
+            .map(|((from, stream), state)| (of_stream(stream, &[], from), state))
             .collect();
         let (mut trimmed, mut holders) = (Vec::new(), Vec::new());
-        for (stream, status) in &self.trimmed {
-            trimmed.push((vec![("stream", stream.into())], status));
-            holders.push((
-                vec![("stream", stream.into()), ("group", (&status.holder).into())],
-                status,
-            ));
+        for ((from, stream), status) in &self.trimmed {
+            trimmed.push((of_stream(stream, &[], from), status));
+            holders.push((of_stream(stream, &[("group", &status.holder)], from), status));
         }
         page.numbers(&GROUPS, &groups)?;
         page.numbers(&STREAMS, &streams)?;
@@ -206,12 +214,9 @@ impl Snapshot {
         let (mut routes, mut causes) = (Vec::new(), Vec::new());
         for (name, report) in &self.lanes {
             for route in report.iter().flat_map(|report| &report.routes) {
-                let (stream, group, lane) = (&route.stream, &route.group, name.lane.to_string());
-                let labels: Labels<'_> = vec![
-                    ("stream", stream.into()),
-                    ("group", group.into()),
-                    ("lane", lane.into()),
-                ];
+                let RouteName { from, stream, group } = &route.name;
+                let lane = name.lane.to_string();
+                let labels = of_stream(stream, &[("group", group), ("lane", &lane)], from);
                 for cause in Cause::ALL {
                     let labels = [&labels[..], &[("cause", cause.as_str().into())]].concat();
                     causes.push((labels, &route.counters.dead[cause as usize]));
@@ -232,7 +237,7 @@ impl Snapshot {
 mod tests {
     use super::*;
 
-    fn page(groups: Vec<(String, String, RouteState)>) -> String {
+    fn page(groups: Vec<(RouteName, RouteState)>) -> String {
         let name = LaneName {
             service: "app".into(),
             lane: 2,
@@ -245,6 +250,41 @@ mod tests {
         render(snapshot)
     }
 
+    fn route(from: &str, stream: &str) -> RouteName {
+        RouteName {
+            from: from.into(),
+            stream: stream.into(),
+            group: "g".into(),
+        }
+    }
+
+    /// Prometheus refuses a page with the same series twice.
+    #[test]
+    fn streams_of_one_name_in_two_databases_are_two_series() {
+        let status = TrimStatus {
+            holding_ms: Some(1),
+            ..TrimStatus::default()
+        };
+        let trimmed = ["a", "b"].map(|from| ((from.to_owned(), "s".to_owned()), status.clone()));
+        let page = render(Snapshot {
+            lanes: Vec::new(),
+            groups: ["a", "b"].map(|from| (route(from, "s"), RouteState::default())).into(),
+            trimmed: trimmed.into(),
+        });
+        let series = page.lines().filter(|line| !line.starts_with('#'));
+        let series: Vec<&str> = series
+            .filter_map(|line| line.rsplit_once(' '))
+            .map(|(series, _)| series)
+            .collect();
+        let different: std::collections::BTreeSet<_> = series.iter().collect();
+        assert_eq!(different.len(), series.len(), "{page}");
+        for family in ["pending", "dead_letters", "trimmed_total", "holding_seconds"] {
+            let name = format!("stream_sidecar_{family}{{");
+            let count = series.iter().filter(|series| series.starts_with(&name)).count();
+            assert_eq!(count, 2, "{family} in {page}");
+        }
+    }
+
     #[test]
     fn an_unknown_lag_is_absent() {
         let state = |lag| {
@@ -253,13 +293,13 @@ mod tests {
             state
         };
         let page = page(vec![
-            ("a\"b\\c\nd".into(), "g".into(), state(None)),
-            ("b".into(), "g".into(), state(Some(0))),
+            (route("app", "a\"b\\c\nd"), state(None)),
+            (route("app", "b"), state(Some(0))),
         ]);
         assert!(!page.contains("stream_sidecar_lag{stream=\"a"));
         for line in [
-            r#"stream_sidecar_lag{stream="b",group="g"} 0"#,
-            r#"stream_sidecar_oldest_pending_seconds{stream="a\"b\\c\nd",group="g"} 1.5"#,
+            r#"stream_sidecar_lag{stream="b",group="g",from="app"} 0"#,
+            r#"stream_sidecar_oldest_pending_seconds{stream="a\"b\\c\nd",group="g",from="app"} 1.5"#,
             r#"stream_sidecar_ready{service="app",lane="2"} 0"#,
         ] {
             assert!(page.lines().any(|found| found == line), "{line} in {page}");

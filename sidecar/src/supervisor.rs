@@ -13,9 +13,9 @@ use tokio::sync::{mpsc, watch};
 use tokio::task::{JoinError, JoinSet};
 
 use crate::admin::{self, LaneHandle, Subjects};
-use crate::config::{Config, LaneName, Route, Transport};
+use crate::config::{Config, DatabaseAddress, LaneName, Route, Transport};
 use crate::driver::{Input, Performers, drive};
-use crate::lane::{Lane, LaneSetup};
+use crate::lane::{Lane, LaneSetup, RouteName};
 use crate::logging::LaneLog;
 use crate::maintenance::{MaintainedStream, TrimStatuses, maintain};
 use crate::redis::{Connection, Consumer, Lock, address, block_ms};
@@ -143,13 +143,21 @@ async fn listen(config: &Config, listening: impl FnOnce(SocketAddr)) -> anyhow::
     Ok(Some(listener))
 }
 
-/// Each route's stream and group, and where they are.
-fn groups(config: &Config, connections: &mut Connections) -> anyhow::Result<Vec<(Arc<Connection>, String, String)>> {
+/// Each route's name, and where its stream is.
+fn groups(config: &Config, connections: &mut Connections) -> anyhow::Result<Vec<(Arc<Connection>, RouteName)>> {
     let groups = config.routes.values().map(|route| {
         let connection = connections.to(config, &route.from)?;
-        Ok((connection, route.stream.clone(), route.group.clone()))
+        Ok((connection, name_of(route)))
     });
     groups.collect()
+}
+
+fn name_of(route: &Route) -> RouteName {
+    RouteName {
+        from: route.from.clone(),
+        stream: route.stream.clone(),
+        group: route.group.clone(),
+    }
 }
 
 /// A lane whose performers run; it is driven once the locks are held.
@@ -243,10 +251,7 @@ fn start_lane(
         workers.push(sender);
     }
 
-    let routes: Vec<(String, String)> = routes
-        .iter()
-        .map(|(_, route)| (route.stream.clone(), route.group.clone()))
-        .collect();
+    let routes: Vec<RouteName> = routes.iter().map(|(_, route)| name_of(route)).collect();
     let since_epoch = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     let lane = Lane::new(LaneSetup {
         receipts,
@@ -277,26 +282,18 @@ fn start_lane(
 
 /// The streams that the sidecar reads, each once, with the groups that it and the configuration know.
 fn streams_to_maintain(config: &Config, connections: &mut Connections) -> anyhow::Result<Vec<MaintainedStream>> {
-    let mut streams: BTreeMap<(&str, u32, &str), MaintainedStream> = BTreeMap::new();
+    let mut streams: BTreeMap<(DatabaseAddress, &str), MaintainedStream> = BTreeMap::new();
     for route in config.routes.values() {
-        let service = &config.services[&route.from];
-        let key = (service.redis_url.as_str(), service.database, route.stream.as_str());
+        let key = (config.services[&route.from].address(), route.stream.as_str());
         let one = match streams.entry(key) {
             Entry::Occupied(entry) => entry.into_mut(),
-            Entry::Vacant(entry) => {
-                let settings = config
-                    .streams
-                    .get(&route.stream)
-                    .filter(|stream| stream.from == route.from);
-                entry.insert(MaintainedStream {
-                    connection: connections.to(config, &route.from)?,
-                    stream: route.stream.clone(),
-                    required_groups: settings
-                        .map(|stream| stream.required_groups.clone())
-                        .unwrap_or_default(),
-                    groups: Vec::new(),
-                })
-            }
+            Entry::Vacant(entry) => entry.insert(MaintainedStream {
+                connection: connections.to(config, &route.from)?,
+                service: route.from.clone(),
+                stream: route.stream.clone(),
+                required_groups: config.required_groups(route),
+                groups: Vec::new(),
+            }),
         };
         one.required_groups.push(route.group.clone());
         let own_consumers = config.lanes(&route.to).map(|lane| config.consumer(&lane));

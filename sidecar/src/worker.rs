@@ -8,7 +8,7 @@ use tokio::time::sleep;
 
 use crate::backoff::{RECONNECT_MS_MIN, backoff_ms};
 use crate::driver::{Input, report};
-use crate::entry::Entry;
+use crate::entry::{Entry, EntryId};
 use crate::lane::{Event, Read, RouteIndex, Settlement, StreamAction, StreamEvent};
 use crate::logging::ErrorLog;
 use crate::redis::{Consumer, Fault, fault};
@@ -77,8 +77,8 @@ impl Worker {
                 return self.event(renewed, |_| StreamEvent::RenewFailed);
             }
             StreamAction::Settle { id, settlement } => {
-                let refused = !self.settle(settlement).await;
-                return StreamEvent::Settled { id, refused };
+                let (refused, dead) = self.settle(settlement).await;
+                return StreamEvent::Settled { id, refused, dead };
             }
         };
         self.event(result, |group_missing| StreamEvent::Failed { group_missing })
@@ -99,19 +99,24 @@ impl Worker {
     }
 
     /// Writes a settlement down, however long Redis is away: all of it may be repeated. What Redis refuses is left; its
-    /// lease ends, and it is delivered again. True if Redis took it, or has lost what it is about.
-    async fn settle(&mut self, settlement: Settlement) -> bool {
+    /// lease ends, and it is delivered again. True if Redis refused it; and the dead letters that were written.
+    async fn settle(&mut self, settlement: Settlement) -> (bool, Vec<EntryId>) {
         let mut failures = 0;
+        let mut moved = Vec::new();
         loop {
-            let Err(err) = self.consumer.settle(&settlement).await else {
+            let Err(err) = self.consumer.settle(&settlement, &mut moved).await else {
                 self.errors.recovered();
-                return true;
+                if failures > 0 {
+                    // An answer was lost, and what it told of was written then.
+                    moved = settlement.dead.iter().map(|dead| dead.id).collect();
+                }
+                return (false, moved);
             };
             self.errors.failed(&err);
             match fault(&err) {
                 Fault::Away => {}
-                Fault::GroupMissing => return true,
-                Fault::Refused => return false,
+                Fault::GroupMissing => return (false, moved),
+                Fault::Refused => return (true, moved),
             }
             failures += 1;
             let reconnect_ms_max = self.consumer.limits.reconnect_ms_max;

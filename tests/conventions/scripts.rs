@@ -2,6 +2,7 @@
 //! nothing half done. `tests/end_to_end/rights.rs` takes each right away.
 
 use std::collections::BTreeSet;
+use std::os::unix::fs::PermissionsExt;
 
 use crate::{read, tracked_files};
 
@@ -53,4 +54,43 @@ fn no_other_script_of_a_component_writes() {
             assert!(commands(&lua, "call('").is_subset(&reading), "{file} writes");
         }
     }
+}
+
+/// An openssl that fails at one of its calls, whichever that is.
+#[test]
+fn secrets_are_made_as_a_whole_or_not_at_all() {
+    let folder = std::env::temp_dir().join(format!("secrets-{}", std::process::id()));
+    let programs = folder.join("bin");
+    std::fs::create_dir_all(&programs).unwrap();
+    let program = programs.join("openssl");
+    let path = std::env::var("PATH").unwrap();
+    let mut failures = 0;
+    for call in 1.. {
+        let (count, made) = (folder.join("count"), folder.join(format!("made-{call}")));
+        let fake = format!(
+            "#!/bin/sh\necho >>{count}\n[ $(wc -l <{count}) -ne {call} ] || {{ echo no entropy >&2; exit 1; }}\n\
+             PATH={path}\nexec openssl \"$@\"\n",
+            count = count.display(),
+        );
+        std::fs::write(&program, fake).unwrap();
+        std::fs::set_permissions(&program, std::fs::Permissions::from_mode(0o755)).unwrap();
+        let _ = std::fs::remove_file(&count);
+        let output = std::process::Command::new(crate::project().join("deploy/secrets.sh"))
+            .arg(&made)
+            .env("PATH", format!("{}:{path}", programs.display()))
+            .output()
+            .unwrap();
+        if output.status.success() {
+            break;
+        }
+        failures += 1;
+        assert!(!made.exists(), "call {call}: {output:?}");
+        assert!(
+            String::from_utf8_lossy(&output.stderr).contains("no entropy"),
+            "call {call}: {output:?}"
+        );
+    }
+    // A password and its hash for each of four users, two further secrets, and three certificates.
+    assert_eq!(failures, 13);
+    std::fs::remove_dir_all(&folder).unwrap();
 }

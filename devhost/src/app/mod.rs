@@ -17,6 +17,8 @@ pub(crate) use variables::{ENVIRONMENT_PREFIX, check_name};
 use manifest::{Manifest, Source};
 use variables::Variables;
 
+use crate::output::print_error;
+
 const MANIFEST_NAME: &str = "spin.toml";
 
 #[derive(Debug)]
@@ -68,7 +70,9 @@ impl App {
         let variables = Variables::resolve(&manifest.variables, command_line, environment)?;
         for name in command_line.keys() {
             if !manifest.variables.contains_key(name) {
-                eprintln!("--variable {name}=... has no effect: [variables] does not declare it");
+                print_error(format_args!(
+                    "--variable {name}=... has no effect: [variables] does not declare it"
+                ));
             }
         }
 

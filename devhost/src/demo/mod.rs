@@ -10,13 +10,14 @@ use anyhow::Result;
 
 use crate::cli::PlayArguments;
 use crate::http::Client;
+use crate::output::print;
 
-pub(crate) use examples::example_commands;
+pub(crate) use examples::{Situation, example_commands};
 pub(crate) use products::add_products;
 
 /// `devhost seed`.
 pub(crate) async fn seed(app: SocketAddr) -> Result<()> {
-    println!("{}", add_products(&Client::new(app)).await?);
+    print(add_products(&Client::new(app)).await?);
     Ok(())
 }
 

@@ -12,6 +12,7 @@ use super::redis::{RedisHost, RedisView};
 use super::state::State;
 use super::variables::VariablesHost;
 use crate::app::Component;
+use crate::output::print_error;
 
 /// Instances at once, of all components; Spin's default.
 const INSTANCES_MAX: u32 = 1_000;
@@ -89,7 +90,9 @@ fn engine() -> Result<wasmtime::Engine> {
         Ok(cache) => {
             config.cache(Some(cache));
         }
-        Err(error) => eprintln!("without a cache, every start compiles the components anew: {error:#}"),
+        Err(error) => print_error(format_args!(
+            "without a cache, every start compiles the components anew: {error:#}"
+        )),
     }
 
     let mut pool = PoolingAllocationConfig::new();

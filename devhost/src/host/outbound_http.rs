@@ -26,11 +26,11 @@ impl WasiHttpHooks for NoOutboundHttp {
         _options: Option<RequestOptions>,
         _processed: Processed,
     ) -> Box<dyn Future<Output = Result<(hyper::Response<WasiBody>, Processed), Error>> + Send> {
-        eprintln!(
+        crate::output::print_error(format_args!(
             "component {}: an HTTP request to {} was denied: devhost makes none; run the app with `spin up`",
             self.component,
             request.uri()
-        );
+        ));
         Box::new(async { Err(Error::HttpRequestDenied) })
     }
 }

@@ -8,6 +8,7 @@ use super::bindings::redis::{
     Error, Host, HostConnection, HostConnectionWithStore, Payload, RedisParameter, RedisResult,
 };
 use crate::app::{Component, Refused};
+use crate::output::print_error;
 
 /// One TCP connection. As with Spin, it has no timeouts and never reconnects: once it is lost, every command fails.
 #[expect(unreachable_pub, reason = "the generated code re-exports it")]
@@ -157,11 +158,13 @@ fn check_allowed(component: &Component, address: &str) -> Result<(), Error> {
     component.allowed_hosts.check(address).map_err(|refused| {
         let id = &component.id;
         match refused {
-            Refused::NotAnAddress => eprintln!("component {id}: a connection was refused: it is to no Redis address"),
-            Refused::NotAllowed(entry) => eprintln!(
+            Refused::NotAnAddress => print_error(format_args!(
+                "component {id}: a connection was refused: it is to no Redis address"
+            )),
+            Refused::NotAllowed(entry) => print_error(format_args!(
                 "component {id}: a connection to {entry} was refused; to allow it, add \"{entry}\" to \
                  allowed_outbound_hosts of [component.{id}]"
-            ),
+            )),
         }
         Error::InvalidAddress
     })

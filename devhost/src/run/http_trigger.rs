@@ -23,6 +23,7 @@ use wasmtime_wasi_http::WasiBody;
 use super::Components;
 use super::instances::{InstanceSource, Instances};
 use crate::app::{Route, Router};
+use crate::output::{print, print_error};
 
 /// Connections at the same time; more wait until one of them ends.
 const CONNECTIONS_MAX: usize = 4_096;
@@ -54,10 +55,10 @@ impl Server {
     /// Serves as long as it is polled. Spin ends when a connection cannot be accepted, where this waits and goes on.
     pub(crate) async fn serve(self, listener: TcpListener) -> Result<()> {
         let address = listener.local_addr()?;
-        println!("\nServing http://{address}");
-        println!("Available Routes:");
+        print(format_args!("\nServing http://{address}"));
+        print("Available Routes:");
         for (route, id) in self.routes.iter() {
-            println!("  {id}: http://{address}{route}");
+            print(format_args!("  {id}: http://{address}{route}"));
         }
         let server = Arc::new(self);
         let free = Arc::new(Semaphore::new(CONNECTIONS_MAX));
@@ -118,7 +119,7 @@ impl Server {
         match self.instances[id].handle((), request).await {
             Ok(response) => response,
             Err(error) => {
-                eprintln!("component {id}: no answer to a request: {error:#}");
+                print_error(format_args!("component {id}: no answer to a request: {error:#}"));
                 respond(StatusCode::INTERNAL_SERVER_ERROR, "")
             }
         }

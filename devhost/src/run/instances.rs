@@ -19,6 +19,7 @@ use wasmtime_wasi_http::handler::{
 use wasmtime_wasi_http::p3::bindings::ServicePre;
 
 use crate::host::{LoadedComponent, State};
+use crate::output::print_error;
 
 /// Requests that one instance serves in its life. Spin's default is 128, but each new instance opens a new connection
 /// to Redis: with 128 the p99 is half as high again.
@@ -123,7 +124,10 @@ impl WorkerState for ReuseLimits {
 
     fn drop(&self, _: Store<State>, result: wasmtime::Result<()>) {
         if let Err(error) = result {
-            eprintln!("component {}: an instance failed: {error:#}", self.component);
+            print_error(format_args!(
+                "component {}: an instance failed: {error:#}",
+                self.component
+            ));
         }
     }
 }

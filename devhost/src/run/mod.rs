@@ -17,6 +17,7 @@ use crate::app::{App, Component};
 use crate::cli::RunArguments;
 use crate::exit::BadConfiguration;
 use crate::host::{Engine, LoadedComponent, Output};
+use crate::output::print_error;
 use crate::signals::stop_signal;
 
 pub(crate) use self::instances::REQUESTS_MAX;
@@ -69,7 +70,7 @@ type Components = BTreeMap<String, Arc<LoadedComponent>>;
 fn load(components: BTreeMap<String, Component>, log_folder: &Path, print_output: bool) -> Result<Components> {
     std::fs::create_dir_all(log_folder)
         .with_context(|| format!("cannot make the log folder {}", log_folder.display()))?;
-    eprintln!("Logging component stdio to {}/", log_folder.display());
+    print_error(format_args!("Logging component stdio to {}/", log_folder.display()));
     let engine = Engine::new()?;
     components
         .into_iter()

@@ -11,6 +11,7 @@ use super::Components;
 use crate::app::Subscription;
 use crate::host::bindings::RedisComponentPre;
 use crate::host::{LoadedComponent, State};
+use crate::output::{print, print_error};
 
 pub(crate) struct Subscriber {
     client: redis::Client,
@@ -55,7 +56,7 @@ impl Subscriber {
             let ids: Vec<&str> = handlers.iter().map(|handler| handler.component.id()).collect();
             active += &format!("\n\t{server}/{channel}: [{}]", ids.join(","));
         }
-        println!("{active}");
+        print(active);
 
         let mut messages = subscription.on_message();
         while let Some(message) = messages.next().await {
@@ -64,7 +65,9 @@ impl Subscriber {
             let handled = handlers.iter().map(async |handler| {
                 if let Err(error) = handler.handle(message.get_payload_bytes().to_vec()).await {
                     let id = handler.component.id();
-                    eprintln!("component {id}: a message on {channel} was dropped: {error:#}");
+                    print_error(format_args!(
+                        "component {id}: a message on {channel} was dropped: {error:#}"
+                    ));
                 }
             });
             join_all(handled).await;

@@ -16,12 +16,12 @@ use std::time::Duration;
 use anyhow::{Context, Result};
 
 use crate::cli::UpArguments;
-use crate::demo;
+use crate::demo::{self, Situation};
 use crate::exit::BadConfiguration;
 use crate::http::{Client, TOKEN_VARIABLE};
 use crate::signals::stop_signal;
 use redis_server::DataFolder;
-use redis_url::RedisUrl;
+use redis_url::{PASSWORD_VARIABLE, RedisUrl};
 use runtime::Runtime;
 use supervisor::{Restarter, Supervisor};
 use terminal::{print_plain, say};
@@ -73,8 +73,11 @@ async fn run(arguments: &UpArguments, redis: &Redis, supervisor: &mut Supervisor
     let (redis_url, redis_origin) = start_redis(redis, supervisor).await?;
     let app = start_app(&runtime, &this_program, listen, &redis_url, &client, supervisor).await?;
     let admin = start_sidecar(sidecar_program, &redis_url, supervisor).await?;
+    let mut is_seeded = false;
     if !arguments.no_seed {
-        match demo::add_products(&client).await {
+        let added = demo::add_products(&client).await;
+        is_seeded = added.is_ok();
+        match added {
             Ok(added) => say(added),
             Err(error) => say(format_args!("not all demo products are loaded: {error:#}")),
         }
@@ -99,7 +102,13 @@ Everything runs; http://{address} shows it:
   sidecar    http://{}/readyz",
         admin.address
     ));
-    print_plain(&demo::example_commands(address, is_open, &redis_url.cli()));
+    print_plain(&demo::example_commands(&Situation {
+        app: address,
+        is_open,
+        seed_with: (!is_seeded).then_some(this_program.as_path()),
+        redis_cli: redis_url.cli(),
+        password_variable: redis_url.has_password().then_some(PASSWORD_VARIABLE),
+    }));
     say("Ctrl-C stops everything");
 
     tokio::select! {

@@ -1,11 +1,14 @@
 //! URL of the Redis that everything uses.
 
 use std::fmt;
+use std::net::Ipv4Addr;
 
 use anyhow::{Context, Result, ensure};
-use url::{Position, Url};
+use url::{Host, Position, Url};
 
 const DEFAULT_PORT: u16 = 6379;
+/// The environment variable that redis-cli takes a password from.
+pub(crate) const PASSWORD_VARIABLE: &str = "REDISCLI_AUTH";
 
 /// `redis://[user:password@]host:port`, without a database number: each service has its own database.
 #[derive(Clone)]
@@ -50,13 +53,24 @@ impl RedisUrl {
         self.0.as_str()
     }
 
-    /// A redis-cli command for this server, without the password.
+    /// A redis-cli command for this server, without the password: redis-cli takes it from [`PASSWORD_VARIABLE`].
     pub(crate) fn cli(&self) -> String {
         let port = self.0.port().unwrap_or(DEFAULT_PORT);
-        match self.0.host_str() {
-            None | Some("127.0.0.1" | "localhost") => format!("redis-cli -p {port}"),
-            Some(host) => format!("redis-cli -h {host} -p {port}"),
-        }
+        let host = match self.0.host() {
+            None | Some(Host::Domain("127.0.0.1" | "localhost") | Host::Ipv4(Ipv4Addr::LOCALHOST)) => String::new(),
+            // Without the brackets that it has in a URL.
+            Some(Host::Ipv6(address)) => format!(" -h {address}"),
+            Some(host) => format!(" -h {host}"),
+        };
+        let user = match self.0.username() {
+            "" => String::new(),
+            user => format!(" --user {user}"),
+        };
+        format!("redis-cli{host} -p {port}{user}")
+    }
+
+    pub(crate) fn has_password(&self) -> bool {
+        self.0.password().is_some()
     }
 }
 
@@ -85,6 +99,23 @@ mod tests {
         check("redis://user:pa%40ss@10.0.0.1:7000/", "10.0.0.1:7000", "user:pa%40ss@");
         check("redis://:secret@h", "h:6379", ":secret@");
         check("redis://user@[::1]", "[::1]:6379", "user@");
+    }
+
+    #[test]
+    fn redis_cli_gets_what_it_understands() {
+        for (url, cli) in [
+            ("redis://127.0.0.1:6379", "redis-cli -p 6379"),
+            ("redis://localhost:1", "redis-cli -p 1"),
+            ("redis://[::1]:7000", "redis-cli -h ::1 -p 7000"),
+            ("redis://h", "redis-cli -h h -p 6379"),
+            ("redis://10.0.0.1", "redis-cli -h 10.0.0.1 -p 6379"),
+            ("redis://:secret@h", "redis-cli -h h -p 6379"),
+            ("redis://user:secret@h", "redis-cli -h h -p 6379 --user user"),
+        ] {
+            let parsed = RedisUrl::parse(url).unwrap();
+            assert_eq!(parsed.cli(), cli);
+            assert_eq!(parsed.has_password(), url.contains("secret"));
+        }
     }
 
     #[test]

@@ -8,9 +8,11 @@ use protocol::{REPLAY_DEAD_LETTERS, Replay, dead_stream, parse_answer};
 use redis::Script;
 use serde_json::json;
 
+use super::output::say;
 use super::select::{Letter, Selection};
-use super::{connection_to, table};
+use super::{connection_to, print, table};
 use crate::config::Config;
+use crate::printable::printable;
 use crate::redis::Connection;
 
 static REPLAY: LazyLock<Script> = LazyLock::new(|| Script::new(REPLAY_DEAD_LETTERS));
@@ -39,9 +41,9 @@ pub enum DeadCommand {
         json: bool,
     },
     /// Append dead letters to their streams again, for the group that they died in, and remove them. Doing it twice
-    /// is harmless.
+    /// is harmless. Exits with 1 if none was replayed.
     Replay(Change),
-    /// Remove dead letters for good.
+    /// Remove dead letters for good. Exits with 1 if there was none.
     Drop(Change),
 }
 
@@ -67,7 +69,7 @@ const PAGE: usize = 64;
 impl DeadCommand {
     /// # Errors
     ///
-    /// Redis is away, or refused; or nothing says which dead letters are meant.
+    /// Redis is away, or refused; nothing says which dead letters are meant; or nothing was done.
     pub async fn run(self, config: &Config) -> anyhow::Result<()> {
         match self {
             DeadCommand::List { selection, limit, json } => list(config, &selection, limit, json).await,
@@ -79,34 +81,33 @@ impl DeadCommand {
 }
 
 async fn list(config: &Config, selection: &Selection, limit: usize, json: bool) -> anyhow::Result<()> {
-    let mut table = table("ID STREAM GROUP CAUSE ATTEMPTS AT REASON");
+    let mut rows = Vec::new();
     let mut count = 0;
     let each = |letter: Letter| {
         count += 1;
         if json {
-            print_json(&letter);
+            print_json(&letter)?;
         } else {
-            let Letter { id, stream, header, .. } = letter;
-            let reason = header.reason.replace('\n', " ");
-            table.add_row([
+            let Letter {
                 id,
                 stream,
-                header.group,
-                header.cause,
-                header.attempts,
-                header.at,
-                reason,
-            ]);
+                from,
+                header,
+                ..
+            } = letter;
+            let [group, cause, attempts] = [header.group, header.cause, header.attempts];
+            rows.push(vec![id, stream, from, group, cause, attempts, header.at, header.reason]);
         }
+        Ok(())
     };
     selection.visit(config, limit, each).await?;
     if !json {
         match count {
-            0 => println!("no dead letters"),
-            _ => println!("{}", table.trim_fmt()),
+            0 => print("no dead letters")?,
+            _ => print(table("ID STREAM FROM GROUP CAUSE ATTEMPTS AT REASON", rows))?,
         }
         if count == limit {
-            println!("({limit} shown; --limit shows more)");
+            print(format_args!("({limit} shown; --limit shows more)"))?;
         }
     }
     Ok(())
@@ -117,10 +118,15 @@ async fn show(config: &Config, ids: Vec<String>, json: bool) -> anyhow::Result<(
     let each = |letter: Letter| {
         found = true;
         if json {
-            print_json(&letter);
-            return;
+            return print_json(&letter);
         }
-        println!("{} in {}", letter.id, dead_stream(&letter.stream));
+        let stream = dead_stream(&letter.stream);
+        print(format_args!(
+            "{} in {} of {}",
+            letter.id,
+            printable(&stream),
+            letter.from
+        ))?;
         let header = &letter.header;
         for (name, value) in [
             ("cause", &header.cause),
@@ -130,22 +136,20 @@ async fn show(config: &Config, ids: Vec<String>, json: bool) -> anyhow::Result<(
             ("group", &header.group),
             ("at", &header.at),
         ] {
-            println!("  {name:<10}{value}");
+            print(format_args!("  {name:<10}{}", printable(value)))?;
         }
         for (name, value) in &letter.fields {
-            println!("    {name} = {value}");
+            print(format_args!("    {} = {}", printable(name), printable(value)))?;
         }
+        Ok(())
     };
     Selection::of_ids(ids).visit(config, usize::MAX, each).await?;
     anyhow::ensure!(found, "no such dead letter");
     Ok(())
 }
 
-fn print_json(letter: &Letter) {
-    match serde_json::to_string(letter) {
-        Ok(json) => println!("{json}"),
-        Err(err) => eprintln!("{}: {err}", letter.id),
-    }
+fn print_json(letter: &Letter) -> anyhow::Result<()> {
+    print(serde_json::to_string(letter)?)
 }
 
 /// The dead letters to change.
@@ -168,13 +172,14 @@ impl Chosen {
         let each = |letter: Letter| {
             chosen.count += 1;
             *chosen.by_cause.entry(letter.header.cause).or_default() += 1;
-            let stream = (letter.stream, letter.service);
+            let stream = (letter.stream, letter.from);
             chosen.by_stream.entry(stream).or_default().push(letter.id);
+            Ok(())
         };
         change.selection.visit(config, usize::MAX, each).await?;
         if !change.json {
             let prefix = if change.dry_run { "would be " } else { "" };
-            println!("{prefix}{to_do}: {}", chosen.describe());
+            say(format_args!("{prefix}{to_do}: {}", printable(&chosen.describe())));
         }
         Ok(chosen)
     }
@@ -190,8 +195,9 @@ impl Chosen {
             .iter()
             .map(|(cause, count)| format!("{count} {cause}"))
             .collect();
-        let streams: Vec<&str> = self.by_stream.keys().map(|(stream, _)| stream.as_str()).collect();
-        format!("{letters} ({}) of {}", causes.join(", "), streams.join(", "))
+        let streams = self.by_stream.keys();
+        let streams: Vec<String> = streams.map(|(stream, from)| format!("{stream} of {from}")).collect();
+        format!("{letters} ({}) in {}", causes.join(", "), streams.join(", "))
     }
 
     /// Calls `change` with a connection, the stream and a page of ids at a time.
@@ -234,16 +240,18 @@ async fn replay(config: &Config, change: Change) -> anyhow::Result<()> {
         let counts = json!({
             "selected": selected, "replayed": replayed, "gone": gone, "lost": lost, "dry_run": dry_run,
         });
-        println!("{counts}");
+        say(counts);
     } else if !change.dry_run {
-        println!("replayed {replayed}");
+        say(format_args!("replayed {replayed}"));
         if gone > 0 {
-            println!("{gone} had been replayed or dropped meanwhile");
+            say(format_args!("{gone} had been replayed or dropped meanwhile"));
         }
         if lost > 0 {
-            println!("{lost} cannot be replayed: nothing of the original is left, or no sidecar wrote it; they stay");
+            let why = "nothing of the original is left, or no sidecar wrote it; they stay";
+            say(format_args!("{lost} cannot be replayed: {why}"));
         }
     }
+    anyhow::ensure!(change.dry_run || replayed > 0, "nothing was replayed");
     Ok(())
 }
 
@@ -259,12 +267,10 @@ async fn drop_letters(config: &Config, change: Change) -> anyhow::Result<()> {
         chosen.for_each_page(config, drop_page).await?;
     }
     if change.json {
-        println!(
-            "{}",
-            json!({ "selected": chosen.count, "dropped": dropped, "dry_run": change.dry_run })
-        );
+        say(json!({ "selected": chosen.count, "dropped": dropped, "dry_run": change.dry_run }));
     } else if !change.dry_run {
-        println!("dropped {dropped}");
+        say(format_args!("dropped {dropped}"));
     }
+    anyhow::ensure!(change.dry_run || dropped > 0, "nothing was dropped");
     Ok(())
 }

@@ -37,6 +37,10 @@ pub async fn check(config: &Config, ready: bool) -> anyhow::Result<()> {
     let body = Limited::new(response.into_body(), BODY_BYTES_MAX).collect().await;
     let body = body.map(|body| body.to_bytes()).unwrap_or_default();
     let reasons = String::from_utf8_lossy(&body);
-    ensure!(status.is_success(), "{address} answers {status}: {}", reasons.trim());
+    ensure!(
+        status.is_success(),
+        "{address} answers {status}: {}",
+        reasons.trim().replace('\n', "; ")
+    );
     Ok(())
 }

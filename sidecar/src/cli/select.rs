@@ -1,5 +1,6 @@
 //! Finding dead letters, and choosing among them.
 
+use std::collections::BTreeMap;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use clap::Args;
@@ -8,7 +9,7 @@ use protocol::{DeadLetter, DeadLetterHeader, EntryId, dead_stream};
 use serde::Serialize;
 
 use super::connection_to;
-use crate::config::Config;
+use crate::config::{Config, Route};
 use crate::lane::Cause;
 
 /// Dead letters that match everything that is given.
@@ -17,6 +18,9 @@ pub struct Selection {
     /// Only of this stream, without `.dead`.
     #[arg(long)]
     stream: Option<String>,
+    /// Only in the database of this service.
+    #[arg(long)]
+    from: Option<String>,
     /// Only of this consumer group.
     #[arg(long)]
     group: Option<String>,
@@ -43,8 +47,7 @@ pub(super) struct Letter {
     pub(super) id: String,
     pub(super) stream: String,
     /// The service in whose database the stream is.
-    #[serde(skip)]
-    pub(super) service: String,
+    pub(super) from: String,
     /// Empty if no sidecar wrote the letter.
     #[serde(flatten)]
     pub(super) header: DeadLetterHeader,
@@ -62,7 +65,7 @@ impl Letter {
         Self {
             id,
             stream: stream.to_owned(),
-            service: service.to_owned(),
+            from: service.to_owned(),
             header: header.unwrap_or_default(),
             fields,
         }
@@ -78,7 +81,7 @@ impl Selection {
     }
 
     pub(super) fn is_everything(&self) -> bool {
-        let texts = [&self.stream, &self.group, &self.cause, &self.reason];
+        let texts = [&self.stream, &self.from, &self.group, &self.cause, &self.reason];
         texts.iter().all(|text| text.is_none())
             && self.id.is_empty()
             && self.older_than.is_none()
@@ -100,12 +103,12 @@ impl Selection {
     ///
     /// # Errors
     ///
-    /// Redis is away, or refused; the stream is in no route.
+    /// Redis is away, or refused; the stream is in no route; or `each` failed.
     pub(super) async fn visit(
         &self,
         config: &Config,
         letters_max: usize,
-        mut each: impl FnMut(Letter),
+        mut each: impl FnMut(Letter) -> anyhow::Result<()>,
     ) -> anyhow::Result<()> {
         /// Dead letters fetched at a time; each may be as large as an entry.
         const PAGE: usize = 32;
@@ -129,7 +132,7 @@ impl Selection {
                     let died_ms = letter.id.parse().map_or(0, |id: EntryId| id.ms);
                     if left > 0 && self.includes(&letter, now.saturating_sub(Duration::from_millis(died_ms))) {
                         left -= 1;
-                        each(letter);
+                        each(letter)?;
                     }
                 }
                 if is_last {
@@ -140,25 +143,40 @@ impl Selection {
         Ok(())
     }
 
-    /// The streams of the selection, each with the service in whose database it is.
+    /// The streams of the selection, each once, with the service in whose database it is.
     fn streams<'a>(&self, config: &'a Config) -> anyhow::Result<Vec<(&'a str, &'a str)>> {
-        let routes = config.routes.values();
-        let mut streams: Vec<_> = routes
-            .map(|route| (route.stream.as_str(), route.from.as_str()))
-            .collect();
-        streams.sort_unstable();
-        streams.dedup();
+        // Services may share a database; the first one stands for it.
+        let mut streams = BTreeMap::new();
+        for Route { stream, from, .. } in config.routes.values() {
+            let database = config.services[from].address();
+            let first = streams.entry((stream.as_str(), database)).or_insert(from.as_str());
+            *first = from.as_str().min(first);
+        }
+        if let Some(from) = &self.from {
+            let Some(service) = config.services.get(from) else {
+                let known: Vec<&str> = config.services.keys().map(String::as_str).collect();
+                anyhow::bail!("there is no service `{from}`; there are {}", known.join(", "));
+            };
+            streams.retain(|(_, database), _| *database == service.address());
+        }
+        let streams = streams.into_iter().map(|((stream, _), from)| (stream, from));
         let Some(wanted) = &self.stream else {
-            return Ok(streams);
+            return Ok(streams.collect());
         };
-        let known: Vec<&str> = streams.iter().map(|(name, _)| *name).collect();
+        let (found, others): (Vec<_>, Vec<_>) = streams.partition(|(name, _)| name == wanted);
+        let other_names: Vec<&str> = others.iter().map(|(name, _)| *name).collect();
         anyhow::ensure!(
-            known.contains(&wanted.as_str()),
+            !found.is_empty(),
             "no route has the stream `{wanted}`; there are {}",
-            known.join(", ")
+            other_names.join(", ")
         );
-        streams.retain(|(name, _)| name == wanted);
-        Ok(streams)
+        let databases: Vec<&str> = found.iter().map(|(_, from)| *from).collect();
+        anyhow::ensure!(
+            found.len() == 1,
+            "there is a stream `{wanted}` in the databases of {}: say which is meant with --from",
+            databases.join(" and ")
+        );
+        Ok(found)
     }
 }
 

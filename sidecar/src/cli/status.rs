@@ -6,9 +6,10 @@ use clap::Args;
 use futures_util::future::join_all;
 use serde::Serialize;
 
-use super::{connection_to, table};
+use super::{connection_to, print, table};
 use crate::config::{Config, Route};
 use crate::inspect::{RouteState, route_state};
+use crate::printable::printable;
 
 #[derive(Debug, Args)]
 pub struct StatusArguments {
@@ -26,6 +27,8 @@ const WATCH_INTERVAL: Duration = Duration::from_secs(2);
 struct RouteStatus<'a> {
     route: &'a str,
     stream: &'a str,
+    /// The service in whose database the stream is.
+    from: &'a str,
     group: &'a str,
     to: &'a str,
     /// The number of subscribers to the component's channel of each lane.
@@ -45,14 +48,12 @@ impl StatusArguments {
             let routes = routes.into_iter().collect::<anyhow::Result<Vec<_>>>()?;
             if self.json {
                 for route in &routes {
-                    println!("{}", serde_json::to_string(route)?);
+                    print(serde_json::to_string(route)?)?;
                 }
             } else {
-                if self.watch {
-                    // To the top left, and clear what is below.
-                    print!("\x1b[H\x1b[J");
-                }
-                println!("{}", render(&routes));
+                // To the top left, and clear what is below.
+                let clear = if self.watch { "\x1b[H\x1b[J" } else { "" };
+                print(format_args!("{clear}{}", render(&routes)))?;
             }
             if !self.watch {
                 let failed = routes.iter().filter(|route| route.error.is_some()).count();
@@ -80,6 +81,7 @@ async fn look<'a>(config: &'a Config, name: &'a str, route: &'a Route) -> anyhow
     Ok(RouteStatus {
         route: name,
         stream: &route.stream,
+        from: &route.from,
         group: &route.group,
         to: &route.to,
         subscribers: counted.map(|channels| channels.into_iter().map(|(_, count)| count).collect()),
@@ -101,14 +103,21 @@ fn age(ms: u64) -> String {
 }
 
 fn render(routes: &[RouteStatus<'_>]) -> String {
-    let mut table = table("ROUTE STREAM GROUP TO SUBSCRIBERS LENGTH LAG PENDING WAITING OLDEST CONSUMERS DEAD");
+    let mut rows = Vec::new();
     let unknown = || "?".to_owned();
     let mut errors = String::new();
     for route in routes {
         let subscribers = route.subscribers.clone().map_or_else(unknown, by_lane);
-        let mut row = [route.route, route.stream, route.group, route.to, &subscribers]
-            .map(str::to_owned)
-            .to_vec();
+        let mut row = [
+            route.route,
+            route.stream,
+            route.from,
+            route.group,
+            route.to,
+            &subscribers,
+        ]
+        .map(str::to_owned)
+        .to_vec();
         match &route.state {
             Some(state) => row.extend([
                 state.length.to_string(),
@@ -118,16 +127,23 @@ fn render(routes: &[RouteStatus<'_>]) -> String {
                 },
                 state.group.pending.to_string(),
                 state.group.waiting.to_string(),
-                state.group.oldest_pending_ms.map_or_else(|| "-".to_owned(), age),
+                match state.group.oldest_pending_ms {
+                    None if state.group.pending > 0 => unknown(),
+                    oldest_ms => oldest_ms.map_or_else(|| "-".to_owned(), age),
+                },
                 state.group.consumers.to_string(),
                 state.dead.to_string(),
             ]),
-            None => row.resize_with(12, unknown),
+            None => row.resize_with(13, unknown),
         }
-        table.add_row(row);
+        rows.push(row);
         if let Some(error) = &route.error {
-            errors.push_str(&format!("\n{}: {error}", route.route));
+            errors.push_str(&format!("\n{}: {}", printable(route.route), printable(error)));
         }
     }
-    format!("{}{errors}", table.trim_fmt())
+    let table = table(
+        "ROUTE STREAM FROM GROUP TO SUBSCRIBERS LENGTH LAG PENDING WAITING OLDEST CONSUMERS DEAD",
+        rows,
+    );
+    format!("{table}{errors}")
 }

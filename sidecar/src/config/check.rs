@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::limits::SHRINK_FACTOR;
-use super::{Config, Limits, Service, Transport};
+use super::{Config, Limits, Route, Service, Stream, Transport};
 
 /// The dotted path of the value at fault, and the reason.
 type Fault = (String, String);
@@ -37,8 +37,34 @@ impl Config {
         self.check_routes()?;
         for (name, stream) in &self.streams {
             self.check_exists(format!("streams.{name}.from"), &stream.from)?;
+            self.check_is_read(name, stream)?;
         }
         Ok(())
+    }
+
+    /// Settings of a stream that nobody reads would have no effect.
+    fn check_is_read(&self, section: &str, settings: &Stream) -> Result<(), Fault> {
+        if self
+            .routes
+            .values()
+            .any(|route| self.is_about(section, settings, route))
+        {
+            return Ok(());
+        }
+        let wanted = settings.stream.as_deref().unwrap_or(section);
+        let (path, of) = match &settings.stream {
+            Some(_) => (format!("streams.{section}.stream"), &settings.from),
+            None => (format!("streams.{section}"), &settings.from),
+        };
+        let distance = |route: &&Route| (strsim::levenshtein(&route.stream, wanted), &route.from != of);
+        let nearest = self.routes.values().min_by_key(distance);
+        let nearest = nearest.map_or_else(String::new, |route| {
+            format!("; is `{}` from `{}` meant?", route.stream, route.from)
+        });
+        Err((
+            path,
+            format!("no route reads the stream `{wanted}` from `{of}`{nearest}"),
+        ))
     }
 
     fn check_exists(&self, path: String, service: &str) -> Result<(), Fault> {
@@ -79,10 +105,8 @@ impl Config {
             ensure(!route.group.is_empty(), path("group"), "must not be empty")?;
             self.check_exists(path("from"), &route.from)?;
             self.check_exists(path("to"), &route.to)?;
-            let Service {
-                redis_url, database, ..
-            } = &self.services[&route.from];
-            if let Some(other) = seen.insert((redis_url, database, &route.stream, &route.group), name) {
+            let database = self.services[&route.from].address();
+            if let Some(other) = seen.insert((database, &route.stream, &route.group), name) {
                 let why = format!("the routes `{other}` and `{name}` read the same stream for the same group");
                 return Err((path("group"), why));
             }
@@ -96,10 +120,17 @@ impl Service {
         let url = self.redis_url.as_str();
         let is_redis = url.starts_with("redis://") || url.starts_with("rediss://");
         ensure(is_redis, "redis_url", "must begin with redis:// or rediss://")?;
-        let path = redis::parse_redis_url(url).map(|url| url.path().to_owned());
-        ensure(path.is_some(), "redis_url", "is no URL")?;
-        let names_none = matches!(path.as_deref(), Some("" | "/"));
+        let Some(url) = redis::parse_redis_url(url) else {
+            return ensure(false, "redis_url", "is no URL");
+        };
+        let names_none = matches!(url.path(), "" | "/");
         ensure(names_none, "redis_url", "must not name a database: `database` does")?;
+        let ends = url.query().is_none() && url.fragment().is_none();
+        ensure(
+            ends,
+            "redis_url",
+            "must end after the port: what follows `?` or `#` has no effect",
+        )?;
         ensure(self.channel.as_deref() != Some(""), "channel", "must not be empty")?;
         let may_have = (1..=LANES_MAX).contains(&self.lanes);
         ensure(may_have, "lanes", format!("must be 1 to {LANES_MAX}"))

@@ -11,7 +11,7 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 
 pub use limits::Limits;
-pub use overlay::PREFIX;
+pub use overlay::{PREFIX, own_variables};
 
 /// The values of `sidecar.toml` and of the environment, checked. `sidecar.toml` explains each.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -27,7 +27,7 @@ pub struct Config {
     pub services: BTreeMap<String, Service>,
     #[serde(default)]
     pub routes: BTreeMap<String, Route>,
-    /// By the name of a stream.
+    /// By the name of a stream, or by any name where the settings name the stream.
     #[serde(default)]
     pub streams: BTreeMap<String, Stream>,
 }
@@ -77,6 +77,30 @@ pub struct Service {
 
 fn one() -> u32 {
     1
+}
+
+/// A database, however its URL is written.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct DatabaseAddress {
+    host: String,
+    port: u16,
+    database: u32,
+}
+
+impl Service {
+    /// The database of the service.
+    pub fn address(&self) -> DatabaseAddress {
+        /// Where Redis listens unless it is told otherwise.
+        const PORT: u16 = 6379;
+        let url = redis::parse_redis_url(&self.redis_url);
+        let host = url.as_ref().and_then(|url| url.host_str());
+        DatabaseAddress {
+            // A URL without a host is refused before.
+            host: host.unwrap_or(&self.redis_url).to_ascii_lowercase(),
+            port: url.as_ref().and_then(|url| url.port()).unwrap_or(PORT),
+            database: self.database,
+        }
+    }
 }
 
 /// The way that deliveries go to a component. All routes to a component share it, as they share its window and its
@@ -131,6 +155,9 @@ pub struct Route {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Stream {
+    /// The stream's name; by default the section's. Streams of one name may be in several databases.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub stream: Option<String>,
     /// The service in whose database the stream is.
     pub from: String,
     /// Groups, beyond those of the routes, without which the stream is never trimmed.
@@ -207,6 +234,24 @@ impl Config {
         lane.of(self.instance.clone())
     }
 
+    /// Groups, beyond that of the route, without which its stream is not trimmed.
+    pub fn required_groups(&self, route: &Route) -> Vec<String> {
+        let settings = self
+            .streams
+            .iter()
+            .filter(|(name, stream)| self.is_about(name, stream, route));
+        settings
+            .flat_map(|(_, stream)| stream.required_groups.clone())
+            .collect()
+    }
+
+    /// The settings of a stream are about the stream of this route.
+    fn is_about(&self, section: &str, settings: &Stream, route: &Route) -> bool {
+        let database = |service: &str| self.services.get(service).map(Service::address);
+        let stream = settings.stream.as_deref().unwrap_or(section);
+        stream == route.stream && database(&settings.from) == database(&route.from)
+    }
+
     /// The configuration with passwords and secrets masked.
     pub fn masked(mut self) -> Self {
         for service in self.services.values_mut() {
@@ -218,13 +263,24 @@ impl Config {
         self
     }
 
-    /// Services that no route leads from or to: mostly a slip in a name, so that their settings have no effect.
-    pub fn idle_services(&self) -> impl Iterator<Item = &str> {
-        let is_idle = |name: &&String| {
+    /// What looks like a slip, and may be meant: services that no route leads from or to, so that their settings have no
+    /// effect, and services that share a database.
+    pub fn remarks(&self) -> Vec<String> {
+        let mut remarks = Vec::new();
+        let mut first_in = BTreeMap::new();
+        for (name, service) in &self.services {
             let mut ends = self.routes.values().flat_map(|route| [&route.from, &route.to]);
-            !ends.any(|end| end == *name)
-        };
-        self.services.keys().filter(is_idle).map(String::as_str)
+            if !ends.any(|end| end == name) {
+                remarks.push(format!(
+                    "services.{name}: no route leads from it or to it: is its name right?"
+                ));
+            } else if let Some(other) = first_in.insert(service.address(), name) {
+                remarks.push(format!(
+                    "services.{name}.database: `{name}` and `{other}` share a database: do their keys differ?"
+                ));
+            }
+        }
+        remarks
     }
 }
 

@@ -1,4 +1,5 @@
 use std::collections::BTreeMap;
+use std::ffi::OsString;
 
 use toml::{Table, Value};
 
@@ -6,6 +7,29 @@ use super::BadConfig;
 
 /// The start of the name of every variable of the sidecar.
 pub const PREFIX: &str = "STREAM_SIDECAR__";
+
+/// Variables of the sidecar that are not of its configuration begin like this too.
+const OWN_PREFIX: &str = "STREAM_SIDECAR_";
+/// A path, which need not be text.
+const CONFIG_FILE: &str = "STREAM_SIDECAR_CONFIG";
+
+/// The sidecar's own variables of an environment. Those of others may be anything.
+///
+/// # Errors
+///
+/// Names a variable of the sidecar that is not UTF-8.
+pub fn own_variables(
+    environment: impl IntoIterator<Item = (OsString, OsString)>,
+) -> Result<Vec<(String, String)>, BadConfig> {
+    environment
+        .into_iter()
+        .filter(|(name, _)| name.as_encoded_bytes().starts_with(OWN_PREFIX.as_bytes()) && name != CONFIG_FILE)
+        .map(|(name, value)| match (name.to_str(), value.to_str()) {
+            (Some(name), Some(value)) => Ok((name.to_owned(), value.to_owned())),
+            _ => Err(BadConfig(format!("{}: is not UTF-8 text", name.display()))),
+        })
+        .collect()
+}
 
 /// Sets the values that variables name, in a table read from a file.
 ///

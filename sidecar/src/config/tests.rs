@@ -1,3 +1,6 @@
+use std::ffi::OsString;
+use std::os::unix::ffi::OsStringExt;
+
 use super::*;
 
 const FILE: &str = r#"instance = "local"
@@ -64,6 +67,7 @@ fn variables_set_every_value() {
             ("STREAM_SIDECAR__ROUTES__TAKE_STOCK__GROUP", "other"),
             ("STREAM_SIDECAR__LIMITS__LEASE_MS", "60000"),
             ("STREAM_SIDECAR__ADMIN__LISTEN", ""),
+            ("STREAM_SIDECAR__STREAMS__X__STREAM", "order-completed"),
             ("STREAM_SIDECAR__STREAMS__X__FROM", "store"),
             ("STREAM_SIDECAR__STREAMS__X__REQUIRED_GROUPS", "a, b"),
             ("STREAM_SIDECAR__SERVICES__STOR__REDIS_URL", "redis://elsewhere:1"),
@@ -78,8 +82,29 @@ fn variables_set_every_value() {
     assert_eq!(config.routes["take-stock"].group, "other");
     assert_eq!(config.limits.lease_ms, 60_000);
     assert_eq!(config.admin.listen, "");
-    assert_eq!(config.streams["x"].required_groups, ["a", "b"]);
-    assert_eq!(config.idle_services().collect::<Vec<_>>(), ["stor"]);
+    assert_eq!(config.required_groups(&config.routes["take-stock"]), ["a", "b"]);
+    assert_eq!(
+        config.remarks(),
+        ["services.stor: no route leads from it or to it: is its name right?"]
+    );
+}
+
+#[test]
+fn own_variables_must_be_text_and_the_rest_may_be_anything() {
+    let own = |name: &[u8], value: &[u8]| {
+        let text = |bytes: &[u8]| OsString::from_vec(bytes.to_vec());
+        own_variables([(text(name), text(value))])
+    };
+    let lease = (b"STREAM_SIDECAR__LIMITS__LEASE_MS", "STREAM_SIDECAR__LIMITS__LEASE_MS");
+    assert_eq!(own(lease.0, b"1"), Ok(vec![(lease.1.to_owned(), "1".to_owned())]));
+    for name in [lease.1, "STREAM_SIDECAR_LOG_FORMAT"] {
+        let BadConfig(message) = own(name.as_bytes(), b"\xff").unwrap_err();
+        assert_eq!(message, format!("{name}: is not UTF-8 text"));
+    }
+    assert!(own(b"STREAM_SIDECAR__\xff", b"1").is_err());
+    for name in [&b"PATH"[..], b"\xff", b"STREAM_SIDECAR_CONFIG"] {
+        assert_eq!(own(name, b"\xff"), Ok(vec![]));
+    }
 }
 
 #[test]
@@ -122,6 +147,33 @@ fn errors_name_the_line_and_the_field() {
             "6379\"\n[",
             "6379/2\"\n[",
             "sidecar.toml:3: services.store.redis_url: must not name a database",
+        ),
+        (
+            "6379\"\n[",
+            "6379?protocol=resp3\"\n[",
+            "sidecar.toml:3: services.store.redis_url: must end after the port",
+        ),
+        (
+            "redis://127.0.0.1:6379\"\n[",
+            "rediss://127.0.0.1/#insecure\"\n[",
+            "sidecar.toml:3: services.store.redis_url: must end after the port",
+        ),
+        (
+            "[routes",
+            "[streams.order-complete]\nfrom = \"store\"\n[routes",
+            "sidecar.toml:7: streams.order-complete: no route reads the stream `order-complete` from `store`; is \
+             `order-completed` from `store` meant?",
+        ),
+        (
+            "[routes",
+            "[streams.order-completed]\nfrom = \"warehouse\"\n[routes",
+            "sidecar.toml:7: streams.order-completed: no route reads the stream `order-completed` from `warehouse`; is \
+             `order-completed` from `store` meant?",
+        ),
+        (
+            "[routes",
+            "[streams.x]\nfrom = \"store\"\nstream = \"y\"\n[routes",
+            "sidecar.toml:9: streams.x.stream: no route reads the stream `y`",
         ),
         (
             "6379\"\n[",
@@ -210,6 +262,21 @@ fn a_stream_is_read_once_per_group() {
         message.contains("`again` and `take-stock` read the same stream"),
         "{message}"
     );
+}
+
+/// However their URLs are written.
+#[test]
+fn services_that_share_a_database_are_remarked_on_and_their_streams_are_the_same() {
+    let second = "[services.other]\nredis_url = \"redis://127.0.0.1\"\n[routes.again]\nstream = \"order-completed\"\n\
+                  from = \"other\"\nto = \"store\"\ngroup = \"more\"\n[streams.order-completed]\nfrom = \"other\"\n\
+                  required_groups = [\"audit\"]\n";
+    let file = format!("{FILE}{second}");
+    let config = parse(&file, &[]).unwrap();
+    let shared = "services.store.database: `store` and `other` share a database: do their keys differ?";
+    assert_eq!(config.remarks(), [shared]);
+    assert_eq!(config.required_groups(&config.routes["take-stock"]), ["audit"]);
+    let message = parse(&file.replace("\"more\"", "\"warehouse-group\""), &[]).unwrap_err();
+    assert!(message.contains("read the same stream for the same group"), "{message}");
 }
 
 #[test]

@@ -50,7 +50,12 @@ pub enum StreamEvent {
     /// No lease could be renewed.
     RenewFailed,
     /// A settlement is in Redis. If Redis refused a part for good, that part will be delivered again.
-    Settled { id: u64, refused: bool },
+    Settled {
+        id: u64,
+        refused: bool,
+        /// The entries of its dead letters that were written.
+        dead: Vec<EntryId>,
+    },
 }
 
 /// Reports of the transport: the answers to [`ChannelAction`]s, and receipts.
@@ -206,7 +211,7 @@ pub enum LogEvent {
     },
     /// The oldest delivery was unanswered for `answer_ms`: the handler hangs, or the runtime is dead.
     Stalled,
-    /// An entry goes to the dead letters.
+    /// An entry has become a dead letter.
     DeadLettered { route: RouteIndex, dead: DeadLetter },
     /// An attempt failed; the next one is due after the backoff.
     Retrying {

@@ -49,13 +49,21 @@ pub struct LaneSetup {
     /// two of half the size cost nearly twice as much. This one reads when the lane before it has found as much as
     /// fits, and for as long as it does so itself; and now and then, in case that one cannot read.
     pub follows: bool,
-    /// Stream and group of each route.
-    pub routes: Vec<(String, String)>,
+    pub routes: Vec<RouteName>,
     pub limits: Limits,
     /// Ids of deliveries carry the time, counted from this.
     pub started_unix_ms: u64,
     /// Source of jitter and of the random part of ids.
     pub seed: u64,
+}
+
+/// The names of a route. A stream of one name may be in the databases of several services.
+#[derive(Debug, Clone, Default)]
+pub struct RouteName {
+    /// The service in whose database the stream is.
+    pub from: String,
+    pub stream: String,
+    pub group: String,
 }
 
 /// One component's channel and the routes that share it.
@@ -86,9 +94,7 @@ impl Lane {
             context,
             handshake: Handshake::default(),
             window: Window::default(),
-            routes: routes
-                .map(|(index, (stream, group))| Route::new(index, stream, group))
-                .collect(),
+            routes: routes.map(|(index, name)| Route::new(index, name)).collect(),
         }
     }
 
@@ -170,7 +176,7 @@ impl Lane {
             StreamEvent::Failed { group_missing } => route.recovery_failed(context, group_missing),
             StreamEvent::Renewed { lost } => route.renewed(context, lost, self.window.entries_mut(index)),
             StreamEvent::RenewFailed => route.renew_failed(),
-            StreamEvent::Settled { id, refused } => route.settled(context, id, refused),
+            StreamEvent::Settled { id, refused, dead } => route.settled(context, id, refused, &dead),
         }
         if self.context.is_draining() {
             self.routes[index].release(&mut self.context);
@@ -300,10 +306,12 @@ impl Lane {
     /// A receipt that came too late, or from an earlier life: what is done is done.
     fn late_receipt(&mut self, receipt: Receipt) {
         let is_meant = |route: &&mut Route| route.stream() == receipt.stream && route.group() == receipt.group;
-        let Some(route) = self.routes.iter_mut().find(is_meant) else {
-            // Answers to old handshakes name no stream and no entry.
+        let mut meant = self.routes.iter_mut().filter(is_meant);
+        let (Some(route), None) = (meant.next(), meant.next()) else {
+            // Answers to old handshakes name no stream and no entry. Where streams of two databases have the same names,
+            // an acknowledgement might hit an entry that nobody has handled; without it, one is handled again.
             if !receipt.done.is_empty() {
-                let what = "it names a stream and a group that are not this lane's";
+                let what = "it names a stream and a group that are not this lane's, or two of its routes'";
                 self.odd_receipt(receipt.delivery, what.into());
             }
             return;

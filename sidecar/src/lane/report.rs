@@ -1,5 +1,6 @@
 //! State and counters of a lane, for probes, metrics and people.
 
+use super::RouteName;
 use super::outcome::Cause;
 
 /// State of a lane.
@@ -23,8 +24,7 @@ pub struct Report {
 /// State of a route.
 #[derive(Debug, Clone)]
 pub struct RouteReport {
-    pub stream: String,
-    pub group: String,
+    pub name: RouteName,
     /// Entries in memory that wait for their delivery.
     pub buffered: usize,
     pub counters: RouteCounters,

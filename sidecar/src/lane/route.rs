@@ -2,6 +2,7 @@
 
 use std::collections::{HashMap, HashSet};
 
+use super::RouteName;
 use super::action::{Action, DeadLetter, LogEvent, Parked, RouteIndex, Settlement, StreamAction, Time};
 use super::context::Context;
 use super::leases::Leases;
@@ -15,8 +16,7 @@ use crate::entry::{Body, Entry, EntryId};
 #[derive(Default)]
 pub(super) struct Route {
     index: RouteIndex,
-    stream: String,
-    group: String,
+    name: RouteName,
     /// Entries at their first attempt. They are never mixed with those that failed before.
     fresh: Queue,
     /// Entries that have failed before.
@@ -24,19 +24,27 @@ pub(super) struct Route {
     reading: Reading,
     recovery: Recovery,
     leases: Leases,
-    /// Settlements on their way to Redis by id: since when, and of which entries. A look-up may still see those pending.
-    settling: HashMap<u64, (Time, Vec<EntryId>)>,
+    /// Settlements on their way to Redis, by id.
+    settling: HashMap<u64, Settling>,
     /// Redis refused the last settlement.
     refused: bool,
     counters: RouteCounters,
 }
 
+/// A settlement on its way to Redis.
+struct Settling {
+    since: Time,
+    /// Its entries: a look-up may still see them pending.
+    ids: Vec<EntryId>,
+    /// Those of them that become dead letters, to be counted and logged once they have.
+    dead: Vec<DeadLetter>,
+}
+
 impl Route {
-    pub(super) fn new(index: RouteIndex, stream: String, group: String) -> Self {
+    pub(super) fn new(index: RouteIndex, name: RouteName) -> Self {
         Self {
             index,
-            stream,
-            group,
+            name,
             ..Self::default()
         }
     }
@@ -46,11 +54,11 @@ impl Route {
     }
 
     pub(super) fn stream(&self) -> &str {
-        &self.stream
+        &self.name.stream
     }
 
     pub(super) fn group(&self) -> &str {
-        &self.group
+        &self.name.group
     }
 
     pub(super) fn queue(&mut self, again: bool) -> &mut Queue {
@@ -69,8 +77,7 @@ impl Route {
 
     pub(super) fn report(&self) -> RouteReport {
         RouteReport {
-            stream: self.stream.clone(),
-            group: self.group.clone(),
+            name: self.name.clone(),
             buffered: self.buffered(),
             counters: self.counters.clone(),
         }
@@ -78,7 +85,7 @@ impl Route {
 
     /// Why nothing flows on this route, as far as it is its own fault.
     pub(super) fn not_ready(&self) -> impl Iterator<Item = String> {
-        let Self { stream, group, .. } = self;
+        let RouteName { stream, group, .. } = &self.name;
         let unread = if !self.recovery.is_prepared() {
             Some(format!(
                 "the group of {stream} for {group} has not been found or created"
@@ -160,7 +167,7 @@ impl Route {
         }
         let mut held: HashSet<EntryId> = self.fresh.iter().chain(self.again.iter()).map(|held| held.id).collect();
         held.extend(in_flight);
-        held.extend(self.settling.values().flat_map(|(_, ids)| ids));
+        held.extend(self.settling.values().flat_map(|settling| &settling.ids));
         ids.into_iter().filter(|id| !held.contains(id)).collect()
     }
 
@@ -187,14 +194,15 @@ impl Route {
     /// process was stopped meanwhile.
     fn take_in(&mut self, context: &mut Context, entries: Vec<Entry>, asked_at: Time) {
         let mut settlement = Settlement::default();
-        for Entry { id, attempt, body } in entries {
+        for entry in entries {
+            let Entry { id, attempt, body, .. } = entry;
+            // A replay is meant for one group; for the others it is done as it is, whatever is in it.
+            if entry.replay_group.is_some_and(|group| group != self.group()) {
+                self.counters.done += 1;
+                settlement.done.push(id);
+                continue;
+            }
             let (cause, reason) = match body {
-                // A replay is meant for one group; for the others it is done as it is.
-                Body::Text { fields, .. } if fields.get("replay_group").is_some_and(|group| group != self.group) => {
-                    self.counters.done += 1;
-                    settlement.done.push(id);
-                    continue;
-                }
                 Body::Text { fields, bytes } => {
                     self.queue(attempt > 1).push_back(HeldEntry {
                         id,
@@ -220,7 +228,12 @@ impl Route {
                     (Cause::Deleted, reason.to_owned())
                 }
             };
-            self.dead_letter(context, &mut settlement, id, attempt, cause, reason);
+            settlement.dead.push(DeadLetter {
+                id,
+                attempts: attempt,
+                cause,
+                reason,
+            });
         }
         self.settle(context, settlement);
     }
@@ -247,7 +260,12 @@ impl Route {
                     continue;
                 }
                 Outcome::Reject(reason) => {
-                    self.dead_letter(context, &mut settlement, held.id, held.attempt, Cause::Rejected, reason);
+                    settlement.dead.push(DeadLetter {
+                        id: held.id,
+                        attempts: held.attempt,
+                        cause: Cause::Rejected,
+                        reason,
+                    });
                     continue;
                 }
                 Outcome::Retry(reason) => (Failure::Retry, reason),
@@ -256,7 +274,12 @@ impl Route {
             let HeldEntry { id, attempt, .. } = held;
             match after_failure(failure, attempt, alone, &context.limits, context.rng.f64()) {
                 AfterFailure::DeadLetter(cause) => {
-                    self.dead_letter(context, &mut settlement, id, attempt, cause, reason);
+                    settlement.dead.push(DeadLetter {
+                        id,
+                        attempts: attempt,
+                        cause,
+                        reason,
+                    });
                 }
                 AfterFailure::Retry { backoff_ms } => {
                     self.counters.retried += 1;
@@ -284,27 +307,6 @@ impl Route {
         self.settle(context, settlement);
     }
 
-    fn dead_letter(
-        &mut self,
-        context: &mut Context,
-        settlement: &mut Settlement,
-        id: EntryId,
-        attempts: u32,
-        cause: Cause,
-        reason: String,
-    ) {
-        self.counters.count_dead(cause);
-        let dead = DeadLetter {
-            id,
-            attempts,
-            cause,
-            reason,
-        };
-        settlement.dead.push(dead.clone());
-        let route = self.index;
-        context.log(LogEvent::DeadLettered { route, dead });
-    }
-
     /// Acknowledges entries whose effect is in place, wherever they are by now.
     pub(super) fn acknowledge(&mut self, context: &mut Context, done: Vec<EntryId>) {
         let ids = done.iter().copied().collect();
@@ -323,15 +325,26 @@ impl Route {
             return;
         }
         let id = context.next_settlement();
-        self.settling.insert(id, (context.now, ids));
+        let settling = Settling {
+            since: context.now,
+            ids,
+            dead: settlement.dead.clone(),
+        };
+        self.settling.insert(id, settling);
         self.act(context, Some(StreamAction::Settle { id, settlement }));
     }
 
-    pub(super) fn settled(&mut self, context: &Context, id: u64, refused: bool) {
+    pub(super) fn settled(&mut self, context: &mut Context, id: u64, refused: bool, written: &[EntryId]) {
         self.refused = refused;
-        if let Some((since, _)) = self.settling.remove(&id) {
-            let took = context.now.saturating_sub(since);
-            self.counters.settle_seconds.add(took.as_secs_f64(), 1);
+        let Some(Settling { since, dead, .. }) = self.settling.remove(&id) else {
+            return;
+        };
+        let took = context.now.saturating_sub(since);
+        self.counters.settle_seconds.add(took.as_secs_f64(), 1);
+        for dead in dead.into_iter().filter(|dead| written.contains(&dead.id)) {
+            self.counters.count_dead(dead.cause);
+            let route = self.index;
+            context.log(LogEvent::DeadLettered { route, dead });
         }
     }
 

@@ -95,17 +95,39 @@ impl Consumer {
         entries.into_iter().map(entry).collect()
     }
 
-    /// `body` is the list of its fields, or its size if it is too large to be fetched, or anything else if it does not
-    /// exist.
+    /// `body` is the list of its fields; or, if it is too large to be fetched, its size and its last values, shortened;
+    /// or anything else if it does not exist.
     fn entry(&self, id: EntryId, attempt: u32, body: Value) -> RedisResult<Entry> {
-        let body = match body {
-            Value::Int(size) => Body::TooLarge {
-                bytes: usize::try_from(size).unwrap_or(usize::MAX),
-            },
-            fields @ Value::Array(_) => Body::from_raw(redis::from_redis_value(fields)?, self.limits.entry_bytes_max),
-            _ => Body::Deleted,
+        let Value::Array(mut values) = body else {
+            let (replay_group, body) = (None, Body::Deleted);
+            return Ok(Entry {
+                id,
+                attempt,
+                replay_group,
+                body,
+            });
         };
-        Ok(Entry { id, attempt, body })
+        let size = match values.first() {
+            Some(Value::Int(size)) => Some(usize::try_from(*size).unwrap_or(usize::MAX)),
+            _ => None,
+        };
+        if size.is_some() {
+            values.remove(0);
+        }
+        let raw: Vec<(Vec<u8>, Vec<u8>)> = redis::from_redis_value(Value::Array(values))?;
+        // The mark of a replay has three fields.
+        let last = &raw[raw.len().saturating_sub(3)..];
+        let last: Vec<&[u8]> = last.iter().flat_map(|(name, value)| [&name[..], &value[..]]).collect();
+        let group = protocol::replay_group(&self.stream, id, &last);
+        Ok(Entry {
+            id,
+            attempt,
+            replay_group: group.map(|group| String::from_utf8_lossy(group).into_owned()),
+            body: match size {
+                Some(bytes) => Body::TooLarge { bytes },
+                None => Body::from_raw(raw, self.limits.entry_bytes_max),
+            },
+        })
     }
 
     /// A page of what is pending on our own name, behind an entry.

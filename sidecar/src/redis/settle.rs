@@ -18,8 +18,9 @@ const PARK_PAGE: usize = 256;
 const DEAD_LETTER_PAGE: usize = 64;
 
 impl Consumer {
-    /// Writes a settlement down. Doing it twice does no harm.
-    pub async fn settle(&self, settlement: &Settlement) -> RedisResult<()> {
+    /// Writes a settlement down, and adds the dead letters that were written to `moved`, also if it fails later. Doing it
+    /// twice does no harm.
+    pub async fn settle(&self, settlement: &Settlement, moved: &mut Vec<EntryId>) -> RedisResult<()> {
         if !settlement.done.is_empty() {
             self.acknowledge(&settlement.done).await?;
         }
@@ -27,7 +28,7 @@ impl Consumer {
             self.park(page).await?;
         }
         for page in settlement.dead.chunks(DEAD_LETTER_PAGE) {
-            self.move_to_dead_letters(page).await?;
+            moved.extend(self.move_to_dead_letters(page).await?);
         }
         Ok(())
     }
@@ -53,7 +54,7 @@ impl Consumer {
         self.connection.run(&script).await
     }
 
-    async fn move_to_dead_letters(&self, page: &[DeadLetter]) -> RedisResult<()> {
+    async fn move_to_dead_letters(&self, page: &[DeadLetter]) -> RedisResult<Vec<EntryId>> {
         let mut script = DEAD_LETTER.key(&self.stream);
         script.key(protocol::dead_stream(&self.stream));
         script

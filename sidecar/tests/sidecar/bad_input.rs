@@ -1,7 +1,7 @@
 //! Input that does not fit the protocol: it harms nothing beside it.
 
 use crate::component::{all_done, empty};
-use crate::harness::Rig;
+use crate::harness::{Rig, Sidecar, eventually};
 
 #[tokio::test]
 async fn what_is_not_text_is_a_dead_letter_byte_for_byte() {
@@ -137,8 +137,83 @@ async fn a_flood_of_nonsense_on_the_receipts_channel_is_told_a_few_times() {
 async fn a_replay_for_another_group_is_acknowledged_undelivered() {
     let mut rig = Rig::new().await;
     let (component, _sidecar) = rig.ready(&[]).await;
-    let _: String = rig.redis("XADD work * n 0 replay_group others replay_of 1-1").await;
-    let _: String = rig.redis("XADD work * n 1 replay_group crew replay_of 1-1").await;
+    for (number, group) in [(0, "others"), (1, "crew")] {
+        // The first one as an earlier version wrote it.
+        let marked = format!("XADD work * n {number} replay_of 1-1 replay_group {group}");
+        let _: String = rig.redis(&marked).await;
+        let _: String = rig.redis(&format!("{marked} replay_stream work")).await;
+    }
     rig.until_settled().await;
-    assert_eq!(component.numbers(), [1]);
+    assert_eq!(component.numbers(), [1, 1]);
+}
+
+#[tokio::test]
+async fn a_field_of_a_producer_s_own_makes_no_replay() {
+    let mut rig = Rig::new().await;
+    let (component, _sidecar) = rig.ready(&[]).await;
+    for fields in [
+        "n 0 replay_group others",
+        "replay_group others n 1",
+        "replay_of 1-1 replay_group others n 2",
+        // A copy from another stream, with its mark.
+        "n 3 replay_of 1-1 replay_group others replay_stream elsewhere",
+    ] {
+        let _: String = rig.redis(&format!("XADD work * {fields}")).await;
+    }
+    rig.until_settled().await;
+    assert_eq!(component.numbers(), [0, 1, 2, 3]);
+}
+
+/// Not all of a letter is text.
+fn letters_of(sidecar: &Sidecar, rig: &Rig, group: &str) -> usize {
+    let letters = sidecar.command(rig, &["dead", "list", "--json"]);
+    letters.matches(&format!(r#""group":"{group}""#)).count()
+}
+
+/// One that cannot be delivered either.
+#[tokio::test]
+async fn a_replay_makes_no_letters_for_other_groups() {
+    let mut rig = Rig::new().await;
+    let (component, sidecar) = rig.ready(&[("LIMITS__ENTRY_BYTES_MAX", "1000")]).await;
+    for (field, value) in [("blob", vec![0xff_u8]), ("data", vec![b'x'; 2_000])] {
+        let mut add = redis::cmd("XADD");
+        add.arg("work")
+            .arg("*")
+            .arg("replay_group")
+            .arg("mine")
+            .arg(field)
+            .arg(value);
+        add.exec_async(&mut rig.connection).await.unwrap();
+    }
+    rig.until_settled().await;
+    assert_eq!(letters_of(&sidecar, &rig, "crew"), 2);
+    // Another group comes, with a sidecar of its own, that reads the replays alone.
+    let _: () = rig.redis("XGROUP CREATE work others $").await;
+    let config = crate::harness::CONFIG
+        .replace("\"crew\"", "\"others\"")
+        .replace("\"one\"", "\"two\"");
+    let other_component = crate::component::Component::subscribe(rig.redis.port, "app.0.two").await;
+    let limits = [("LIMITS__ENTRY_BYTES_MAX", "1000")];
+    let others = crate::harness::Sidecar::start(&rig, &config, &limits);
+    others.until_ready().await;
+    for round in 0..2 {
+        sidecar.command(&rig, &["dead", "replay", "--all"]);
+        eventually("they are dead letters again, of the one group", async || {
+            letters_of(&sidecar, &rig, "crew") == 2
+        })
+        .await;
+        rig.until_settled().await;
+        eventually("the other group is through", async || {
+            let pending: Vec<redis::Value> = rig.redis("XPENDING work others").await;
+            let page = others.get("/metrics").await.1;
+            pending[0] == redis::Value::Int(0)
+                && page.contains(&format!(
+                    "done_entries_total{{stream=\"work\",group=\"others\",lane=\"1\",from=\"app\"}} {}",
+                    2 * (round + 1)
+                ))
+        })
+        .await;
+        assert_eq!(letters_of(&sidecar, &rig, "others"), 0);
+    }
+    assert!(component.seen().is_empty() && other_component.seen().is_empty());
 }

@@ -323,8 +323,8 @@ impl Sidecar {
         }
     }
 
-    /// Runs a command with this sidecar's configuration, and gives its exit code and its output.
-    pub(crate) fn try_command(&self, rig: &Rig, arguments: &[&str]) -> (i32, String) {
+    /// A command with this sidecar's configuration.
+    pub(crate) fn prepare(&self, rig: &Rig, arguments: &[&str]) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_stream-sidecar"));
         command
             .arg("--config")
@@ -334,7 +334,12 @@ impl Sidecar {
         for (name, value) in QUICK {
             command.env(format!("STREAM_SIDECAR__{name}"), value);
         }
-        let output = command.output().unwrap();
+        command
+    }
+
+    /// Runs a command; answers with its exit code and what it printed.
+    pub(crate) fn try_command(&self, rig: &Rig, arguments: &[&str]) -> (i32, String) {
+        let output = self.prepare(rig, arguments).output().unwrap();
         let text = [output.stdout, output.stderr].concat();
         (output.status.code().unwrap(), String::from_utf8(text).unwrap())
     }

@@ -13,15 +13,15 @@ async fn metrics_tell_what_waits_and_what_happened() {
     eventually("the metrics tell it", async || {
         let (status, page) = sidecar.get("/metrics").await;
         assert_eq!(status, 200);
-        let route = "{stream=\"work\",group=\"crew\"}";
-        let of_lane = "{stream=\"work\",group=\"crew\",lane=\"1\"}";
+        let route = "{stream=\"work\",group=\"crew\",from=\"app\"}";
+        let of_lane = "{stream=\"work\",group=\"crew\",lane=\"1\",from=\"app\"}";
         let lines = [
             format!("stream_sidecar_lag{route} 0"),
             format!("stream_sidecar_pending{route} 0"),
             format!("stream_sidecar_done_entries_total{of_lane} 6"),
-            "stream_sidecar_dead_lettered_total{stream=\"work\",group=\"crew\",lane=\"1\",cause=\"rejected\"} 3"
+            "stream_sidecar_dead_lettered_total{stream=\"work\",group=\"crew\",lane=\"1\",from=\"app\",cause=\"rejected\"} 3"
                 .to_owned(),
-            "stream_sidecar_dead_letters{stream=\"work\"} 3".to_owned(),
+            "stream_sidecar_dead_letters{stream=\"work\",from=\"app\"} 3".to_owned(),
             "stream_sidecar_ready{service=\"app\",lane=\"1\"} 1".to_owned(),
             format!("stream_sidecar_settle_seconds_count{of_lane}"),
             "stream_sidecar_answer_seconds_bucket{service=\"app\",lane=\"1\",le=\"0.0005\"}".to_owned(),
@@ -36,6 +36,31 @@ async fn metrics_tell_what_waits_and_what_happened() {
     let _: i64 = rig.redis(&format!("XDEL work {}", ids[2_999])).await;
     let (_, page) = sidecar.get("/metrics").await;
     assert!(!page.contains("stream_sidecar_lag{"), "{page}");
+}
+
+/// A full Redis takes no dead letter, and the entry comes again and again.
+#[tokio::test]
+async fn a_dead_letter_that_cannot_be_written_is_not_counted() {
+    let mut rig = Rig::new().await;
+    let (component, sidecar) = rig.ready(&[]).await;
+    component.on_delivery(|delivery| Some(sorted(delivery, |_| 'x')));
+    component.hang(true);
+    rig.append(0..1).await;
+    eventually("it is pending", async || rig.pending().await == 1).await;
+    let _: () = rig.redis("CONFIG SET maxmemory 1").await;
+    component.hang(false);
+    eventually("it comes again", async || component.attempts(0).len() >= 3).await;
+    let series =
+        "stream_sidecar_dead_lettered_total{stream=\"work\",group=\"crew\",lane=\"1\",from=\"app\",cause=\"rejected\"}";
+    let page = sidecar.get("/metrics").await.1;
+    assert!(page.contains(&format!("{series} 0\n")), "{page}");
+    let _: () = rig.redis("CONFIG SET maxmemory 0").await;
+    rig.until_settled().await;
+    assert_eq!(rig.dead().await.len(), 1);
+    eventually("it is counted", async || {
+        sidecar.get("/metrics").await.1.contains(&format!("{series} 1\n"))
+    })
+    .await;
 }
 
 #[tokio::test]
@@ -101,7 +126,7 @@ async fn streams_are_trimmed_behind_every_group_and_never_without_a_required_one
     rig.append(0..3000).await;
     let (_component, mut sidecar) = rig.ready(&lacking).await;
     rig.until_settled().await;
-    let passes = "stream_sidecar_trimmed_total{stream=\"work\"} 0";
+    let passes = "stream_sidecar_trimmed_total{stream=\"work\",from=\"app\"} 0";
     eventually("a pass over the stream is over", async || {
         sidecar.get("/metrics").await.1.contains(passes)
     })
@@ -129,7 +154,7 @@ async fn streams_are_trimmed_behind_every_group_and_never_without_a_required_one
     assert!(length >= 2000, "{length}");
     let (_, page) = sidecar.get("/metrics").await;
     assert!(
-        page.contains("stream_sidecar_holding_seconds{stream=\"work\",group=\"audit\"}"),
+        page.contains("stream_sidecar_holding_seconds{stream=\"work\",group=\"audit\",from=\"app\"}"),
         "{page}"
     );
     let rest: Vec<(String, redis::Value)> = rig.redis("XRANGE work - +").await;
@@ -143,6 +168,42 @@ async fn streams_are_trimmed_behind_every_group_and_never_without_a_required_one
     .await;
     assert!(length >= 500, "{length}");
     sidecar.kill();
+}
+
+/// A producer that takes microseconds for milliseconds.
+#[tokio::test]
+async fn a_stream_with_ids_from_the_future_is_trimmed_and_its_ages_are_unknown() {
+    let mut rig = Rig::new().await;
+    let trim = [
+        ("LIMITS__TRIM_MS", "50"),
+        ("LIMITS__HISTORY_MS_MIN", "3600000"),
+        ("LIMITS__HISTORY_ENTRIES_MIN", "500"),
+    ];
+    let (component, sidecar) = rig.ready(&trim).await;
+    let _: String = rig.redis("XADD work 1795443979434000-0 n 0").await;
+    rig.append(1..3000).await;
+    rig.until_settled().await;
+    eventually("it is trimmed down to the history", async || {
+        rig.redis::<usize>("XLEN work").await <= 600
+    })
+    .await;
+    assert!(rig.redis::<usize>("XLEN work").await >= 500);
+    component.hang(true);
+    rig.append(3000..3001).await;
+    eventually("it is pending", async || rig.pending().await == 1).await;
+    eventually("another pass is over", async || {
+        let page = sidecar.get("/metrics").await.1;
+        let is_known = |name: &str| page.contains(&format!("\nstream_sidecar_{name}{{"));
+        is_known("pending") && !is_known("oldest_pending_seconds") && !is_known("holding_seconds")
+    })
+    .await;
+    assert!(!sidecar.command(&rig, &["status"]).contains(" 0s "));
+    assert_eq!(
+        sidecar.log().matches("ids from the future").count(),
+        1,
+        "{}",
+        sidecar.log()
+    );
 }
 
 #[tokio::test]
@@ -185,7 +246,7 @@ async fn dead_letters_are_listed_shown_replayed_and_dropped() {
     let refused = sidecar.try_command(&rig, &["dead", "replay"]);
     assert!(refused.1.contains("--all") && refused.0 == 1, "{refused:?}");
     let dry = sidecar.command(&rig, &["dead", "replay", "--all", "--dry-run"]);
-    assert_eq!(dry, "would be to replay: 4 dead letters (4 rejected) of work\n");
+    assert_eq!(dry, "would be to replay: 4 dead letters (4 rejected) in work of app\n");
     assert_eq!(rig.dead().await.len(), 4);
 
     component.on_delivery(|delivery| Some(all_done(delivery)));
@@ -201,8 +262,10 @@ async fn dead_letters_are_listed_shown_replayed_and_dropped() {
         .unwrap();
     assert_eq!(again.fields.get("replay_of"), Some(ids[1].as_str()));
     assert_eq!(again.fields.get("replay_group"), Some("crew"));
-    let twice = sidecar.command(&rig, &["dead", "replay", "--id", &ids[1]]);
-    assert!(twice.contains("no dead letters"), "{twice}");
+    for change in ["replay", "drop"] {
+        let (code, said) = sidecar.try_command(&rig, &["dead", change, "--id", &ids[1]]);
+        assert!(code == 1 && said.contains("no dead letters"), "{code} {said}");
+    }
 
     let dropped = sidecar.command(
         &rig,
@@ -210,6 +273,106 @@ async fn dead_letters_are_listed_shown_replayed_and_dropped() {
     );
     assert_eq!(dropped.trim(), r#"{"dropped":2,"dry_run":false,"selected":2}"#);
     assert!(rig.dead().await.is_empty());
+}
+
+/// Escape sequences, carriage returns, C1 controls and changes of direction are shown and not obeyed.
+#[tokio::test]
+async fn what_others_wrote_cannot_speak_to_the_terminal() {
+    const HOSTILE: &str = "a\u{1b}]0;owned\u{7}b\rc\nd\u{9b}31me\u{202e}f";
+    const ESCAPED: &str = "a\\u{1b}]0;owned\\u{7}b\\rc\\nd\\u{9b}31me\\u{202e}f";
+    let mut rig = Rig::new().await;
+    let component = rig.component().await;
+    component.on_delivery(|delivery| {
+        let mut receipt = sorted(delivery, |_| 'x');
+        for refusal in &mut receipt.reject {
+            refusal.reason = format!("why {HOSTILE}");
+        }
+        Some(receipt)
+    });
+    let config = format!(
+        "{CONFIG}[routes.other]\nstream = {stream}\nfrom = \"app\"\nto = \"app\"\ngroup = {stream}\n",
+        stream = "\"s-a\\u001b]0;owned\\u0007b\\rc\\nd\\u009b31me\\u202ef\""
+    );
+    let sidecar = crate::harness::Sidecar::start(&rig, &config, &[]);
+    sidecar.until_ready().await;
+    let mut add = redis::cmd("XADD");
+    add.arg("work").arg("*").arg("n").arg("0");
+    add.arg(format!("name {HOSTILE}")).arg(format!("value {HOSTILE}"));
+    let id: String = add.query_async(&mut rig.connection).await.unwrap();
+    rig.until_settled().await;
+    let is_safe = |text: &str| !text.contains(|c: char| (c.is_control() && c != '\n') || c == '\u{202e}');
+
+    let shown = sidecar.command(&rig, &["dead", "show", &id]);
+    assert!(is_safe(&shown), "{shown:?}");
+    for line in [
+        format!("  reason    why {ESCAPED}\n"),
+        format!("    name {ESCAPED} = value {ESCAPED}\n"),
+    ] {
+        assert!(shown.contains(&line), "{shown}");
+    }
+    for (command, expected) in [
+        (&["dead", "list"][..], format!("why {ESCAPED}\n")),
+        (&["status"], format!("s-{ESCAPED}")),
+        (
+            &["--log-format", "human", "dead", "show", HOSTILE],
+            "no such dead letter".to_owned(),
+        ),
+        (
+            &["--log-format", "human", "dead", "list", "--stream", HOSTILE],
+            ESCAPED.to_owned(),
+        ),
+    ] {
+        let (_, said) = sidecar.try_command(&rig, command);
+        assert!(is_safe(&said) && said.contains(&expected), "{command:?}: {said:?}");
+    }
+    let json = sidecar.command(&rig, &["dead", "list", "--json"]);
+    let letter: serde_json::Value = serde_json::from_str(&json).unwrap();
+    assert_eq!(
+        letter["fields"][1],
+        serde_json::json!([format!("name {HOSTILE}"), format!("value {HOSTILE}")])
+    );
+}
+
+/// The services `app` and `more` have a stream of the same name in two databases.
+#[tokio::test]
+async fn streams_of_one_name_in_two_databases_are_told_apart() {
+    let mut rig = Rig::new().await;
+    let component = rig.component().await;
+    component.on_delivery(|delivery| Some(sorted(delivery, |_| 'x')));
+    let config = format!(
+        "{CONFIG}[services.more]\nredis_url = \"redis://127.0.0.1:6379\"\ndatabase = 1\n\
+         [routes.more]\nstream = \"work\"\nfrom = \"more\"\nto = \"app\"\ngroup = \"crew\"\n"
+    );
+    let sidecar = crate::harness::Sidecar::start(&rig, &config, &[("LIMITS__TRIM_MS", "50")]);
+    sidecar.until_ready().await;
+    rig.append(0..1).await;
+    rig.until_settled().await;
+    let _: () = rig.redis("SELECT 1").await;
+    rig.append(1..3).await;
+    rig.until_settled().await;
+
+    let page = sidecar.get("/metrics").await.1;
+    let series = page.lines().filter(|line| !line.starts_with('#'));
+    let series: Vec<&str> = series.filter_map(|line| Some(line.rsplit_once(' ')?.0)).collect();
+    let different: std::collections::BTreeSet<&&str> = series.iter().collect();
+    assert_eq!(different.len(), series.len(), "{page}");
+    for (from, count) in [("app", 1), ("more", 2)] {
+        assert!(page.contains(&format!(
+            "stream_sidecar_dead_letters{{stream=\"work\",from=\"{from}\"}} {count}\n"
+        )));
+    }
+    let (code, said) = sidecar.try_command(&rig, &["dead", "drop", "--stream", "work"]);
+    assert!(
+        code == 1 && said.contains("app and more") && said.contains("--from"),
+        "{code} {said}"
+    );
+    let listed = sidecar.command(&rig, &["dead", "list", "--stream", "work", "--from", "more", "--json"]);
+    assert_eq!(listed.matches(r#""from":"more""#).count(), 2, "{listed}");
+    let said = sidecar.command(&rig, &["dead", "drop", "--from", "more"]);
+    assert!(said.ends_with("dropped 2\n"), "{said}");
+    assert!(rig.dead().await.is_empty());
+    let _: () = rig.redis("SELECT 0").await;
+    assert_eq!(rig.dead().await.len(), 1);
 }
 
 #[tokio::test]
@@ -290,12 +453,77 @@ async fn status_shows_each_route() {
     let table = sidecar.command(&rig, &["status"]);
     let row: Vec<&str> = table.lines().nth(1).unwrap().split_whitespace().collect();
     assert_eq!(
-        &row[..9],
-        ["work", "work", "crew", "app", "1", "3", "0", "3", "0"],
+        &row[..10],
+        ["work", "work", "app", "crew", "app", "1", "3", "0", "3", "0"],
         "{table}"
     );
     let json: serde_json::Value = serde_json::from_str(&sidecar.command(&rig, &["status", "--json"])).unwrap();
     assert_eq!(json["pending"], 3);
+}
+
+#[tokio::test]
+async fn a_pipe_that_closes_ends_commands_quietly() {
+    let mut rig = Rig::new().await;
+    let (component, sidecar) = rig.ready(&[]).await;
+    component.on_delivery(|delivery| Some(sorted(delivery, |_| 'x')));
+    rig.append(0..3).await;
+    rig.until_settled().await;
+    for command in [
+        "status",
+        "status --json",
+        "status --watch",
+        "dead list",
+        "dead list --json",
+        "config check",
+        "config show",
+        // Done, though nobody reads of it.
+        "dead drop --all",
+    ] {
+        let (reader, writer) = std::io::pipe().unwrap();
+        drop(reader);
+        let words: Vec<&str> = command.split(' ').collect();
+        let output = sidecar.prepare(&rig, &words).stdout(writer).output().unwrap();
+        assert!(
+            output.status.success() && output.stderr.is_empty(),
+            "{command}: {output:?}"
+        );
+    }
+    assert!(rig.dead().await.is_empty());
+}
+
+#[tokio::test]
+async fn without_a_log_to_write_to_entries_flow() {
+    let mut rig = Rig::new().await;
+    let (component, sidecar) = rig.ready(&[]).await;
+    component.on_delivery(|delivery| Some(sorted(delivery, |_| 'x')));
+    let (reader, writer) = std::io::pipe().unwrap();
+    let variables = [
+        ("STREAM_SIDECAR__INSTANCE", "two"),
+        ("STREAM_SIDECAR__ADMIN__LISTEN", ""),
+    ];
+    let mut second = sidecar
+        .prepare(&rig, &["run"])
+        .envs(variables)
+        .stderr(writer)
+        .spawn()
+        .unwrap();
+    drop(reader);
+    // Each dead letter is logged, by whichever of the two has it.
+    let second_component = crate::component::Component::subscribe(rig.redis.port, "app.0.two").await;
+    second_component.on_delivery(|delivery| Some(sorted(delivery, |_| 'x')));
+    for number in 0..200 {
+        rig.append(number..number + 1).await;
+    }
+    rig.until_settled().await;
+    eventually("the second one delivers", async || {
+        rig.append(0..10).await;
+        !second_component.seen().is_empty()
+    })
+    .await;
+    rig.until_settled().await;
+    assert!(second.try_wait().unwrap().is_none(), "it has ended");
+    second.kill().unwrap();
+    second.wait().unwrap();
 }
 
 #[tokio::test]

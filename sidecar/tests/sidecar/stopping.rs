@@ -1,5 +1,7 @@
 //! SIGTERM, bad configurations, and the state that they leave behind.
 
+use std::ffi::OsStr;
+use std::os::unix::ffi::OsStrExt;
 use std::time::Instant;
 
 use crate::component::all_done;
@@ -38,6 +40,26 @@ async fn sigterm_waits_for_what_is_in_flight_and_lets_go_of_the_rest() {
     rig.until_settled().await;
     assert!(start.elapsed().as_secs() < 10);
     assert_eq!(component.numbers().len(), 100);
+}
+
+/// A terminal that closes sends it, often twice.
+#[tokio::test]
+async fn sighup_waits_for_what_is_in_flight_however_often_it_comes() {
+    let mut rig = Rig::new().await;
+    let (component, mut sidecar) = rig.ready(&[("LIMITS__LEASE_MS", "60000")]).await;
+    component.hang(true);
+    rig.append(0..1).await;
+    let in_flight = "stream_sidecar_in_flight_entries{service=\"app\",lane=\"1\"} 1\n";
+    eventually("it is in flight", async || {
+        sidecar.get("/metrics").await.1.contains(in_flight)
+    })
+    .await;
+    sidecar.signal("HUP");
+    sidecar.until_logged("stopping").await;
+    sidecar.signal("HUP");
+    component.hang(false);
+    assert_eq!(sidecar.exit_code().await, 0);
+    assert_eq!(rig.pending().await, 0);
 }
 
 #[tokio::test]
@@ -113,6 +135,27 @@ async fn a_bad_configuration_exits_64() {
         let mut sidecar = Sidecar::start(&rig, &config, variables);
         assert_eq!(sidecar.exit_code().await, 64);
         assert!(sidecar.log().contains(expected), "{}", sidecar.log());
+    }
+}
+
+#[tokio::test]
+async fn a_variable_that_is_no_text_is_refused_if_it_is_our_own() {
+    let rig = Rig::new().await;
+    let sidecar = rig.sidecar(&[]);
+    let garbage = OsStr::from_bytes(b"\xff");
+    let check = |name: &OsStr| {
+        let mut command = sidecar.prepare(&rig, &["config", "check"]);
+        command.env(name, garbage).output().unwrap()
+    };
+    for unrelated in [OsStr::new("LS_COLORS"), garbage] {
+        let output = check(unrelated);
+        assert_eq!(output.status.code(), Some(0), "{output:?}");
+    }
+    for own in ["STREAM_SIDECAR__LIMITS__LEASE_MS", "STREAM_SIDECAR_LOG_FORMAT"] {
+        let output = check(OsStr::new(own));
+        let said = String::from_utf8(output.stderr).unwrap();
+        assert_eq!(output.status.code(), Some(64), "{said}");
+        assert!(said.contains(own), "{said}");
     }
 }
 

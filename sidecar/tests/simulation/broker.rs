@@ -89,6 +89,7 @@ impl Broker {
             .map(|id| Entry {
                 id,
                 attempt: 1,
+                replay_group: None,
                 body: self.body(id),
             })
             .collect()
@@ -142,6 +143,7 @@ impl Broker {
             claimed.push(Entry {
                 id: *id,
                 attempt,
+                replay_group: None,
                 body: self.body(*id),
             });
         }

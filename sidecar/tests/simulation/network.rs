@@ -106,6 +106,7 @@ impl Simulation {
                 StreamEvent::Settled {
                     id: *id,
                     refused: false,
+                    dead: settlement.dead.iter().map(|dead| dead.id).collect(),
                 }
             }
         }

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use crate::checks::Outstanding;
 use stream_sidecar::config::Limits;
-use stream_sidecar::lane::{Action, Event, Lane, LaneSetup};
+use stream_sidecar::lane::{Action, Event, Lane, LaneSetup, RouteName};
 
 /// The tasks of a lane with one route.
 pub(crate) const READER: usize = 0;
@@ -80,7 +80,11 @@ impl Node {
         self.lane = Some(Lane::new(LaneSetup {
             receipts: "receipts".into(),
             follows,
-            routes: vec![("work".into(), "crew".into())],
+            routes: vec![RouteName {
+                from: "app".into(),
+                stream: "work".into(),
+                group: "crew".into(),
+            }],
             limits: limits(),
             started_unix_ms: 1_764_000_000_000 + (now / 1000) as u64,
             seed,

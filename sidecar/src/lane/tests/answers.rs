@@ -257,3 +257,46 @@ fn a_lane_that_has_nothing_to_do_does_not_stay_unavailable() {
     bench.after_ms(bench.limits().backoff_ms_max);
     assert!(bench.lane.report().not_ready.is_empty());
 }
+
+/// Streams of two databases may have the same names, and an entry of one the id of one of the other.
+#[test]
+fn a_late_receipt_that_two_routes_may_mean_acknowledges_nothing() {
+    let route = |from: &str| RouteName {
+        from: from.into(),
+        stream: "work".into(),
+        group: "crew".into(),
+    };
+    for (routes, settled) in [(vec![route("a")], 1), (vec![route("a"), route("b")], 0)] {
+        let mut bench = Bench::with_routes(limits(), routes);
+        bench.channel(ChannelEvent::Receipt(Receipt {
+            delivery: "earlier".into(),
+            stream: "work".into(),
+            group: "crew".into(),
+            done: vec!["7-0".into()],
+            ..Receipt::default()
+        }));
+        assert_eq!(bench.settled.len(), settled);
+        assert_eq!(bench.lane.report().counters.odd_receipts, 1 - settled as u64);
+    }
+}
+
+#[test]
+fn a_dead_letter_is_counted_and_logged_when_it_was_written() {
+    let mut bench = Bench::ready(limits());
+    for (refuses, counted) in [(true, 0), (false, 1)] {
+        bench.refuses = refuses;
+        bench.others.clear();
+        bench.read(1);
+        let delivery = bench.deliveries().remove(0);
+        bench.receipt(&delivery, |receipt| {
+            receipt.reject = vec![Refusal {
+                entry: receipt.done.remove(0),
+                reason: String::new(),
+            }];
+        });
+        let count = bench.lane.report().routes[0].counters.dead[Cause::Rejected as usize];
+        assert_eq!(count, counted);
+        let is_logged = |action: &&Action| matches!(action, Action::Log(LogEvent::DeadLettered { .. }));
+        assert_eq!(bench.others.iter().filter(is_logged).count() as u64, counted);
+    }
+}

@@ -155,22 +155,32 @@ fn after_a_long_sleep_nothing_is_published_before_its_lease_is_renewed() {
 #[test]
 fn what_cannot_be_delivered_is_dead_lettered_and_a_replay_for_others_acknowledged() {
     let mut bench = Bench::ready(limits());
-    let fields = Fields(vec![("replay_group".into(), "others".into())]);
-    let entry = |ms, body| Entry {
+    let text = || Body::Text {
+        fields: Fields(vec![("replay_group".into(), "a producer's own".into())]),
+        bytes: 100,
+    };
+    let entry = |ms, group: &str, body| Entry {
         id: id(ms),
         attempt: 1,
+        replay_group: (!group.is_empty()).then(|| group.to_owned()),
         body,
     };
+    let blob = || Body::NotText { field: "blob".into() };
     bench.stream(StreamEvent::Read(vec![
-        entry(1, Body::NotText { field: "blob".into() }),
-        entry(2, Body::TooLarge { bytes: 5_000_000 }),
-        entry(3, Body::Deleted),
-        entry(4, Body::Text { fields, bytes: 100 }),
+        entry(1, "", blob()),
+        entry(2, "crew", Body::TooLarge { bytes: 5_000_000 }),
+        entry(3, "", Body::Deleted),
+        entry(4, "others", text()),
+        entry(5, "others", blob()),
+        entry(6, "others", Body::TooLarge { bytes: 5_000_000 }),
+        entry(7, "", text()),
+        entry(8, "crew", text()),
     ]));
     let settlement = bench.settled.pop().unwrap();
     let causes: Vec<Cause> = settlement.dead.iter().map(|dead| dead.cause).collect();
     assert_eq!(causes, [Cause::NotText, Cause::TooLarge, Cause::Deleted]);
-    assert_eq!(settlement.done, [id(4)]);
+    assert_eq!(settlement.done, [id(4), id(5), id(6)]);
+    assert_eq!(bench.sizes(), [2]);
 }
 
 #[test]

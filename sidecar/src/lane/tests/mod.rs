@@ -16,14 +16,25 @@ struct Bench {
     settled: Vec<Settlement>,
     others: Vec<Action>,
     entries: u64,
+    /// Redis refuses settlements.
+    refuses: bool,
 }
 
 impl Bench {
     fn new(limits: Limits) -> Self {
+        let route = RouteName {
+            from: "app".into(),
+            stream: "work".into(),
+            group: "crew".into(),
+        };
+        Self::with_routes(limits, vec![route])
+    }
+
+    fn with_routes(limits: Limits, routes: Vec<RouteName>) -> Self {
         let lane = Lane::new(LaneSetup {
             receipts: "receipts".into(),
             follows: false,
-            routes: vec![("work".into(), "crew".into())],
+            routes,
             limits,
             started_unix_ms: 1_764_000_000_000,
             seed: 1,
@@ -35,6 +46,7 @@ impl Bench {
             settled: vec![],
             others: vec![],
             entries: 0,
+            refuses: false,
         }
     }
 
@@ -46,10 +58,21 @@ impl Bench {
                     self.published.push(owned(delivery));
                 }
                 Action::Stream(route, StreamAction::Settle { id, settlement }) => {
+                    let settled = StreamEvent::Settled {
+                        id,
+                        refused: self.refuses,
+                        dead: match self.refuses {
+                            true => vec![],
+                            false => settlement.dead.iter().map(|dead| dead.id).collect(),
+                        },
+                    };
                     self.settled.push(settlement);
-                    let settled = StreamEvent::Settled { id, refused: false };
                     let actions = self.lane.step(self.now, Event::Stream(route, settled));
-                    assert!(actions.is_empty() || self.lane.context.is_draining(), "{actions:?}");
+                    let is_logged = |action: &Action| matches!(action, Action::Log(LogEvent::DeadLettered { .. }));
+                    assert!(
+                        actions.iter().all(is_logged) || self.lane.context.is_draining(),
+                        "{actions:?}"
+                    );
                     self.others.extend(actions);
                 }
                 other => self.others.push(other),
@@ -139,6 +162,7 @@ impl Bench {
         Entry {
             id: id(self.entries),
             attempt,
+            replay_group: None,
             body: Body::Text { fields, bytes: 100 },
         }
     }

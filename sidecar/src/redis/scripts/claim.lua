@@ -3,8 +3,8 @@
 -- Reads:   the pending entries list of the group, and the entries themselves, before anything is claimed: XCLAIM
 --          silently drops what no longer exists.
 -- Changes: each entry claimed becomes ARGV[2]'s, idle 0, its delivery counter as it was (at least 1).
--- Returns: per entry a list of its id, its delivery counter, and its fields; or instead of the fields its size, if it
---          is too large to be fetched; or 'deleted', if it no longer exists, in which case it is left as it is.
+-- Returns: per entry a list of its id, its delivery counter, and its fields; or instead of the fields its size and its
+--          last values, shortened, if it is too large to be fetched: whether it is a replay stands there; or 'deleted', if it no longer exists, in which case it is left as it is.
 --          Entries that have another owner or are not due are left out. Stops once it has gathered enough bytes.
 --
 -- KEYS[1]  the stream
@@ -13,6 +13,13 @@
 local stream, group, consumer, owner = KEYS[1], ARGV[1], ARGV[2], ARGV[3]
 local idle_min, bytes_max, entry_bytes_max = tonumber(ARGV[4]), tonumber(ARGV[5]), tonumber(ARGV[6])
 local result, bytes = {}, 0
+
+local function too_large(size, values)
+  local body = {size}
+  for i = math.max(#values - 5, 1), #values do body[#body + 1] = values[i]:sub(1, 1024) end
+  return body
+end
+
 for i = 7, #ARGV do
   if bytes >= bytes_max then break end
   local id = ARGV[i]
@@ -27,7 +34,7 @@ for i = 7, #ARGV do
       local size = 0
       for _, text in ipairs(entry[2]) do size = size + #text end
       if size > entry_bytes_max then
-        result[#result + 1] = {id, attempt, size}
+        result[#result + 1] = {id, attempt, too_large(size, entry[2])}
       else
         bytes = bytes + size
         result[#result + 1] = {id, attempt, entry[2]}

@@ -5,7 +5,7 @@
 -- Changes: each entry that is still ours, or was found deleted and still is, is copied to KEYS[2] with the dead_ fields before
 --          its own, as they were, and acknowledged. The entry itself stays: deleting it would make the group's lag
 --          unknown. Too large ones are copied by reference: dead_entry and the reason say where and how large.
--- Returns: how many entries were moved.
+-- Returns: the ids of the entries that were moved.
 --
 -- KEYS[1]  the stream
 -- KEYS[2]  the stream of its dead letters
@@ -17,7 +17,7 @@ local values_max = 7000
 if not redis.acl_check_cmd('XACK', stream, group, '0-0') then
   return redis.error_reply('NOPERM the user may not run XACK on ' .. stream)
 end
-local moved = 0
+local moved = {}
 for i = 4, #ARGV, 4 do
   local id, cause = ARGV[i], ARGV[i + 1]
   local pending = redis.call('XPENDING', stream, group, id, id, 1)[1]
@@ -36,7 +36,7 @@ for i = 4, #ARGV, 4 do
     end
     redis.call('XADD', dead, '*', unpack(copy))
     redis.call('XACK', stream, group, id)
-    moved = moved + 1
+    moved[#moved + 1] = id
   end
 end
 return moved

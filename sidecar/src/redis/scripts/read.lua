@@ -2,8 +2,8 @@
 --
 -- Reads:   the stream, behind what the group was last given.
 -- Changes: the entries become pending on the consumer.
--- Returns: per entry a list of its id, and its fields; or instead of the fields its size, if it is too large to be
---          fetched. Stops once it has gathered enough bytes.
+-- Returns: per entry a list of its id, and its fields; or instead of the fields its size and its last values, shortened,
+--          if it is too large to be fetched: whether it is a replay stands there. Stops once it has gathered enough bytes.
 --
 -- KEYS[1]  the stream
 -- ARGV     group, consumer, entries to gather, bytes to gather, bytes that one entry may have
@@ -12,6 +12,13 @@ local count_max, bytes_max, entry_bytes_max = tonumber(ARGV[3]), tonumber(ARGV[4
 -- Entries per look at the bytes gathered so far: it may be exceeded by so many.
 local page_max = 16
 local result, bytes = {}, 0
+
+local function too_large(size, values)
+  local body = {size}
+  for i = math.max(#values - 5, 1), #values do body[#body + 1] = values[i]:sub(1, 1024) end
+  return body
+end
+
 while #result < count_max and bytes < bytes_max do
   local asked = math.min(page_max, count_max - #result)
   local reply = redis.call('XREADGROUP', 'GROUP', group, consumer, 'COUNT', asked, 'STREAMS', stream, '>')
@@ -21,7 +28,7 @@ while #result < count_max and bytes < bytes_max do
     local size = 0
     for _, text in ipairs(entry[2]) do size = size + #text end
     if size > entry_bytes_max then
-      result[#result + 1] = {entry[1], size}
+      result[#result + 1] = {entry[1], too_large(size, entry[2])}
     else
       bytes = bytes + size
       result[#result + 1] = entry
