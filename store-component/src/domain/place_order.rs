@@ -161,6 +161,7 @@ mod tests {
 
     fn product(price_minor: u64, currency: &str, active: bool) -> Option<Product> {
         Some(Product {
+            rev: 1,
             name: "Cup".to_owned(),
             price_minor,
             currency: currency.to_owned(),
