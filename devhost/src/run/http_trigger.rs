@@ -23,6 +23,7 @@ use wasmtime_wasi_http::WasiBody;
 use super::Components;
 use super::instances::{InstanceSource, Instances};
 use crate::app::{Route, Router};
+use crate::output::print_error;
 use crate::output::{print, print_error};
 
 /// Connections at the same time; more wait until one of them ends.
@@ -70,7 +71,9 @@ impl Server {
                 Err(error) => {
                     // Mostly no file descriptor is left, and some client's end gives one back.
                     if !std::mem::replace(&mut has_failed, true) {
-                        eprintln!("cannot accept an HTTP connection, and goes on trying: {error}");
+                        print_error(format_args!(
+                            "cannot accept an HTTP connection, and goes on trying: {error}"
+                        ));
                     }
                     sleep(Duration::from_millis(ACCEPT_PAUSE_MS)).await;
                     continue;
