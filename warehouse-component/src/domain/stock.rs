@@ -40,7 +40,7 @@ impl Stock {
         self.on_hand <= low_stock_at
     }
 
-    /// The equation holds.
+    /// The numbers fit together.
     #[must_use]
     pub fn is_balanced(&self) -> bool {
         self.on_hand + self.sold + self.written_off == self.supplied + self.returned

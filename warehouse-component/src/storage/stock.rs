@@ -56,20 +56,21 @@ impl StoredStock {
         Self::FIELDS.into_iter().zip(values).collect()
     }
 
-    /// The stock of these values, in the order of the fields; `None` when one is no whole number, or has more digits than
-    /// Lua keeps exact.
+    /// The stock of these values, in the order of the fields; `None` when one is no whole number, has more digits than
+    /// Lua keeps exact, or does not fit the others.
     pub(super) fn parse(values: Vec<Option<String>>) -> Option<Self> {
         let numbers: Option<Vec<u64>> = values.into_iter().map(number).collect();
         let [on_hand, supplied, sold, returned, written_off, low_stock_at, movements] =
             <[_; 7]>::try_from(numbers?).ok()?;
-        Some(Self {
-            units: Stock {
-                on_hand,
-                supplied,
-                sold,
-                returned,
-                written_off,
-            },
+        let units = Stock {
+            on_hand,
+            supplied,
+            sold,
+            returned,
+            written_off,
+        };
+        units.is_balanced().then_some(Self {
+            units,
             low_stock_at,
             movements,
         })
@@ -91,7 +92,7 @@ pub(crate) async fn read(product_id: &str) -> Result<Option<StoredStock>, Storag
     let Some(values) = hashes.pop().transpose()?.flatten() else {
         return Ok(None);
     };
-    let damaged = || StorageError::Corrupt(format!("a field of the key {key} is no whole number"));
+    let damaged = || StorageError::Corrupt(format!("the fields of the key {key} are not those of a sound stock"));
     StoredStock::parse(values).map(Some).ok_or_else(damaged)
 }
 
